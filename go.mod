@@ -1,0 +1,10 @@
+module github.com/rules-initramfs/rules_initramfs
+
+go 1.26
+
+require (
+	github.com/bazelbuild/rules_go v0.59.0
+	github.com/google/go-cmp v0.7.0
+	github.com/klauspost/compress v1.20.3
+	github.com/rogpeppe/go-internal v1.16.0
+)
