@@ -1,0 +1,127 @@
+package list
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Escape writes text as one field: white space, and a backslash that would
+// begin an escape, as \ooo.
+func Escape(text string) string {
+	clean := true
+	for i := range len(text) {
+		if needsEscape(text, i) {
+			clean = false
+			break
+		}
+	}
+	if clean {
+		return text
+	}
+	var b strings.Builder
+	for i := range len(text) {
+		if needsEscape(text, i) {
+			fmt.Fprintf(&b, `\%03o`, text[i])
+		} else {
+			b.WriteByte(text[i])
+		}
+	}
+	return b.String()
+}
+
+func needsEscape(text string, i int) bool {
+	return isSpace(text[i]) || isEscape(text[i:])
+}
+
+// escapeLocation is Escape for a location, where a literal ${ must not expand.
+func escapeLocation(text string) string {
+	return strings.ReplaceAll(Escape(text), "${", `\044{`)
+}
+
+// isEscape tells whether text begins with an escape.
+func isEscape(text string) bool {
+	return len(text) >= 4 && text[0] == '\\' && '0' <= text[1] && text[1] <= '3' &&
+		isOctal(text[2]) && isOctal(text[3])
+}
+
+func isOctal(c byte) bool { return '0' <= c && c <= '7' }
+
+// Unescape undoes Escape. A backslash before anything but three octal digits up
+// to 377 stands for itself.
+func Unescape(field string) (string, error) {
+	if strings.IndexByte(field, '\\') < 0 {
+		return field, nil
+	}
+	var b strings.Builder
+	for i := 0; i < len(field); i++ {
+		if !isEscape(field[i:]) {
+			b.WriteByte(field[i])
+			continue
+		}
+		c := (field[i+1]-'0')<<6 | (field[i+2]-'0')<<3 | (field[i+3] - '0')
+		if c == 0 {
+			return "", errors.New(`\000 is not possible: a path has no NUL in it`)
+		}
+		b.WriteByte(c)
+		i += 3
+	}
+	return b.String(), nil
+}
+
+// expand replaces ${VAR} in a location by its value, in which ${VAR} is
+// replaced in turn, as the kernel's tool does, and undoes the escapes around.
+func expand(field string, vars map[string]string) (string, error) {
+	text, err := expandWithin(field, vars, nil, Unescape)
+	if err == nil && len(text) > MaxPath {
+		err = fmt.Errorf("the location has %d bytes, more than %d: %.40s...", len(text), MaxPath, text)
+	}
+	return text, err
+}
+
+// expandWithin expands the value of the last of the variables in within; literal
+// treats what stands between variables. Values are literal as they are.
+func expandWithin(field string, vars map[string]string, within []string, literal func(string) (string, error)) (string, error) {
+	var b strings.Builder
+	for {
+		start := strings.Index(field, "${")
+		end := -1
+		if start >= 0 {
+			end = strings.IndexByte(field[start:], '}')
+		}
+		if end < 0 {
+			start = len(field)
+		}
+		text, err := literal(field[:start])
+		if err != nil {
+			return "", fmt.Errorf("location: %w", err)
+		}
+		b.WriteString(text)
+		if end < 0 {
+			return b.String(), nil
+		}
+		name := field[start+2 : start+end]
+		value, err := expandVar(name, vars, within)
+		if err != nil {
+			return "", err
+		}
+		b.WriteString(value)
+		if b.Len() > MaxPath {
+			return "", fmt.Errorf("the location has more than %d bytes with ${%s} expanded", MaxPath, name)
+		}
+		field = field[start+end+1:]
+	}
+}
+
+func expandVar(name string, vars map[string]string, within []string) (string, error) {
+	value, ok := vars[name]
+	if !ok {
+		return "", fmt.Errorf("the location's variable ${%s} is not set", name)
+	}
+	for _, outer := range within {
+		if outer == name {
+			return "", fmt.Errorf("the value of ${%s} contains itself", name)
+		}
+	}
+	return expandWithin(value, vars, append(within, name), func(s string) (string, error) { return s, nil })
+}

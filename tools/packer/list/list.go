@@ -1,0 +1,137 @@
+// Package list reads and prints the kernel's list of what goes into an
+// initramfs, the text that usr/gen_init_cpio reads:
+//
+//	file <name> <location> <mode> <uid> <gid> [<hard links>...]
+//	dir|pipe|sock <name> <mode> <uid> <gid>
+//	nod <name> <mode> <uid> <gid> <dev_type> <maj> <min>
+//	slink <name> <target> <mode> <uid> <gid>
+//
+// A list that the kernel's tool packs soundly means the same here. Where that
+// tool loses something and says nothing, [Parser.Next] returns an [Error]. There
+// is one extension: in a name, a target, a link or a location, \ooo (three octal
+// digits) stands for a byte, which is how white space is written.
+package list
+
+import "fmt"
+
+// Kind is the type of an entry, by the word its line begins with.
+type Kind uint8
+
+const (
+	File    Kind = iota + 1 // file: a regular file, with its hard links
+	Dir                     // dir: a directory
+	Node                    // nod: a character or block device
+	Symlink                 // slink: a symbolic link
+	Pipe                    // pipe: a FIFO
+	Sock                    // sock: a socket
+)
+
+// kinds is the table of all there is to know of a kind.
+var kinds = [...]struct {
+	word     string
+	typeBits uint32 // S_IFMT bits of a mode; a Node's depend on its device type
+}{
+	File:    {"file", 0o100000},
+	Dir:     {"dir", 0o040000},
+	Node:    {"nod", 0o020000},
+	Symlink: {"slink", 0o120000},
+	Pipe:    {"pipe", 0o010000},
+	Sock:    {"sock", 0o140000},
+}
+
+const (
+	typeMask    = 0o170000 // S_IFMT
+	permMask    = 0o007777 // what chmod(2) takes
+	blockDevice = 0o060000 // S_IFBLK
+)
+
+// String returns the word that begins a line of this kind.
+func (k Kind) String() string {
+	if k == 0 || int(k) >= len(kinds) {
+		return fmt.Sprintf("kind %d", uint8(k))
+	}
+	return kinds[k].word
+}
+
+// Entry is one thing that the list puts into the archive.
+type Entry struct {
+	Kind Kind
+	// Name is the path in the archive as the archive spells it: the line's name
+	// less one leading slash. The root directory's name is empty.
+	Name string
+	// Location is the path of a File's content, with ${VAR} expanded.
+	Location string
+	// Links are a File's other names, spelled like Name.
+	Links []string
+	// Target is where a Symlink leads.
+	Target string
+	// Perm is the mode without its type: at most 07777.
+	Perm uint32
+	// UID and GID own the entry; -1 in the list is 0xffffffff here.
+	UID, GID uint32
+	// Block tells a Node that is a block device from a character device.
+	Block bool
+	// Major and Minor are a Node's numbers.
+	Major, Minor uint32
+
+	// Pos is where the entry was written.
+	Pos Pos
+}
+
+// Mode returns the entry's type and permission bits, as in stat(2).
+func (e *Entry) Mode() uint32 {
+	if e.Kind == Node && e.Block {
+		return blockDevice | e.Perm
+	}
+	return kinds[e.Kind].typeBits | e.Perm
+}
+
+// Names returns every path that the entry makes: Name, then Links.
+func (e *Entry) Names() []string {
+	if len(e.Links) == 0 {
+		return []string{e.Name}
+	}
+	return append([]string{e.Name}, e.Links...)
+}
+
+// Pos is a place in a list.
+type Pos struct {
+	// Origin is the label of the target that gave the entry, or empty.
+	Origin string
+	// File is the list's name; empty when the origin says all there is to say.
+	File string
+	// Line counts from 1.
+	Line int
+}
+
+// String gives the place as a person would look it up: the label, the file and
+// line, or both.
+func (p Pos) String() string {
+	place := p.File
+	if p.File != "" && p.Line > 0 {
+		place = fmt.Sprintf("%s:%d", p.File, p.Line)
+	}
+	switch {
+	case p.Origin == "":
+		return place
+	case place == "":
+		return p.Origin
+	default:
+		return fmt.Sprintf("%s (%s)", p.Origin, place)
+	}
+}
+
+// Error is a fault at a place in a list.
+type Error struct {
+	Pos Pos
+	Err error
+}
+
+func (e *Error) Error() string {
+	if at := e.Pos.String(); at != "" {
+		return at + ": " + e.Err.Error()
+	}
+	return e.Err.Error()
+}
+
+func (e *Error) Unwrap() error { return e.Err }

@@ -1,0 +1,81 @@
+// Command packer packs Linux initramfs images.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+)
+
+// version changes with the bytes that the packer writes.
+const version = "0.1.0"
+
+// command is one of the packer's: a file and a row of commands.
+type command struct {
+	name    string
+	summary string
+	run     func(ctx context.Context, args []string) error
+}
+
+var commands = []command{
+	{"pack", "make an archive of what lists say", runPack},
+}
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// errUsage is wrong usage that has been reported.
+var errUsage = errors.New("wrong usage")
+
+func run(args []string, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	if len(args) == 0 {
+		usage(stderr)
+		return 2
+	}
+	switch args[0] {
+	case "-h", "--help", "help":
+		usage(stdout)
+		return 0
+	case "--version", "version":
+		fmt.Fprintln(stdout, "packer", version)
+		return 0
+	}
+	for _, c := range commands {
+		if c.name != args[0] {
+			continue
+		}
+		err := c.run(ctx, args[1:])
+		switch {
+		case err == nil || errors.Is(err, flag.ErrHelp):
+			return 0
+		case errors.Is(err, errUsage):
+			return 2
+		case ctx.Err() != nil:
+			fmt.Fprintln(stderr, "packer: interrupted: nothing is written")
+			return 1
+		}
+		// One fault a line: there may be several.
+		for line := range strings.SplitSeq(err.Error(), "\n") {
+			fmt.Fprintf(stderr, "packer: %s\n", line)
+		}
+		return 1
+	}
+	fmt.Fprintf(stderr, "packer: unknown command %q\n", args[0])
+	usage(stderr)
+	return 2
+}
+
+func usage(w io.Writer) {
+	fmt.Fprint(w, "Usage: packer COMMAND [OPTION...] [ARGUMENT...]\n\nCommands:\n")
+	for _, c := range commands {
+		fmt.Fprintf(w, "  %-8s %s\n", c.name, c.summary)
+	}
+	fmt.Fprint(w, "\npacker COMMAND --help tells more; packer --version tells the version.\n")
+}

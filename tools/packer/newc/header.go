@@ -1,0 +1,62 @@
+// Package newc writes the cpio archives that Linux unpacks into rootfs, the
+// format that cpio calls newc.
+//
+// A record is a header of 110 ASCII bytes, a name with its NUL and a body, name
+// and body padded with NULs to a multiple of four. What the kernel makes of a
+// record is told in Documentation/driver-api/early-userspace/buffer-format.rst
+// and init/initramfs.c.
+package newc
+
+import "errors"
+
+const (
+	headerSize = 110
+	magic      = "070701"
+	trailer    = "TRAILER!!!"
+
+	// MaxName is the longest name in bytes, without its NUL: the kernel skips, in
+	// silence, a record whose name is longer.
+	MaxName = 4095
+
+	// MaxSize is the largest body in bytes: the field has eight hex digits.
+	MaxSize = 1<<32 - 1
+
+	// blockSize is what an archive is padded to at its end.
+	blockSize = 512
+)
+
+var (
+	// ErrName reports a name that is too long or has a NUL in it.
+	ErrName = errors.New("newc: invalid name")
+	// ErrTooLarge reports a body over MaxSize.
+	ErrTooLarge = errors.New("newc: body over 4294967295 bytes")
+	// ErrWriteTooLong reports a write past the size that the header gave.
+	ErrWriteTooLong = errors.New("newc: write too long")
+	// ErrShortBody reports a record that ended before the size its header gave.
+	ErrShortBody = errors.New("newc: body shorter than its header says")
+	// ErrWriteAfterClose reports a call after Close.
+	ErrWriteAfterClose = errors.New("newc: write after close")
+)
+
+// Header describes a record. All numbers but Size have 32 bits in the archive.
+type Header struct {
+	// Name is the path, without a NUL. The root directory's is empty.
+	Name string
+	// Ino tells, with Major, Minor and the type, which records are one file.
+	Ino uint32
+	// Mode is the type and the permissions, as in stat(2).
+	Mode uint32
+	// UID and GID own the file.
+	UID, GID uint32
+	// NLink counts the file's names. The kernel looks for hard links from 2 on.
+	NLink uint32
+	// MTime is in seconds since 1970-01-01 00:00:00 UTC.
+	MTime uint32
+	// Size counts the bytes of the body: a regular file's content, or a symbolic
+	// link's target.
+	Size int64
+	// Major and Minor are the device that the file was on.
+	Major, Minor uint32
+	// RMajor and RMinor are the device that a device node stands for.
+	RMajor, RMinor uint32
+}

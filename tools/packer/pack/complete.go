@@ -1,0 +1,125 @@
+package pack
+
+import (
+	"errors"
+	"fmt"
+	"path"
+
+	"github.com/rules-initramfs/rules_initramfs/tools/packer/list"
+)
+
+// maxLinks is how many symbolic links the kernel follows in a path (MAXSYMLINKS).
+const maxLinks = 40
+
+// implied is the mode of a directory that nobody names; its owner is 0 0.
+const implied = 0o755
+
+// Complete checks that no path is given twice. With parents, it also puts every
+// directory before what is in it, adding those that are missing (mode 0755,
+// owner 0 0): the kernel drops, in silence, an entry whose directory is not there.
+func Complete(entries []*list.Entry, parents bool) ([]*list.Entry, error) {
+	c := completer{
+		named:  make(map[string]*list.Entry, len(entries)),
+		placed: make(map[string]*list.Entry),
+		done:   make(map[*list.Entry]bool),
+	}
+	for _, e := range entries {
+		for _, name := range e.Names() {
+			c.claim(c.named, clean(name), e)
+		}
+	}
+	if !parents || len(c.faults) > 0 {
+		return entries, errors.Join(c.faults...)
+	}
+	c.entries = make([]*list.Entry, 0, len(entries))
+	for _, e := range entries {
+		c.place(e)
+	}
+	return c.entries, errors.Join(c.faults...)
+}
+
+type completer struct {
+	// named has every path as given; placed, every path already in entries, by
+	// where it really is once symbolic links are followed.
+	named, placed map[string]*list.Entry
+	done          map[*list.Entry]bool
+	entries       []*list.Entry
+	faults        []error
+}
+
+func (c *completer) fault(pos list.Pos, format string, args ...any) {
+	if len(c.faults) < maxFaults {
+		c.faults = append(c.faults, &list.Error{Pos: pos, Err: fmt.Errorf(format, args...)})
+	}
+}
+
+// claim notes that e makes the path name, which no other entry may.
+func (c *completer) claim(paths map[string]*list.Entry, name string, e *list.Entry) {
+	if first := paths[name]; first != nil {
+		c.fault(e.Pos, "%s is given twice: first by %s", name, first.Pos)
+		return
+	}
+	paths[name] = e
+}
+
+// place appends e, after the directories that its names need.
+func (c *completer) place(e *list.Entry) {
+	if c.done[e] {
+		return
+	}
+	c.done[e] = true
+	real := make([]string, 0, 1)
+	for _, name := range e.Names() {
+		name = clean(name)
+		dir, ok := c.directory(path.Dir(name), e, maxLinks)
+		if !ok {
+			return
+		}
+		real = append(real, path.Join(dir, path.Base(name)))
+	}
+	for _, name := range real {
+		c.claim(c.placed, name, e)
+	}
+	c.entries = append(c.entries, e)
+}
+
+// directory makes sure that the directory dir, which e needs, has its place, and
+// returns where it really is. It follows at most links symbolic links.
+func (c *completer) directory(dir string, e *list.Entry, links int) (string, bool) {
+	if dir == "/" {
+		return dir, true
+	}
+	parent, ok := c.directory(path.Dir(dir), e, links)
+	if !ok {
+		return "", false
+	}
+	real := path.Join(parent, path.Base(dir))
+	at := c.named[real]
+	if at == nil {
+		at = c.placed[real]
+	}
+	switch {
+	case at == nil:
+		at = &list.Entry{Kind: list.Dir, Name: real[1:], Perm: implied, Pos: e.Pos}
+		c.placed[real] = at
+		c.done[at] = true
+		c.entries = append(c.entries, at)
+	case at.Kind == list.Dir:
+		c.place(at)
+	case at.Kind == list.Symlink:
+		c.place(at)
+		if links == 0 {
+			c.fault(e.Pos, "%s is below a loop of symbolic links: %s", clean(e.Name), real)
+			return "", false
+		}
+		target := at.Target
+		if !path.IsAbs(target) {
+			target = path.Join(parent, target)
+		}
+		return c.directory(path.Clean("/"+target), e, links-1)
+	default:
+		c.fault(e.Pos, "%s cannot be in %s, which is a %s (from %s)", clean(e.Name), real, at.Kind, at.Pos)
+		return "", false
+	}
+	return real, true
+}

@@ -1,0 +1,78 @@
+package pack
+
+import (
+	"bufio"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// output is a file that has its name only once it is whole. What is no regular
+// file (a pipe, a device) is written as it goes.
+type output struct {
+	*bufio.Writer
+	file *os.File
+	name string
+	// temporary is the name until Commit; empty when there is none.
+	temporary string
+}
+
+func createOutput(name string) (*output, error) {
+	info, err := os.Stat(name)
+	switch {
+	case err == nil && !info.Mode().IsRegular(), strings.HasPrefix(name, "/dev/"):
+		// /dev/stdout may lead to a regular file, which others hold open.
+		file, err := os.OpenFile(name, os.O_WRONLY|os.O_APPEND, 0)
+		if err != nil {
+			return nil, err
+		}
+		return newOutput(file, name, ""), nil
+	case err == nil:
+		// A link stays a link: what it leads to is replaced.
+		if name, err = filepath.EvalSymlinks(name); err != nil {
+			return nil, err
+		}
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, err
+	}
+	file, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
+	if err != nil {
+		return nil, err
+	}
+	return newOutput(file, name, file.Name()), nil
+}
+
+func newOutput(file *os.File, name, temporary string) *output {
+	return &output{bufio.NewWriterSize(file, 1<<20), file, name, temporary}
+}
+
+// finish writes what is buffered and closes the file, which has its name yet to get.
+func (o *output) finish() error {
+	err := o.Flush()
+	if err == nil && o.temporary != "" {
+		err = o.file.Chmod(0o644)
+	}
+	return errors.Join(err, o.file.Close())
+}
+
+// commit gives the finished file its name.
+func (o *output) commit() error {
+	if o.temporary == "" {
+		return nil
+	}
+	err := os.Rename(o.temporary, o.name)
+	if err == nil {
+		o.temporary = ""
+	}
+	return err
+}
+
+// discard removes what has not been committed.
+func (o *output) discard() {
+	if o.temporary != "" {
+		o.file.Close()
+		os.Remove(o.temporary)
+	}
+}
