@@ -35,6 +35,9 @@ var errUsage = errors.New("wrong usage")
 func run(args []string, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
+	// A second signal ends what the first one cannot: a read from a terminal, a
+	// write to a pipe that nobody reads.
+	context.AfterFunc(ctx, stop)
 	if len(args) == 0 {
 		usage(stderr)
 		return 2

@@ -102,23 +102,33 @@ func (p *Parser) fault(err error) error { return &Error{Pos: p.pos(), Err: err} 
 
 // readLine returns the next line without its newline.
 func (p *Parser) readLine() (string, error) {
-	var long []byte
+	var (
+		long   []byte // the line before chunk, while it is not too long
+		length int
+	)
 	for {
 		chunk, err := p.in.ReadSlice('\n')
-		if err == nil || (err == io.EOF && len(chunk)+len(long) > 0) {
-			p.line++
-			chunk = trimNewline(chunk)
-			if long == nil {
-				return string(chunk), nil
-			}
-			return string(append(long, chunk...)), nil
-		}
-		if !errors.Is(err, bufio.ErrBufferFull) {
+		ended := err == nil || (err == io.EOF && len(chunk)+length > 0)
+		if !ended && !errors.Is(err, bufio.ErrBufferFull) {
 			return "", err
 		}
-		if long = append(long, chunk...); len(long) > maxLine {
+		if ended {
 			p.line++
-			return "", p.fault(fmt.Errorf("line longer than %d bytes", maxLine))
+			chunk = trimNewline(chunk)
+		}
+		length += len(chunk)
+		switch {
+		case length > maxLine:
+			// Read to its end: what is left of it is no line of its own.
+			if long = nil; ended {
+				return "", p.fault(fmt.Errorf("line longer than %d bytes", maxLine))
+			}
+		case !ended:
+			long = append(long, chunk...)
+		case long == nil:
+			return string(chunk), nil
+		default:
+			return string(append(long, chunk...)), nil
 		}
 	}
 }
@@ -183,10 +193,7 @@ func (p *Parser) entry(line string) (*Entry, error) {
 	case File:
 		e.Location = f.location()
 	case Symlink:
-		e.Target = f.path("target")
-		if e.Target == "" {
-			f.fail(errors.New("the target is empty"))
-		}
+		e.Target = f.target()
 	}
 	mode := f.mode()
 	e.Perm = mode & permMask
@@ -255,21 +262,33 @@ var usage = [...]string{
 	Sock:    "sock <name> <mode> <uid> <gid>",
 }
 
-// path reads a field with escapes, of at most MaxPath bytes.
+// path reads a field with escapes.
 func (f *fieldReader) path(what string) string {
 	text, err := Unescape(f.next(what))
 	if err != nil {
 		f.fail(fmt.Errorf("%s: %w", what, err))
 	}
-	if len(text) > MaxPath {
-		f.fail(fmt.Errorf("the %s has %d bytes, the kernel takes %d at most: %.40s...", what, len(text), MaxPath, text))
-	}
 	return text
 }
 
-// name reads a path in the archive and drops one leading slash.
+// name reads a path in the archive and drops one leading slash, which does not
+// count: the archive does not hold it.
 func (f *fieldReader) name(what string) string {
-	return strings.TrimPrefix(f.path(what), "/")
+	name := strings.TrimPrefix(f.path(what), "/")
+	f.checkLength(what, name)
+	return name
+}
+
+func (f *fieldReader) target() string {
+	target := f.path("target")
+	f.checkLength("target", target)
+	return target
+}
+
+func (f *fieldReader) checkLength(what, text string) {
+	if len(text) > MaxPath {
+		f.fail(fmt.Errorf("the %s has %d bytes, the kernel takes %d at most: %.40s...", what, len(text), MaxPath, text))
+	}
 }
 
 func (f *fieldReader) location() string {

@@ -102,6 +102,9 @@ func (w *Writer) write(p []byte) int {
 	}
 	n, err := w.w.Write(p)
 	w.offset += int64(n)
+	if err == nil && n < len(p) {
+		err = io.ErrShortWrite
+	}
 	if err != nil {
 		w.fail(err)
 	}

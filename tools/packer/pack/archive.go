@@ -28,6 +28,10 @@ func WriteArchive(w io.Writer, entries []*list.Entry, mtime uint32) error {
 	}
 	for _, e := range entries {
 		if err := a.add(e); err != nil {
+			var output *writeError
+			if errors.As(err, &output) {
+				return output // no line of a list is to blame
+			}
 			return &list.Error{Pos: e.Pos, Err: err}
 		}
 	}

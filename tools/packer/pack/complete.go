@@ -71,7 +71,8 @@ func (c *completer) place(e *list.Entry) {
 	real := make([]string, 0, 1)
 	for _, name := range e.Names() {
 		name = clean(name)
-		dir, ok := c.directory(path.Dir(name), e, maxLinks)
+		links := maxLinks
+		dir, ok := c.directory(path.Dir(name), e, &links)
 		if !ok {
 			return
 		}
@@ -84,8 +85,9 @@ func (c *completer) place(e *list.Entry) {
 }
 
 // directory makes sure that the directory dir, which e needs, has its place, and
-// returns where it really is. It follows at most links symbolic links.
-func (c *completer) directory(dir string, e *list.Entry, links int) (string, bool) {
+// returns where it really is. It takes the symbolic links that it follows off
+// links, which the kernel counts over a whole path too.
+func (c *completer) directory(dir string, e *list.Entry, links *int) (string, bool) {
 	if dir == "/" {
 		return dir, true
 	}
@@ -108,15 +110,16 @@ func (c *completer) directory(dir string, e *list.Entry, links int) (string, boo
 		c.place(at)
 	case at.Kind == list.Symlink:
 		c.place(at)
-		if links == 0 {
+		if *links == 0 {
 			c.fault(e.Pos, "%s is below a loop of symbolic links: %s", clean(e.Name), real)
 			return "", false
 		}
+		*links--
 		target := at.Target
 		if !path.IsAbs(target) {
 			target = path.Join(parent, target)
 		}
-		return c.directory(path.Clean("/"+target), e, links-1)
+		return c.directory(path.Clean("/"+target), e, links)
 	default:
 		c.fault(e.Pos, "%s cannot be in %s, which is a %s (from %s)", clean(e.Name), real, at.Kind, at.Pos)
 		return "", false

@@ -22,7 +22,7 @@ type output struct {
 func createOutput(name string) (*output, error) {
 	info, err := os.Stat(name)
 	switch {
-	case err == nil && !info.Mode().IsRegular(), strings.HasPrefix(name, "/dev/"):
+	case err == nil && !info.Mode().IsRegular(), isOpenFile(name):
 		// /dev/stdout may lead to a regular file, which others hold open.
 		file, err := os.OpenFile(name, os.O_WRONLY|os.O_APPEND, 0)
 		if err != nil {
@@ -37,11 +37,17 @@ func createOutput(name string) (*output, error) {
 	case !errors.Is(err, fs.ErrNotExist):
 		return nil, err
 	}
+	name = filepath.Clean(name)
 	file, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
 	if err != nil {
 		return nil, err
 	}
 	return newOutput(file, name, file.Name()), nil
+}
+
+// isOpenFile tells whether a name stands for a file that is open already.
+func isOpenFile(name string) bool {
+	return name == "/dev/stdout" || name == "/dev/stderr" || strings.HasPrefix(name, "/dev/fd/")
 }
 
 func newOutput(file *os.File, name, temporary string) *output {
@@ -69,10 +75,10 @@ func (o *output) commit() error {
 	return err
 }
 
-// discard removes what has not been committed.
+// discard closes the file, and removes it if it has not been committed.
 func (o *output) discard() {
+	o.file.Close() // again, if it was finished
 	if o.temporary != "" {
-		o.file.Close()
 		os.Remove(o.temporary)
 	}
 }

@@ -46,14 +46,20 @@ func Run(ctx context.Context, opts Options) error {
 	write := func(name string, content func(io.Writer) error) error {
 		o, err := createOutput(name)
 		if err != nil {
-			return fmt.Errorf("cannot write: %w", err)
+			return &writeError{err}
+		}
+		for _, other := range outputs {
+			if o.temporary != "" && o.name == other.name {
+				o.discard()
+				return &writeError{fmt.Errorf("%s is to be both the archive and its list", o.name)}
+			}
 		}
 		outputs = append(outputs, o)
 		if err := content(contextWriter{ctx, o}); err != nil {
 			return err
 		}
 		if err := o.finish(); err != nil {
-			return fmt.Errorf("cannot write: %w", err)
+			return &writeError{err}
 		}
 		return nil
 	}
@@ -78,7 +84,7 @@ func Run(ctx context.Context, opts Options) error {
 	}
 	for _, o := range outputs {
 		if err := o.commit(); err != nil {
-			return fmt.Errorf("cannot write: %w", err)
+			return &writeError{err}
 		}
 	}
 	return nil
@@ -102,7 +108,14 @@ func WriteList(w io.Writer, entries []*list.Entry) error {
 	return nil
 }
 
-// contextWriter fails once its context has ended.
+// writeError is a failure to write an output.
+type writeError struct{ err error }
+
+func (e *writeError) Error() string { return "cannot write: " + e.err.Error() }
+
+func (e *writeError) Unwrap() error { return e.err }
+
+// contextWriter writes to an output and fails once its context has ended.
 type contextWriter struct {
 	ctx context.Context
 	w   io.Writer
@@ -110,7 +123,11 @@ type contextWriter struct {
 
 func (w contextWriter) Write(p []byte) (int, error) {
 	if err := w.ctx.Err(); err != nil {
-		return 0, err
+		return 0, &writeError{err}
 	}
-	return w.w.Write(p)
+	n, err := w.w.Write(p)
+	if err != nil {
+		err = &writeError{err}
+	}
+	return n, err
 }

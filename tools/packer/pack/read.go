@@ -171,6 +171,10 @@ func (r *reader) direct(d *list.Directive) {
 			r.fault(d.Pos, "data before any origin")
 			return
 		}
+		if _, twice := r.target.data[d.Args[0]]; twice {
+			r.fault(d.Pos, "data: the location %q is declared twice", d.Args[0])
+			return
+		}
 		r.target.data[d.Args[0]] = d.Args[1]
 		r.target.keys = append(r.target.keys, d.Args[0])
 	case "list":
@@ -191,7 +195,10 @@ func (r *reader) endTarget() {
 }
 
 func (r *reader) override(d *list.Directive) {
-	o := override{Pos: list.Pos{Origin: r.target.label}, name: clean(d.Args[0])}
+	o := override{Pos: d.Pos, name: clean(d.Args[0])}
+	if r.target.label != "" {
+		o.Pos = list.Pos{Origin: r.target.label}
+	}
 	for _, field := range d.Args[1:] {
 		key, text, _ := strings.Cut(field, "=")
 		value, err := list.ParseAttribute(key, text)

@@ -1,0 +1,17 @@
+"""The attribute platform: a target and all below it built for a platform of its own."""
+
+PLATFORM_ATTRS = {
+    "platform": attr.label(
+        doc = "The platform to build for. By default the one of the command line.",
+    ),
+}
+
+def _platform_transition_impl(settings, attr):
+    key = "//command_line_option:platforms"
+    return {key: [attr.platform] if attr.platform else settings[key]}
+
+platform_transition = transition(
+    implementation = _platform_transition_impl,
+    inputs = ["//command_line_option:platforms"],
+    outputs = ["//command_line_option:platforms"],
+)

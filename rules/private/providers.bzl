@@ -1,0 +1,38 @@
+"""The providers: what an initramfs, a layer of one and a kernel tell others."""
+
+InitramfsLayerInfo = provider(
+    doc = "What a target puts into an initramfs.",
+    fields = {
+        "entries": """depset of struct: the entries, in the order written. Each has
+
+            kind:     the word of the kernel's list (file, dir, nod, slink), or "lists" or
+                      "metadata"
+            name:     its absolute path in the image, but for "lists"
+            origin:   the label of the target that gave it
+
+            and what its kind needs: see rules/private/entries.bzl.""",
+        "files": "depset of File: all that the entries need to be packed.",
+    },
+)
+
+InitramfsInfo = provider(
+    doc = "A packed initramfs.",
+    fields = {
+        "archive": "File: the image, as a boot loader or a kernel build takes it.",
+        "compression": "string: the codec, such as gzip; none when not compressed.",
+        "list": "File: what is in the archive, in the format of the kernel's gen_init_cpio.",
+        "segments": "list of File: the parts that make up the archive, in order.",
+    },
+)
+
+KernelInfo = provider(
+    doc = "A Linux kernel.",
+    fields = {
+        "arch": "string: x86_64, arm64 or riscv64.",
+        "config": "File or None: its .config.",
+        "image": "File: what a boot loader starts (bzImage, Image).",
+        "objects": "File or None: what is needed to link it anew.",
+        "release": "string or None: what uname -r says.",
+        "vmlinux": "File or None: the ELF image with its symbols.",
+    },
+)

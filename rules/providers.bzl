@@ -1,0 +1,12 @@
+"""The providers of rules_initramfs."""
+
+load(
+    "//rules/private:providers.bzl",
+    _InitramfsInfo = "InitramfsInfo",
+    _InitramfsLayerInfo = "InitramfsLayerInfo",
+    _KernelInfo = "KernelInfo",
+)
+
+InitramfsInfo = _InitramfsInfo
+InitramfsLayerInfo = _InitramfsLayerInfo
+KernelInfo = _KernelInfo

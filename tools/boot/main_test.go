@@ -1,0 +1,230 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rules-initramfs/rules_initramfs/tools/boot/qemutest"
+)
+
+// asBoot has the test binary run main.
+const asBoot = "BOOT_TEST_MAIN"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asBoot) != "" {
+		os.Unsetenv(asBoot) // the QEMU it starts is the stand-in
+		main()
+	}
+	qemutest.Main(m)
+}
+
+// install makes an executable the way the rules do, a link with its
+// configuration beside it, and returns its path. The guest runs script; set
+// changes the configuration.
+func install(t *testing.T, script string, set map[string]any) string {
+	t.Helper()
+	fields := map[string]any{
+		"label":      "//x:y",
+		"arch":       "x86_64",
+		"qemu":       qemutest.Executable(t),
+		"kernel":     qemutest.Kernel(t, script),
+		"memory_mib": 512,
+		"cpus":       1,
+		// For a test that fails.
+		"time_limit_s": 30,
+	}
+	for k, v := range set {
+		fields[k] = v
+	}
+	data, err := json.Marshal(fields)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Join(t.TempDir(), "y")
+	if err := os.Symlink(qemutest.Executable(t), name); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(name+".boot.json", data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+// command returns the command of an executable with a test's environment.
+func command(name string, args ...string) (c *exec.Cmd, stdout, stderr *bytes.Buffer) {
+	c = exec.Command(name, args...)
+	c.Env = append(os.Environ(), asBoot+"=1", "TEST_TIMEOUT=", "TEST_UNDECLARED_OUTPUTS_DIR=")
+	stdout, stderr = new(bytes.Buffer), new(bytes.Buffer)
+	c.Stdout, c.Stderr = stdout, stderr
+	return c, stdout, stderr
+}
+
+func TestExitCodes(t *testing.T) {
+	good := install(t, `print "hello\n"`, map[string]any{"expect": []string{"hello"}})
+	bad := install(t, `print "hello\n"`, map[string]any{"expect": []string{"goodbye"}})
+	broken := install(t, "", map[string]any{"memory": 1})
+	for _, test := range []struct {
+		name       string
+		executable string
+		args       []string
+		env        string
+		want       int
+		wantStderr string
+		wantStdout string
+	}{
+		{name: "success", executable: good, wantStderr: "boot: //x:y: the expected pattern seen after "},
+		{name: "failure", executable: bad, want: 1, wantStderr: `boot: //x:y: QEMU ended (exit status 0) after `},
+		{name: "another configuration", executable: bad, args: []string{"--config", good + ".boot.json"}, wantStderr: "boot: //x:y: the expected pattern seen"},
+		{name: "help", executable: broken, args: []string{"--help"}, wantStdout: "--config FILE"},
+		{name: "unknown flag", executable: good, args: []string{"--kvm"}, want: 2, wantStderr: "-kvm"},
+		{name: "argument", executable: good, args: []string{"x"}, want: 2, wantStderr: `unexpected argument "x"`},
+		{name: "broken configuration", executable: broken, want: 2, wantStderr: `.boot.json: json: unknown field "memory"`},
+		{name: "no configuration", executable: qemutest.Executable(t), want: 2, wantStderr: ".boot.json: no such file"},
+		{name: "bad TEST_TIMEOUT", executable: install(t, "", map[string]any{"time_limit_s": 0}), env: "TEST_TIMEOUT=soon", want: 2, wantStderr: `TEST_TIMEOUT: "soon"`},
+		{name: "TEST_TIMEOUT", executable: install(t, "hang", map[string]any{"time_limit_s": 0}), env: "TEST_TIMEOUT=1", want: 1, wantStderr: "time limit of 0.9 s reached"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			c, stdout, stderr := command(test.executable, test.args...)
+			c.Env = append(c.Env, test.env)
+			c.Run()
+			if got := c.ProcessState.ExitCode(); got != test.want {
+				t.Errorf("exit code %d, want %d", got, test.want)
+			}
+			for _, stream := range []struct{ name, got, want string }{
+				{"output", stdout.String(), test.wantStdout},
+				{"error", stderr.String(), test.wantStderr},
+			} {
+				if !strings.Contains(stream.got, stream.want) || stream.want == "" && stream.got != "" {
+					t.Errorf("standard %s %q, want %q in it", stream.name, stream.got, stream.want)
+				}
+			}
+		})
+	}
+}
+
+// TestRunfiles finds the kernel and the initramfs where Bazel puts them.
+func TestRunfiles(t *testing.T) {
+	t.Parallel()
+	name := install(t, "", map[string]any{
+		"kernel":    "_main/kernel",
+		"initramfs": []string{"other+/a.cpio"},
+		"expect":    []string{`^"aaa"$`},
+	})
+	for file, data := range map[string]string{"_main/kernel": "initrd\n", "other+/a.cpio": "aaa"} {
+		file = filepath.Join(name+".runfiles", file)
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(data), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, _, stderr := command(name)
+	c.Env = append(c.Env, "RUNFILES_DIR=", "RUNFILES_MANIFEST_FILE=")
+	if err := c.Run(); err != nil {
+		t.Errorf("%v\n%s", err, stderr)
+	}
+}
+
+// start starts a boot whose guest tells its process's number, and
+// returns that number.
+func start(t *testing.T) (c *exec.Cmd, stderr *bytes.Buffer, pid int) {
+	t.Helper()
+	outputs := t.TempDir()
+	name := install(t, "deaf\npid\nhang", nil)
+	c, _, stderr = command(name)
+	c.Env = append(c.Env, "TEST_UNDECLARED_OUTPUTS_DIR="+outputs)
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Process.Kill() })
+	log := filepath.Join(outputs, "console.log")
+	for range 1000 {
+		console, _ := os.ReadFile(log)
+		if match := regexp.MustCompile(`pid (\d+)\n`).FindSubmatch(console); match != nil {
+			pid, _ = strconv.Atoi(string(match[1]))
+			return c, stderr, pid
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	t.Fatal("the guest tells no process number")
+	return
+}
+
+func TestSignals(t *testing.T) {
+	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP} {
+		t.Run(signal.String(), func(t *testing.T) {
+			t.Parallel()
+			c, stderr, pid := start(t)
+			c.Process.Signal(signal)
+			c.Wait()
+			if got := c.ProcessState.ExitCode(); got != 1 {
+				t.Errorf("exit code %d", got)
+			}
+			if want := "stopped by a signal (" + signal.String() + ")"; !strings.Contains(stderr.String(), want) {
+				t.Errorf("standard error %q, want %q in it", stderr, want)
+			}
+			if qemutest.Running(pid) {
+				t.Errorf("QEMU, process %d, is running", pid)
+			}
+		})
+	}
+}
+
+// TestKilled kills a boot that cannot clean up, with a QEMU deaf to SIGTERM.
+func TestKilled(t *testing.T) {
+	t.Parallel()
+	c, _, pid := start(t)
+	c.Process.Kill()
+	c.Wait()
+	for range 200 {
+		if !qemutest.Running(pid) {
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	t.Errorf("QEMU, process %d, is running", pid)
+	syscall.Kill(pid, syscall.SIGKILL)
+}
+
+// TestTerminalGone closes the other end of standard output.
+func TestTerminalGone(t *testing.T) {
+	t.Parallel()
+	tmp := t.TempDir()
+	name := install(t, `print "one\n"`+"\nsleep 100ms\n"+`print "two\n"`+"\nhang", map[string]any{
+		"interactive": true,
+		"initramfs":   []string{qemutest.Kernel(t, ""), qemutest.Kernel(t, "")},
+	})
+	c, _, stderr := command(name)
+	c.Env = append(c.Env, "TEST_TMPDIR="+tmp)
+	c.Stdout = nil
+	stdout, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	io.ReadFull(stdout, make([]byte, 4))
+	stdout.Close()
+	c.Wait()
+	if got := c.ProcessState.ExitCode(); got != 1 || !strings.Contains(stderr.String(), "stopped by a signal (broken pipe)") {
+		t.Errorf("exit code %d, standard error %q", got, stderr)
+	}
+	if left, err := os.ReadDir(tmp); err != nil || len(left) > 0 {
+		t.Errorf("temporary files left: %v, %v", left, err)
+	}
+}

@@ -1,0 +1,168 @@
+//go:build linux
+
+// Package qemutest stands in for QEMU in tests: the test binary runs itself
+// as an emulator whose kernel is a script of what the console shows.
+package qemutest
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+	"unsafe"
+)
+
+const variable = "BOOT_QEMUTEST"
+
+// Main is the TestMain of a package that starts the stand-in: it runs m's
+// tests, and in a child process of theirs the stand-in.
+func Main(m *testing.M) {
+	if os.Getenv(variable) != "" {
+		os.Exit(emulate(os.Args[1:]))
+	}
+	os.Setenv(variable, "1")
+	os.Setenv("GORACE", "atexit_sleep_ms=0") // else it ends a second late under -race
+	os.Exit(m.Run())
+}
+
+// Executable returns the path to give as QEMU.
+func Executable(t testing.TB) string {
+	t.Helper()
+	name, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+// Kernel returns the path to give as the kernel, for a guest that does what
+// the lines of script say, and then has QEMU exit with status 0:
+//
+//	print "TEXT"   write the Go string to the console
+//	stderr "TEXT"  write it to standard error
+//	initrd         write the contents of the initramfs to the console
+//	args           write the arguments to the console
+//	pid            write the process's number to the console
+//	sleep TIME     do nothing for a time.Duration
+//	flood BYTES    write as many bytes, without a newline
+//	input          copy a line of standard input to the console
+//	deaf           ignore SIGTERM from now on
+//	raw            put the terminal on standard input in raw mode
+//	leave          start a process that keeps the console open for a minute
+//	hang           do nothing until killed
+//	exit STATUS    exit
+func Kernel(t testing.TB, script string) string {
+	t.Helper()
+	name := t.TempDir() + "/kernel"
+	if err := os.WriteFile(name, []byte(script), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+// Running reports whether there is a process with the number pid that has not
+// ended.
+func Running(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return false
+	}
+	_, state, _ := strings.Cut(string(stat), ") ") // after the name, in parentheses
+	return !strings.HasPrefix(state, "Z")
+}
+
+func emulate(args []string) int {
+	signal.Reset(syscall.SIGTERM) // the main of a rules_go test keeps it away
+	script, err := os.ReadFile(value(args, "-kernel"))
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "qemu: could not load kernel: %v\n", err)
+		return 1
+	}
+	for line := range strings.Lines(string(script)) {
+		verb, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
+		switch verb {
+		case "":
+		case "print":
+			io.WriteString(os.Stdout, unquote(rest))
+		case "stderr":
+			io.WriteString(os.Stderr, unquote(rest))
+		case "initrd":
+			data, err := os.ReadFile(value(args, "-initrd"))
+			if err != nil {
+				panic(err)
+			}
+			fmt.Printf("%q\n", data)
+		case "args":
+			fmt.Printf("%q\n", args)
+		case "pid":
+			fmt.Printf("pid %d\n", os.Getpid())
+		case "sleep":
+			d, err := time.ParseDuration(rest)
+			if err != nil {
+				panic(err)
+			}
+			time.Sleep(d)
+		case "flood":
+			for n := number(rest); n > 0; n -= 4096 {
+				os.Stdout.Write(bytes.Repeat([]byte("."), min(n, 4096)))
+			}
+		case "input":
+			s, _ := bufio.NewReader(os.Stdin).ReadString('\n')
+			fmt.Printf("input %q\n", s)
+		case "deaf":
+			signal.Ignore(syscall.SIGTERM)
+		case "raw":
+			var t syscall.Termios // all zero is raw enough
+			syscall.Syscall(syscall.SYS_IOCTL, 0, syscall.TCSETS, uintptr(unsafe.Pointer(&t)))
+			syscall.SetNonblock(0, true)
+		case "leave":
+			c := exec.Command("sleep", "60")
+			c.Stdout = os.Stdout
+			if err := c.Start(); err != nil {
+				panic(err)
+			}
+			fmt.Printf("pid %d\n", c.Process.Pid)
+		case "hang":
+			time.Sleep(time.Minute) // not for ever: nothing is left by a test that fails
+		case "exit":
+			return number(rest)
+		default:
+			panic("unknown verb " + verb)
+		}
+	}
+	return 0
+}
+
+// value returns the argument after option.
+func value(args []string, option string) string {
+	for i, a := range args[:len(args)-1] {
+		if a == option {
+			return args[i+1]
+		}
+	}
+	return ""
+}
+
+func unquote(s string) string {
+	text, err := strconv.Unquote(s)
+	if err != nil {
+		panic(fmt.Sprintf("%s: %v", s, err))
+	}
+	return text
+}
+
+func number(s string) int {
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		panic(err)
+	}
+	return n
+}
