@@ -83,7 +83,16 @@ def symlink_entry(origin, name, target):
     return struct(kind = "slink", name = name, origin = origin, target = target)
 
 def node_entry(origin, name, device):
-    """A device node; device is as in a list: "c 5 1" or "b 7 0"."""
+    """A device node.
+
+    Args:
+        origin: the label of the target that gives it.
+        name: its path.
+        device: its type and numbers, as in a list: "c 5 1" or "b 7 0".
+
+    Returns:
+        An entry.
+    """
     parts = device.split(" ")
     if len(parts) != 3 or parts[0] not in ("b", "c") or not _is_digits(parts[1], "0123456789") or not _is_digits(parts[2], "0123456789"):
         fail("%s: nodes: %s: %r is not a device: want \"c MAJOR MINOR\" or \"b MAJOR MINOR\", such as \"c 5 1\"" % (origin, name, device))

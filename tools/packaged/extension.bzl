@@ -3,6 +3,7 @@
 Targets of what is not here are incompatible: what needs them is skipped.
 """
 
+# buildifier: disable=bzl-visibility
 load("//rules/private:archs.bzl", "ARCHS")
 
 # Debian's names of architectures, and the JVM's, in which Bazel tells the machine's own.
