@@ -80,7 +80,7 @@ def _boot(ctx, interactive):
     runfiles = ctx.runfiles([config, kernel.image, archive])
     return [DefaultInfo(
         executable = executable,
-        files = depset([executable, config]),
+        files = depset([executable]),
         runfiles = runfiles.merge(ctx.attr._runner[DefaultInfo].default_runfiles),
     )]
 

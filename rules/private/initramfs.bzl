@@ -1,21 +1,32 @@
 """The initramfs rule: layers packed into an archive."""
 
 load(":entries.bzl", "list_lines")
-load(":layer.bzl", "LAYER_ATTRS", "layer_info")
+load(":layer.bzl", "LAYER_ATTRS", "label_text", "layer_info")
 load(":providers.bzl", "InitramfsInfo", "InitramfsLayerInfo")
 load(":toolchains.bzl", "PACKER_TOOLCHAIN_TYPE")
 
-# The codecs, with what a file name ends in.
-_EXTENSIONS = {
-    "gzip": ".gz",
-    "none": "",
-    "zstd": ".zst",
+# The codecs: what a file name ends in, and the highest level.
+_CODECS = {
+    "gzip": struct(extension = ".gz", levels = 9),
+    "none": struct(extension = "", levels = 0),
+    "zstd": struct(extension = ".zst", levels = 22),
 }
 
+def _check(ctx):
+    """Fails where the packer would, at analysis and with the label."""
+    origin = label_text(ctx.label)
+    codec = ctx.attr.compression
+    levels = _CODECS[codec].levels
+    if ctx.attr.level < 0 or ctx.attr.level > levels:
+        fail("%s: level: %s has %s" % (origin, codec, "levels 1 to %d" % levels if levels else "no levels"))
+    if ctx.attr.mtime < 0:
+        fail("%s: mtime: %d is before 1970" % (origin, ctx.attr.mtime))
+
 def _initramfs_impl(ctx):
+    _check(ctx)
     layer = layer_info(ctx, [target[InitramfsLayerInfo] for target in ctx.attr.layers])
     codec = ctx.attr.compression
-    archive = ctx.actions.declare_file(ctx.label.name + ".cpio" + _EXTENSIONS[codec])
+    archive = ctx.actions.declare_file(ctx.label.name + ".cpio" + _CODECS[codec].extension)
     completed = ctx.actions.declare_file(ctx.label.name + ".list")
 
     options = ctx.actions.args()
@@ -57,7 +68,7 @@ initramfs = rule(
         "compression": attr.string(
             default = "gzip",
             doc = "The codec. The kernel must have it built in (CONFIG_RD_GZIP, CONFIG_RD_ZSTD).",
-            values = _EXTENSIONS.keys(),
+            values = _CODECS.keys(),
         ),
         "layers": attr.label_list(
             doc = "Layers, whose entries come before this target's own, in this order.",

@@ -21,16 +21,17 @@ _analysis_error_test = analysistest.make(
     expect_failure = True,
 )
 
-def analysis_error_test(name, message, **layer):
-    """Checks that a layer with these attributes fails at analysis with a message.
+def analysis_error_test(name, message, rule = initramfs_layer, **attributes):
+    """Checks that a target with these attributes fails at analysis with a message.
 
     Args:
         name: the test's name.
         message: what the message must have in it.
-        **layer: attributes of initramfs_layer.
+        rule: the target's rule.
+        **attributes: the target's attributes.
     """
     subject = name.removesuffix("_test")
-    initramfs_layer(name = subject, tags = ["manual"], **layer)
+    rule(name = subject, tags = ["manual"], **attributes)
     _analysis_error_test(name = name, message = message, target_under_test = ":" + subject)
 
 def _packing_error_impl(ctx):

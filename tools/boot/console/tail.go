@@ -1,7 +1,8 @@
 package console
 
-// TailLines is the number of lines a Watcher keeps.
-const TailLines = 40
+// TailLines is the number of lines a Watcher keeps: what led to a kernel panic, and
+// the 60 lines that the kernel says about it.
+const TailLines = 80
 
 // A tail keeps the last lines it was given.
 type tail struct {

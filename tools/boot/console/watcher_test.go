@@ -101,7 +101,7 @@ func TestTail(t *testing.T) {
 		fmt.Fprintf(w, "\nline %d", i)
 	}
 	got := w.Tail()
-	if len(got) != TailLines || got[0] != "line 60" || got[TailLines-1] != "line 99" {
+	if len(got) != TailLines || got[0] != "line 20" || got[TailLines-1] != "line 99" {
 		t.Errorf("tail of %d lines, %q to %q", len(got), got[0], got[len(got)-1])
 	}
 }

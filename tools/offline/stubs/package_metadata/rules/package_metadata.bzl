@@ -5,7 +5,10 @@ def package_metadata(name, purl, visibility):
 
     Args:
         name: the target's name.
-        purl: the package's URL.
+        purl: the package's URL, unused.
         visibility: the target's visibility.
     """
-    native.filegroup(name = name, visibility = visibility)
+    _ = purl  # @unused
+
+    # Without the default metadata of its repository, which is this target itself.
+    native.filegroup(name = name, applicable_licenses = [], visibility = visibility)

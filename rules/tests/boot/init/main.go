@@ -1,0 +1,25 @@
+// Command init is an /init that fails as its command line says: kernel parameters
+// that the kernel does not know are handed on to it.
+package main
+
+import (
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+)
+
+func main() {
+	fmt.Println("init: started with", os.Args[1:])
+	switch how := os.Args[len(os.Args)-1]; how {
+	case "exit": // the kernel panics when its first process ends
+		os.Exit(3)
+	case "hang":
+		time.Sleep(time.Hour)
+	case "poweroff":
+		fmt.Println("init: powering off")
+		syscall.Reboot(syscall.LINUX_REBOOT_CMD_POWER_OFF)
+	default:
+		fmt.Println("init: unknown word", how)
+	}
+}
