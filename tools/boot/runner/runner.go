@@ -230,7 +230,8 @@ func (b *boot) report(v verdict) {
 			fmt.Fprintf(w, "--- QEMU's standard error\n%s\n", strings.Join(b.complaint, "\n"))
 		}
 		if b.screen.log != nil {
-			fmt.Fprintf(w, "--- whole console: %s\n", b.screen.log.Name())
+			// Not its path, which is in a sandbox that ends with the test.
+			fmt.Fprintf(w, "--- whole console: %s in test.outputs, beside test.log\n", consoleLog)
 		}
 	}
 	if b.screen.logErr != nil {

@@ -300,7 +300,7 @@ func TestOutputs(t *testing.T) {
 	r.session.OutputsDir = t.TempDir()
 	log := filepath.Join(r.session.OutputsDir, "console.log")
 	r.check(t, r.boot(), ExitFailure, "boot: //x:y: QEMU ended (exit status 1) after T",
-		"--- console, last 2 lines", "one", "two", "--- whole console: "+log)
+		"--- console, last 2 lines", "one", "two", "--- whole console: console.log in test.outputs, beside test.log")
 
 	if got, err := os.ReadFile(log); err != nil || string(got) != "\x1b[1mone\r\ntwo" {
 		t.Errorf("console.log: %q, %v", got, err)

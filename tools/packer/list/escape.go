@@ -73,10 +73,15 @@ func Unescape(field string) (string, error) {
 // replaced in turn, as the kernel's tool does, and undoes the escapes around.
 func expand(field string, vars map[string]string) (string, error) {
 	text, err := expandWithin(field, vars, nil, Unescape)
-	if err == nil && len(text) > MaxPath {
-		err = fmt.Errorf("the location has %d bytes, more than %d: %.40s...", len(text), MaxPath, text)
+	switch {
+	case err != nil:
+		return "", err
+	case len(text) > MaxPath:
+		return "", fmt.Errorf("the location has %d bytes, more than %d: %.40s...", len(text), MaxPath, text)
+	case strings.IndexByte(text, 0) >= 0:
+		return "", errors.New("the location has a NUL byte in it")
 	}
-	return text, err
+	return text, nil
 }
 
 // expandWithin expands the value of the last of the variables in within; literal

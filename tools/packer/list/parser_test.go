@@ -215,7 +215,7 @@ func TestParseLongest(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			want := parseOne(t, test.line, list.Options{Vars: map[string]string{"LONG": value}})
+			want := parseOne(t, test.line+"\n", list.Options{Vars: map[string]string{"LONG": value}})
 			got := parseOne(t, want.String()+"\n", list.Options{})
 			if diff := cmp.Diff(want, got, ignorePos); diff != "" {
 				t.Errorf("printed (-want +got):\n%s", diff)
@@ -243,6 +243,7 @@ func TestParseFault(t *testing.T) {
 		"PONG":  "${PING}",
 		"UNSET": "${NOWHERE}",
 		"EMPTY": "",
+		"NUL":   "a\x00b",
 		"HALF":  strings.Repeat("v", 2048),
 	}
 	var (
@@ -350,6 +351,7 @@ func TestParseFault(t *testing.T) {
 		{"variable that is not set in a value", "file /a ${UNSET} 0644 0 0", "the location's variable ${NOWHERE} is not set"},
 		{"variable that contains itself", "file /a ${SELF} 0644 0 0", "the value of ${SELF} contains itself"},
 		{"variables that contain each other", "file /a ${PING} 0644 0 0", "the value of ${PING} contains itself"},
+		{"NUL in a value", "file /a ${NUL} 0644 0 0", "the location has a NUL byte in it"},
 		{"empty location", "file /a ${EMPTY} 0644 0 0", "the location is empty"},
 
 		{"long line", "dir /a 0755 0 0" + strings.Repeat(" ", 1<<20-len("dir /a 0755 0 0")+1), "line longer than 1048576 bytes"},

@@ -37,12 +37,11 @@ func createOutput(name string) (*output, error) {
 	case !errors.Is(err, fs.ErrNotExist):
 		return nil, err
 	}
-	name = filepath.Clean(name)
 	file, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
 	if err != nil {
 		return nil, err
 	}
-	return newOutput(file, name, file.Name()), nil
+	return newOutput(file, filepath.Clean(name), file.Name()), nil
 }
 
 // isOpenFile tells whether a name stands for a file that is open already.

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"packer": main})
+}
+
+// TestScript runs the command line as its users do: each script is a test.
+func TestScript(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"content": content,
+			"digest":  digest,
+			"exits":   exits,
+			"sparse":  sparse,
+		},
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+	})
+}
+
+// digest SHA256 FILE fails unless the file has the digest.
+func digest(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: digest SHA256 FILE")
+	}
+	content := ts.ReadFile(args[1])
+	if got := fmt.Sprintf("%x", sha256.Sum256([]byte(content))); got != args[0] {
+		ts.Fatalf("%s (%d bytes) has the digest %s, want %s", args[1], len(content), got, args[0])
+	}
+}
+
+// exits CODE COMMAND... fails unless the command exits with the code.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE COMMAND...")
+	}
+	err := ts.Exec(args[1], args[2:]...)
+	got := 0
+	if err != nil {
+		exit, ok := err.(interface{ ExitCode() int })
+		if !ok {
+			ts.Fatalf("%v", err)
+		}
+		got = exit.ExitCode()
+	}
+	if fmt.Sprint(got) != args[0] {
+		ts.Fatalf("exit code %d, want %s", got, args[0])
+	}
+}
+
+// content SIZE FILE makes a file that compresses as text does, always the same.
+func content(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: content SIZE FILE")
+	}
+	var size int
+	_, err := fmt.Sscan(args[0], &size)
+	ts.Check(err)
+	r := rand.New(rand.NewPCG(7, 21))
+	var b bytes.Buffer
+	for b.Len() < size {
+		fmt.Fprintf(&b, "%x ", r.IntN(1<<(1+r.IntN(16))))
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), b.Bytes()[:size], 0o666))
+}
+
+// sparse SIZE FILE makes a file that takes no room.
+func sparse(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: sparse SIZE FILE")
+	}
+	var size int64
+	_, err := fmt.Sscan(args[0], &size)
+	ts.Check(err)
+	file, err := os.Create(ts.MkAbs(args[1]))
+	ts.Check(err)
+	defer file.Close()
+	ts.Check(file.Truncate(size))
+}

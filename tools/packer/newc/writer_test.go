@@ -1,0 +1,374 @@
+package newc_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/rules-initramfs/rules_initramfs/tools/packer/newc"
+)
+
+// Every field has a value of its own, so that none can stand for another.
+var allFields = newc.Header{
+	Name: "f", Ino: 0x11111111, Mode: 0x22222222, UID: 0x33333333, GID: 0x44444444,
+	NLink: 0x55555555, MTime: 0x66666666, Size: 0, Major: 0x77777777, Minor: 0x88888888,
+	RMajor: 0x99999999, RMinor: 0xabcdef00,
+}
+
+const trailer = "070701" +
+	"00000000" + "00000000" + "00000000" + "00000000" + // ino, mode, uid, gid
+	"00000001" + "00000000" + "00000000" + // nlink, mtime, size
+	"00000000" + "00000000" + "00000000" + "00000000" + // device, rdevice
+	"0000000B" + "00000000" + // namesize, check
+	"TRAILER!!!\x00" + "\x00\x00\x00"
+
+func TestWriter(t *testing.T) {
+	tests := []struct {
+		name   string
+		header newc.Header
+		body   string
+		want   string
+	}{
+		{
+			"all fields", allFields, "",
+			"070701" + "11111111" + "22222222" + "33333333" + "44444444" +
+				"55555555" + "66666666" + "00000000" +
+				"77777777" + "88888888" + "99999999" + "ABCDEF00" +
+				"00000002" + "00000000" + "f\x00",
+		},
+		{
+			"zero", newc.Header{}, "",
+			"070701" + "00000000" + "00000000" + "00000000" + "00000000" +
+				"00000000" + "00000000" + "00000000" +
+				"00000000" + "00000000" + "00000000" + "00000000" +
+				"00000001" + "00000000" + "\x00\x00",
+		},
+		{
+			"greatest numbers",
+			newc.Header{
+				Name: "x", Ino: 1<<32 - 1, Mode: 1<<32 - 1, UID: 1<<32 - 1, GID: 1<<32 - 1, NLink: 1<<32 - 1, MTime: 1<<32 - 1,
+				Major: 1<<32 - 1, Minor: 1<<32 - 1, RMajor: 1<<32 - 1, RMinor: 1<<32 - 1,
+			}, "",
+			"070701" + "FFFFFFFF" + "FFFFFFFF" + "FFFFFFFF" + "FFFFFFFF" +
+				"FFFFFFFF" + "FFFFFFFF" + "00000000" +
+				"FFFFFFFF" + "FFFFFFFF" + "FFFFFFFF" + "FFFFFFFF" +
+				"00000002" + "00000000" + "x\x00",
+		},
+		{
+			"file", newc.Header{Name: "etc/motd", Ino: 721, Mode: 0o100644, NLink: 1, Size: 5, Major: 3, Minor: 1}, "hello",
+			"070701" + "000002D1" + "000081A4" + "00000000" + "00000000" +
+				"00000001" + "00000000" + "00000005" +
+				"00000003" + "00000001" + "00000000" + "00000000" +
+				"00000009" + "00000000" + "etc/motd\x00\x00" + "hello\x00\x00\x00",
+		},
+		{
+			"slink", newc.Header{Name: "bin", Ino: 721, Mode: 0o120777, NLink: 1, Size: 8, Major: 3, Minor: 1}, "usr/bin\x00",
+			"070701" + "000002D1" + "0000A1FF" + "00000000" + "00000000" +
+				"00000001" + "00000000" + "00000008" +
+				"00000003" + "00000001" + "00000000" + "00000000" +
+				"00000004" + "00000000" + "bin\x00\x00\x00" + "usr/bin\x00",
+		},
+		{
+			"nod", newc.Header{Name: "dev/sda", Ino: 721, Mode: 0o060600, NLink: 1, Major: 3, Minor: 1, RMajor: 8, RMinor: 16}, "",
+			"070701" + "000002D1" + "00006180" + "00000000" + "00000000" +
+				"00000001" + "00000000" + "00000000" +
+				"00000003" + "00000001" + "00000008" + "00000010" +
+				"00000008" + "00000000" + "dev/sda\x00\x00\x00",
+		},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			var b bytes.Buffer
+			w := newc.NewWriter(&b)
+			if err := w.WriteHeader(&test.header); err != nil {
+				t.Fatal(err)
+			}
+			if n, err := io.WriteString(w, test.body); n != len(test.body) || err != nil {
+				t.Fatalf("Write = %d, %v, want %d, nil", n, err, len(test.body))
+			}
+			if err := w.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(block(test.want+trailer), b.String()); diff != "" {
+				t.Errorf("archive (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// block pads an archive as its end is padded.
+func block(archive string) string {
+	return archive + strings.Repeat("\x00", -len(archive)&511)
+}
+
+func TestWriterEmpty(t *testing.T) {
+	var b bytes.Buffer
+	if err := newc.NewWriter(&b).Close(); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(block(trailer), b.String()); diff != "" {
+		t.Errorf("archive (-want +got):\n%s", diff)
+	}
+}
+
+// Whatever the lengths of names and bodies, each record begins at a multiple of
+// four, and so does each body.
+func TestWriterPadding(t *testing.T) {
+	for nameLen := range 9 {
+		for bodyLen := range 9 {
+			var b bytes.Buffer
+			w := newc.NewWriter(&b)
+			name, body := strings.Repeat("n", nameLen), strings.Repeat("b", bodyLen)
+			for range 2 {
+				if err := w.WriteHeader(&newc.Header{Name: name, Size: int64(bodyLen)}); err != nil {
+					t.Fatal(err)
+				}
+				io.WriteString(w, body)
+			}
+			if err := w.Close(); err != nil {
+				t.Fatal(err)
+			}
+			record := fmt.Sprintf("070701%048d%08X%032d%08X%08d%s", 0, bodyLen, 0, nameLen+1, 0, name+"\x00")
+			record += strings.Repeat("\x00", -len(record)&3) + body
+			record += strings.Repeat("\x00", -len(record)&3)
+			if diff := cmp.Diff(block(record+record+trailer), b.String()); diff != "" {
+				t.Fatalf("name of %d, body of %d bytes (-want +got):\n%s", nameLen, bodyLen, diff)
+			}
+		}
+	}
+}
+
+// The end of the trailer meets the end of a block at every distance.
+func TestWriterBlocks(t *testing.T) {
+	for size := range int64(1030) {
+		var b bytes.Buffer
+		w := newc.NewWriter(&b)
+		if err := w.WriteHeader(&newc.Header{Name: "a", Size: size}); err != nil {
+			t.Fatal(err)
+		}
+		w.Write(make([]byte, size))
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		least := 112 + int(size+3)&^3 + len(trailer)
+		if want := (least + 511) &^ 511; b.Len() != want {
+			t.Fatalf("an archive with a body of %d bytes has %d bytes, want %d", size, b.Len(), want)
+		}
+	}
+}
+
+func TestWriteHeaderLimits(t *testing.T) {
+	tests := []struct {
+		name   string
+		header newc.Header
+		want   error
+	}{
+		{"longest name", newc.Header{Name: strings.Repeat("n", 4095)}, nil},
+		{"long name", newc.Header{Name: strings.Repeat("n", 4096)}, newc.ErrName},
+		{"NUL in the name", newc.Header{Name: "a\x00b"}, newc.ErrName},
+		{"NUL at the end of the name", newc.Header{Name: "a\x00"}, newc.ErrName},
+		{"greatest size", newc.Header{Size: 4294967295}, nil},
+		{"too large", newc.Header{Size: 4294967296}, newc.ErrTooLarge},
+		{"size below 0", newc.Header{Size: -1}, newc.ErrTooLarge},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			var b bytes.Buffer
+			err := newc.NewWriter(&b).WriteHeader(&test.header)
+			if err != test.want {
+				t.Errorf("WriteHeader = %v, want %v", err, test.want)
+			}
+			if err != nil && b.Len() > 0 {
+				t.Errorf("%d bytes are written all the same", b.Len())
+			}
+			if err == nil {
+				if got, want := b.String()[54:62], fmt.Sprintf("%08X", test.header.Size); got != want {
+					t.Errorf("size %q, want %q", got, want)
+				}
+				if got, want := b.String()[94:102], fmt.Sprintf("%08X", len(test.header.Name)+1); got != want {
+					t.Errorf("namesize %q, want %q", got, want)
+				}
+			}
+		})
+	}
+}
+
+// sticks checks that every call after an error returns it and writes nothing.
+func sticks(t *testing.T, w *newc.Writer, b *bytes.Buffer, want error) {
+	t.Helper()
+	before := b.Len()
+	if n, err := w.Write([]byte("x")); n != 0 || err != want {
+		t.Errorf("Write = %d, %v, want 0, %v", n, err, want)
+	}
+	if n, err := w.Write(nil); n != 0 || err != want {
+		t.Errorf("Write of nothing = %d, %v, want 0, %v", n, err, want)
+	}
+	if err := w.WriteHeader(&newc.Header{Name: "a"}); err != want {
+		t.Errorf("WriteHeader = %v, want %v", err, want)
+	}
+	if err := w.Close(); err != want {
+		t.Errorf("Close = %v, want %v", err, want)
+	}
+	if b.Len() != before {
+		t.Errorf("%d bytes are written after the error %v", b.Len()-before, want)
+	}
+}
+
+func TestStickyHeaderError(t *testing.T) {
+	var b bytes.Buffer
+	w := newc.NewWriter(&b)
+	if err := w.WriteHeader(&newc.Header{Name: "a\x00"}); err != newc.ErrName {
+		t.Fatalf("WriteHeader = %v, want %v", err, newc.ErrName)
+	}
+	sticks(t, w, &b, newc.ErrName)
+}
+
+func TestShortBody(t *testing.T) {
+	for _, end := range []struct {
+		name string
+		call func(*newc.Writer) error
+	}{
+		{"WriteHeader", func(w *newc.Writer) error { return w.WriteHeader(&newc.Header{Name: "b"}) }},
+		{"Close", (*newc.Writer).Close},
+	} {
+		t.Run(end.name, func(t *testing.T) {
+			var b bytes.Buffer
+			w := newc.NewWriter(&b)
+			if err := w.WriteHeader(&newc.Header{Name: "a", Size: 4}); err != nil {
+				t.Fatal(err)
+			}
+			if n, err := w.Write([]byte("abc")); n != 3 || err != nil {
+				t.Fatalf("Write = %d, %v, want 3, nil", n, err)
+			}
+			if err := end.call(w); err != newc.ErrShortBody {
+				t.Errorf("%v, want %v", err, newc.ErrShortBody)
+			}
+			sticks(t, w, &b, newc.ErrShortBody)
+		})
+	}
+}
+
+func TestWriteTooLong(t *testing.T) {
+	var b bytes.Buffer
+	w := newc.NewWriter(&b)
+	if err := w.WriteHeader(&newc.Header{Name: "a", Size: 4}); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := w.Write([]byte("abc")); n != 3 || err != nil {
+		t.Fatalf("Write = %d, %v, want 3, nil", n, err)
+	}
+	if n, err := w.Write([]byte("de")); n != 1 || err != newc.ErrWriteTooLong {
+		t.Errorf("Write = %d, %v, want 1, %v", n, err, newc.ErrWriteTooLong)
+	}
+	if !strings.HasSuffix(b.String(), "a\x00abcd") {
+		t.Errorf("the archive ends with %q, want the body abcd", b.String()[110:])
+	}
+	sticks(t, w, &b, newc.ErrWriteTooLong)
+}
+
+func TestWriteWithoutHeader(t *testing.T) {
+	var b bytes.Buffer
+	w := newc.NewWriter(&b)
+	if n, err := w.Write(nil); n != 0 || err != nil {
+		t.Errorf("Write of nothing = %d, %v, want 0, nil", n, err)
+	}
+	if n, err := w.Write([]byte("x")); n != 0 || err != newc.ErrWriteTooLong {
+		t.Errorf("Write = %d, %v, want 0, %v", n, err, newc.ErrWriteTooLong)
+	}
+	sticks(t, w, &b, newc.ErrWriteTooLong)
+}
+
+func TestWriteAfterClose(t *testing.T) {
+	var b bytes.Buffer
+	w := newc.NewWriter(&b)
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	sticks(t, w, &b, newc.ErrWriteAfterClose)
+}
+
+// limitedWriter takes left bytes, then fails with err, or, without an err,
+// takes less than it is given, which no io.Writer may.
+type limitedWriter struct {
+	left int
+	err  error
+}
+
+func (w *limitedWriter) Write(p []byte) (int, error) {
+	if len(p) <= w.left {
+		w.left -= len(p)
+		return len(p), nil
+	}
+	n := w.left
+	w.left = 0
+	return n, w.err
+}
+
+// An error of the writer below comes back, wherever it strikes.
+func TestWriterBelowFails(t *testing.T) {
+	full := errors.New("no space left")
+	for _, test := range []struct{ err, want error }{{full, full}, {nil, io.ErrShortWrite}} {
+		for room := range 512 {
+			w := newc.NewWriter(&limitedWriter{room, test.err})
+			err := func() error {
+				if err := w.WriteHeader(&newc.Header{Name: "name", Size: 5}); err != nil {
+					return err
+				}
+				if n, err := w.Write([]byte("hello")); err != nil {
+					if n >= 5 {
+						t.Errorf("room for %d bytes: Write = %d, %v", room, n, err)
+					}
+					return err
+				}
+				return w.Close()
+			}()
+			if err != test.want {
+				t.Fatalf("room for %d bytes: %v, want %v", room, err, test.want)
+			}
+			if err := w.Close(); err != test.want {
+				t.Fatalf("room for %d bytes: Close = %v, want %v", room, err, test.want)
+			}
+		}
+	}
+}
+
+func ExampleWriter() {
+	var archive bytes.Buffer
+	w := newc.NewWriter(&archive)
+	files := []struct{ name, content string }{
+		{"init", "#!/bin/sh\n"},
+		{"motd", "welcome"},
+	}
+	for i, file := range files {
+		header := newc.Header{
+			Name:  file.name,
+			Ino:   uint32(i + 1),
+			Mode:  0o100755,
+			NLink: 1,
+			Size:  int64(len(file.content)),
+		}
+		if err := w.WriteHeader(&header); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return
+		}
+		if _, err := io.WriteString(w, file.content); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return
+		}
+	}
+	if err := w.Close(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return
+	}
+	fmt.Println(archive.Len(), "bytes")
+	fmt.Printf("%q\n", archive.Bytes()[:116])
+	// Output:
+	// 512 bytes
+	// "07070100000001000081ED000000000000000000000001000000000000000A000000000000000000000000000000000000000500000000init\x00\x00"
+}

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// start runs the packer, which TestMain put on the PATH, in the working
+// directory. It is killed, and the test fails, if it does not end.
+func start(t *testing.T, args ...string) (*exec.Cmd, *bytes.Buffer) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "packer", args...)
+	stderr := new(bytes.Buffer)
+	cmd.Stderr = stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	timer := time.AfterFunc(20*time.Second, func() {
+		t.Error("the packer goes on and on")
+		cmd.Process.Kill()
+	})
+	t.Cleanup(func() { timer.Stop() })
+	return cmd, stderr
+}
+
+func waitFor(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !done(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited for %s in vain", what)
+		}
+	}
+}
+
+// names returns what is in the working directory, hidden files too.
+func names(t *testing.T) string {
+	t.Helper()
+	files, err := os.ReadDir(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for _, f := range files {
+		all = append(all, f.Name())
+	}
+	return strings.Join(all, " ")
+}
+
+func TestInterrupted(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("a.list", []byte("file /big big 0644 0 0\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile("big", nil, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	// Takes no room on disk, and longer to compress than the test waits.
+	if err := os.Truncate("big", 4294967295); err != nil {
+		t.Skip(err)
+	}
+	cmd, stderr := start(t, "pack", "--out", "out", "--compress", "gzip", "a.list")
+	waitFor(t, "the output to begin", func() bool {
+		temporary, err := filepath.Glob(".out.*")
+		return err == nil && len(temporary) > 0
+	})
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	cmd.Wait()
+	if got := cmd.ProcessState.ExitCode(); got != 1 {
+		t.Errorf("exit code %d, want 1", got)
+	}
+	if got, want := stderr.String(), "packer: interrupted: nothing is written\n"; got != want {
+		t.Errorf("stderr %q, want %q", got, want)
+	}
+	if got := names(t); got != "a.list big" {
+		t.Errorf("files left: %s", got)
+	}
+}
+
+// A list that is a FIFO keeps the packer waiting, where it does not see a
+// signal; a second one ends it all the same.
+func TestInterruptedTwice(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := syscall.Mkfifo("fifo", 0o666); err != nil {
+		t.Fatal(err)
+	}
+	cmd, _ := start(t, "pack", "--out", "out", "fifo")
+	var list *os.File
+	waitFor(t, "the packer to read the list", func() (opened bool) {
+		var err error
+		// Fails while nobody has it open to read.
+		list, err = os.OpenFile("fifo", os.O_WRONLY|syscall.O_NONBLOCK, 0)
+		return err == nil
+	})
+	defer list.Close()
+	ended := make(chan struct{})
+	go func() {
+		cmd.Wait()
+		close(ended)
+	}()
+	waitFor(t, "the packer to end", func() bool {
+		cmd.Process.Signal(syscall.SIGINT)
+		select {
+		case <-ended:
+			return true
+		case <-time.After(50 * time.Millisecond):
+			return false
+		}
+	})
+	if got := names(t); got != "fifo" {
+		t.Errorf("files left: %s", got)
+	}
+}
