@@ -10,6 +10,11 @@ require (
 )
 
 require (
+	github.com/anchore/go-lzo v0.1.1 // indirect
+	github.com/dsnet/compress v0.0.1 // indirect
+	github.com/klauspost/pgzip v1.3.0 // indirect
+	github.com/pierrec/lz4/v4 v4.1.33 // indirect
+	github.com/ulikunitz/xz v0.5.17 // indirect
 	golang.org/x/sys v0.30.0 // indirect
 	golang.org/x/tools v0.30.0 // indirect
 )

@@ -25,6 +25,11 @@ func TestScript(t *testing.T) {
 			"exits":   exits,
 			"sparse":  sparse,
 		},
+		Setup: func(env *testscript.Env) error {
+			// Under -race, every process would wait for a second at its end.
+			env.Setenv("GORACE", "atexit_sleep_ms=0")
+			return nil
+		},
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 	})
