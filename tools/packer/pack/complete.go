@@ -21,6 +21,7 @@ func Complete(entries []*list.Entry, parents bool) ([]*list.Entry, error) {
 	c := completer{
 		named:  make(map[string]*list.Entry, len(entries)),
 		placed: make(map[string]*list.Entry),
+		added:  make(map[*list.Entry]bool),
 		done:   make(map[*list.Entry]bool),
 	}
 	for _, e := range entries {
@@ -42,9 +43,11 @@ type completer struct {
 	// named has every path as given; placed, every path already in entries, by
 	// where it really is once symbolic links are followed.
 	named, placed map[string]*list.Entry
-	done          map[*list.Entry]bool
-	entries       []*list.Entry
-	faults        []error
+	// added has the directories that nobody names, as far as is known.
+	added   map[*list.Entry]bool
+	done    map[*list.Entry]bool
+	entries []*list.Entry
+	faults  []error
 }
 
 func (c *completer) fault(pos list.Pos, format string, args ...any) {
@@ -78,6 +81,12 @@ func (c *completer) place(e *list.Entry) {
 		}
 		real = append(real, path.Join(dir, path.Base(name)))
 	}
+	if at := c.placed[real[0]]; e.Kind == list.Dir && c.added[at] {
+		// It was named after all, by way of a symbolic link.
+		delete(c.added, at)
+		at.Perm, at.UID, at.GID, at.Pos = e.Perm, e.UID, e.GID, e.Pos
+		return
+	}
 	for _, name := range real {
 		c.claim(c.placed, name, e)
 	}
@@ -104,6 +113,7 @@ func (c *completer) directory(dir string, e *list.Entry, links *int) (string, bo
 	case at == nil:
 		at = &list.Entry{Kind: list.Dir, Name: real[1:], Perm: implied, Pos: e.Pos}
 		c.placed[real] = at
+		c.added[at] = true
 		c.done[at] = true
 		c.entries = append(c.entries, at)
 	case at.Kind == list.Dir:

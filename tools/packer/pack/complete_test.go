@@ -104,6 +104,9 @@ func TestCompleteParents(t *testing.T) {
 		{"a directory below a link is there once", "slink /lib usr/lib 0777 0 0\npipe /lib/m/x 0600 0 0\npipe /usr/lib/m/y 0600 0 0\n",
 			[]string{"slink /lib usr/lib 0777 0 0", "dir /usr 0755 0 0", "dir /usr/lib 0755 0 0", "dir /usr/lib/m 0755 0 0",
 				"pipe /lib/m/x 0600 0 0", "pipe /usr/lib/m/y 0600 0 0"}},
+		{"a directory that was added, named by way of a link", "slink /lib usr/lib 0777 0 0\npipe /usr/lib/m/x 0600 0 0\ndir /lib/m 0700 1 2\n",
+			[]string{"slink /lib usr/lib 0777 0 0", "dir /usr 0755 0 0", "dir /usr/lib 0755 0 0", "dir /usr/lib/m 0700 1 2",
+				"pipe /usr/lib/m/x 0600 0 0"}},
 		{"a link that nothing is below", "slink /loop loop 0777 0 0\nslink /gone /nowhere/at/all 0777 0 0\n",
 			[]string{"slink /loop loop 0777 0 0", "slink /gone /nowhere/at/all 0777 0 0"}},
 	}
