@@ -5,10 +5,15 @@ load(":layer.bzl", "LAYER_ATTRS", "label_text", "layer_info")
 load(":providers.bzl", "InitramfsInfo", "InitramfsLayerInfo")
 load(":toolchains.bzl", "PACKER_TOOLCHAIN_TYPE")
 
-# The codecs: what a file name ends in, and the highest level.
+# The codecs: what a file name ends in, and the highest level, 0 where there are none.
 _CODECS = {
+    "bzip2": struct(extension = ".bz2", levels = 9),
     "gzip": struct(extension = ".gz", levels = 9),
+    "lz4": struct(extension = ".lz4", levels = 9),
+    "lzma": struct(extension = ".lzma", levels = 0),
+    "lzo": struct(extension = ".lzo", levels = 0),
     "none": struct(extension = "", levels = 0),
+    "xz": struct(extension = ".xz", levels = 0),
     "zstd": struct(extension = ".zst", levels = 22),
 }
 
@@ -34,6 +39,7 @@ def _initramfs_impl(ctx):
     options.add("--out", archive)
     options.add("--write-list", completed)
     options.add("--compress", "%s:%d" % (codec, ctx.attr.level) if ctx.attr.level else codec)
+    options.add("--segments", ctx.attr.segments)
     options.add("--mtime", ctx.attr.mtime)
 
     generated = ctx.actions.args()
@@ -67,7 +73,7 @@ initramfs = rule(
     attrs = LAYER_ATTRS | {
         "compression": attr.string(
             default = "gzip",
-            doc = "The codec. The kernel must have it built in (CONFIG_RD_GZIP, CONFIG_RD_ZSTD).",
+            doc = "The codec. The kernel must have it built in (CONFIG_RD_GZIP, CONFIG_RD_ZSTD...).",
             values = _CODECS.keys(),
         ),
         "layers": attr.label_list(
@@ -75,10 +81,21 @@ initramfs = rule(
             providers = [InitramfsLayerInfo],
         ),
         "level": attr.int(
-            doc = "The codec's level: 1 to 9 for gzip, 1 to 22 for zstd. 0 is the codec's default (9, 3).",
+            doc = """The codec's level: 1 to 9 for gzip, lz4 and bzip2, 1 to 22 for zstd; the others have
+none. 0 is the codec's default: 9, and 3 for zstd.""",
         ),
         "mtime": attr.int(
             doc = "The time of every entry, in seconds since 1970-01-01 00:00:00 UTC.",
+        ),
+        "segments": attr.string(
+            default = "auto",
+            doc = """How the archive is cut into members that are compressed on their own, where an entry
+ends: "auto" every 8 MiB, in parallel, or "one" for a single member, which is a little smaller and
+what some programs want that are not the kernel.""",
+            values = [
+                "auto",
+                "one",
+            ],
         ),
     },
     doc = """An initramfs: an archive that a kernel unpacks into its first root file system.

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 )
@@ -24,10 +25,30 @@ type command struct {
 }
 
 var commands = []command{
-	{"pack", "make an archive of what lists say", runPack},
+	{"pack", "make an archive of what lists and directories say", runPack},
+	{"gen_init_cpio", "pack a list as the kernel's usr/gen_init_cpio does", runGenInitCpio},
+	{"gen_initramfs", "pack lists and directories as the kernel's usr/gen_initramfs.sh does", runGenInitramfs},
+	{"ls", "list what is in an image", runLs},
+	{"cat", "print files of an image", runCat},
+	{"extract", "unpack an image to a directory", runExtract},
+	{"diff", "compare what is in two images", runDiff},
 }
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+// links are the names that make the packer a command of its own, as a link to
+// it has: those of the kernel's tools, which it can replace.
+var links = map[string]string{
+	"gen_init_cpio":    "gen_init_cpio",
+	"gen_initramfs":    "gen_initramfs",
+	"gen_initramfs.sh": "gen_initramfs",
+}
+
+func main() {
+	args := os.Args[1:]
+	if name, ok := links[filepath.Base(os.Args[0])]; ok {
+		args = append([]string{name}, args...)
+	}
+	os.Exit(run(args, os.Stdout, os.Stderr))
+}
 
 // errUsage is wrong usage that has been reported.
 var errUsage = errors.New("wrong usage")
@@ -60,6 +81,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 			return 0
 		case errors.Is(err, errUsage):
 			return 2
+		case errors.Is(err, errDiffer):
+			return 1
 		case ctx.Err() != nil:
 			fmt.Fprintln(stderr, "packer: interrupted: nothing is written")
 			return 1
@@ -78,7 +101,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 func usage(w io.Writer) {
 	fmt.Fprint(w, "Usage: packer COMMAND [OPTION...] [ARGUMENT...]\n\nCommands:\n")
 	for _, c := range commands {
-		fmt.Fprintf(w, "  %-8s %s\n", c.name, c.summary)
+		fmt.Fprintf(w, "  %-13s %s\n", c.name, c.summary)
 	}
 	fmt.Fprint(w, "\npacker COMMAND --help tells more; packer --version tells the version.\n")
 }

@@ -12,7 +12,13 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"packer": main})
+	testscript.Main(m, map[string]func(){
+		"packer": main,
+		// The names of links to it.
+		"gen_init_cpio":    main,
+		"gen_initramfs":    main,
+		"gen_initramfs.sh": main,
+	})
 }
 
 // TestScript runs the command line as its users do: each script is a test.

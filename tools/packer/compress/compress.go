@@ -1,9 +1,10 @@
-// Package compress writes in the codecs that a kernel can decompress, within
-// the limits of its decompressors. What a codec writes depends on its input and
-// level only.
+// Package compress writes and reads the codecs that a kernel can decompress,
+// within the limits of its decompressors. What a codec writes depends on its
+// input and level only.
 package compress
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"strconv"
@@ -13,17 +14,29 @@ import (
 // codec is a way to compress.
 type codec struct {
 	name string
+	// magics are the two bytes that a member may begin with, by the table in
+	// lib/decompress.c; none where there is nothing to read back.
+	magics []string
 	// levels are the lowest and the highest level, and the one meant by default;
 	// all zero where there is nothing to choose.
 	lowest, highest, normal int
 	newWriter               func(w io.Writer, level int) (io.WriteCloser, error)
+	// newReader reads one member and leaves r at the first byte behind it.
+	newReader func(r *bufio.Reader) (io.Reader, error)
 }
 
-// codecs is the table of all there are: a codec is a file and a row.
+// codecs is the table of all there are: a codec is a file and a row. The levels
+// by default are those of the kernel's build (scripts/Makefile.lib), but for
+// zstd, whose level 19 is slow for little.
 var codecs = []codec{
-	{"gzip", 1, 9, 9, newGzipWriter},
-	{"zstd", 1, 22, 3, newZstdWriter},
-	{"none", 0, 0, 0, newNoneWriter},
+	{"gzip", []string{"\x1f\x8b", "\x1f\x9e"}, 1, 9, 9, newGzipWriter, newGzipReader},
+	{"zstd", []string{"\x28\xb5"}, 1, 22, 3, newZstdWriter, newZstdReader},
+	{"xz", []string{"\xfd\x37"}, 0, 0, 0, newXZWriter, newXZReader},
+	{"lzma", []string{"\x5d\x00"}, 0, 0, 0, newLZMAWriter, newLZMAReader},
+	{"lz4", []string{"\x02\x21"}, 1, 9, 9, newLZ4Writer, newLZ4Reader},
+	{"lzo", []string{"\x89\x4c"}, 0, 0, 0, newLZOWriter, newLZOReader},
+	{"bzip2", []string{"\x42\x5a"}, 1, 9, 9, newBzip2Writer, newBzip2Reader},
+	{"none", nil, 0, 0, 0, newNoneWriter, nil},
 }
 
 // Names returns the codecs' names.
@@ -65,6 +78,9 @@ func Parse(text string) (Method, error) {
 	}
 	return Method{}, fmt.Errorf("unknown codec %q: want one of %s", name, strings.Join(Names(), ", "))
 }
+
+// Compresses tells a codec from none.
+func (m Method) Compresses() bool { return m.codec != nil && m.codec.name != "none" }
 
 // NewWriter returns a writer that compresses to w. Closing it ends the member
 // and does not close w.

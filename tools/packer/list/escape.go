@@ -69,10 +69,13 @@ func Unescape(field string) (string, error) {
 	return b.String(), nil
 }
 
+// verbatim is an Unescape that knows no escapes.
+func verbatim(field string) (string, error) { return field, nil }
+
 // expand replaces ${VAR} in a location by its value, in which ${VAR} is
-// replaced in turn, as the kernel's tool does, and undoes the escapes around.
-func expand(field string, vars map[string]string) (string, error) {
-	text, err := expandWithin(field, vars, nil, Unescape)
+// replaced in turn, as the kernel's tool does, and unescapes what is around.
+func expand(field string, vars map[string]string, unescape func(string) (string, error)) (string, error) {
+	text, err := expandWithin(field, vars, nil, unescape)
 	switch {
 	case err != nil:
 		return "", err
@@ -128,5 +131,5 @@ func expandVar(name string, vars map[string]string, within []string) (string, er
 			return "", fmt.Errorf("the value of ${%s} contains itself", name)
 		}
 	}
-	return expandWithin(value, vars, append(within, name), func(s string) (string, error) { return s, nil })
+	return expandWithin(value, vars, append(within, name), verbatim)
 }

@@ -38,6 +38,9 @@ type Options struct {
 	// Vars are the values of ${VAR} in locations. The environment is never asked:
 	// what a list gives depends on nothing that is not declared.
 	Vars map[string]string
+	// NoEscapes makes \ooo four characters like any others, as they are to the
+	// kernel's tool.
+	NoEscapes bool
 	// Directives makes lines that begin with "#:" directives instead of comments.
 	Directives bool
 }
@@ -187,7 +190,10 @@ func (p *Parser) entry(line string) (*Entry, error) {
 	if kind == 0 {
 		return nil, fmt.Errorf("unknown type %q: want file, dir, nod, slink, pipe or sock", words[0])
 	}
-	f := &fieldReader{kind: kind, words: words[1:], vars: p.opts.Vars}
+	f := &fieldReader{kind: kind, words: words[1:], vars: p.opts.Vars, unescape: Unescape}
+	if p.opts.NoEscapes {
+		f.unescape = verbatim
+	}
 	e := &Entry{Kind: kind, Name: f.name("name")}
 	switch kind {
 	case File:
@@ -231,7 +237,9 @@ type fieldReader struct {
 	kind  Kind
 	words []string
 	vars  map[string]string
-	err   error
+	// unescape undoes the escapes in a field.
+	unescape func(string) (string, error)
+	err      error
 }
 
 func (f *fieldReader) fail(err error) {
@@ -264,7 +272,7 @@ var usage = [...]string{
 
 // path reads a field with escapes.
 func (f *fieldReader) path(what string) string {
-	text, err := Unescape(f.next(what))
+	text, err := f.unescape(f.next(what))
 	if err != nil {
 		f.fail(fmt.Errorf("%s: %w", what, err))
 	}
@@ -292,7 +300,7 @@ func (f *fieldReader) checkLength(what, text string) {
 }
 
 func (f *fieldReader) location() string {
-	text, err := expand(f.next("location"), f.vars)
+	text, err := expand(f.next("location"), f.vars, f.unescape)
 	if err != nil {
 		f.fail(err)
 	} else if f.err == nil && text == "" {
@@ -390,12 +398,22 @@ func (f *fieldReader) check(e *Entry, mode uint32) {
 	if typ := mode & typeMask; typ|e.Mode() != e.Mode() {
 		f.fail(fmt.Errorf("mode %#o has the type of something else than a %s in it: leave the type out", mode, e.Kind))
 	}
+	if err := e.CheckNames(); err != nil {
+		f.fail(err)
+	}
+}
+
+// CheckNames refuses names that the kernel would not make a file of.
+func (e *Entry) CheckNames() error {
 	for _, name := range e.Names() {
 		switch {
 		case name == "" && e.Kind != Dir:
-			f.fail(fmt.Errorf("only a dir can be named /"))
+			return errors.New("only a dir can be named /")
 		case name == trailer:
-			f.fail(fmt.Errorf("the kernel takes an entry named %s for the end of the archive", trailer))
+			return fmt.Errorf("the kernel takes an entry named %s for the end of the archive", trailer)
+		case len(name) > MaxPath:
+			return fmt.Errorf("the name has %d bytes, the kernel takes %d at most: %.40s...", len(name), MaxPath, name)
 		}
 	}
+	return nil
 }

@@ -429,6 +429,23 @@ func TestParseDirective(t *testing.T) {
 	}
 }
 
+// Without escapes, a backslash is one wherever it stands.
+func TestParseNoEscapes(t *testing.T) {
+	got := parseOne(t, `file /a\040 ${D}\000/\101 0644 0 0 \040`, list.Options{NoEscapes: true, Vars: map[string]string{"D": `\060`}})
+	want := &list.Entry{
+		Kind: list.File, Name: `a\040`, Location: `\060\000/\101`, Links: []string{`\040`},
+		Perm: 0o644, Pos: list.Pos{Line: 1},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("entry (-want +got):\n%s", diff)
+	}
+	got = parseOne(t, `slink /\000 \101 0777 0 0`, list.Options{NoEscapes: true})
+	want = &list.Entry{Kind: list.Symlink, Name: `\000`, Target: `\101`, Perm: 0o777, Pos: list.Pos{Line: 1}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("entry (-want +got):\n%s", diff)
+	}
+}
+
 // A failure to read is no fault of a line: Next cannot go on, and the lines
 // before count.
 func TestParseReadError(t *testing.T) {

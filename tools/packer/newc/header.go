@@ -1,4 +1,4 @@
-// Package newc writes the cpio archives that Linux unpacks into rootfs, the
+// Package newc writes and reads the cpio archives that Linux unpacks into rootfs, the
 // format that cpio calls newc.
 //
 // A record is a header of 110 ASCII bytes, a name with its NUL and a body, name
@@ -12,11 +12,16 @@ import "errors"
 const (
 	headerSize = 110
 	magic      = "070701"
+	magicSum   = "070702" // the same, with a sum over each file's content
 	trailer    = "TRAILER!!!"
 
 	// MaxName is the longest name in bytes, without its NUL: the kernel skips, in
 	// silence, a record whose name is longer.
 	MaxName = 4095
+
+	// maxNameSize is the most that the kernel takes of a name with its NULs
+	// (PATH_MAX in init/initramfs.c).
+	maxNameSize = MaxName + 1
 
 	// MaxSize is the largest body in bytes: the field has eight hex digits.
 	MaxSize = 1<<32 - 1
@@ -32,6 +37,8 @@ var (
 	ErrTooLarge = errors.New("newc: body over 4294967295 bytes")
 	// ErrWriteTooLong reports a write past the size that the header gave.
 	ErrWriteTooLong = errors.New("newc: write too long")
+	// ErrChecksum reports a body that does not have the sum its header gave.
+	ErrChecksum = errors.New("newc: bad data checksum")
 	// ErrShortBody reports a record that ended before the size its header gave.
 	ErrShortBody = errors.New("newc: body shorter than its header says")
 	// ErrWriteAfterClose reports a call after Close.
@@ -59,4 +66,16 @@ type Header struct {
 	Major, Minor uint32
 	// RMajor and RMinor are the device that a device node stands for.
 	RMajor, RMinor uint32
+	// Checksum is the sum of the bytes of a regular file's body, modulo 1<<32. It
+	// counts only where the archive has checksums, and only in a record that has
+	// a body: of a hard link's records, the last one.
+	Checksum uint32
 }
+
+const (
+	typeMask = 0o170000 // S_IFMT
+	typeFile = 0o100000 // S_IFREG
+)
+
+// isFile tells whether the record is a regular file's.
+func (h *Header) isFile() bool { return h.Mode&typeMask == typeFile }

@@ -9,11 +9,26 @@ import (
 // Writer writes an archive, record by record: WriteHeader, then Write until the
 // body has the size that the header gave. After an error every call returns it.
 type Writer struct {
+	// Checksums makes an archive in which the kernel checks the content of
+	// regular files, by Header.Checksum; the magic number says so. To be set
+	// before the first record.
+	Checksums bool
+	// Align is a power of two from 4 on, or 0. The body of a regular file that is
+	// larger than it begins at a multiple of it in the archive: NULs behind the
+	// name make up the distance, and count in the name's size. Where that would be over 4096 bytes, the body is not aligned
+	// and Aligned says so. It is what usr/gen_init_cpio -a does.
+	Align uint32
+
 	w io.Writer
 	// offset counts the bytes written; body, those of the current body still to come.
 	offset, body int64
-	err          error
-	buf          []byte
+	// sum is what the bytes of the body still to come have to add up to, where
+	// summed says that they are checked.
+	sum    uint32
+	summed bool
+	missed bool
+	err    error
+	buf    []byte
 }
 
 // NewWriter returns a Writer that writes to w.
@@ -32,16 +47,47 @@ func (w *Writer) WriteHeader(h *Header) error {
 	}
 	w.header(h)
 	w.body = h.Size
+	w.summed = w.Checksums && h.isFile() && h.Size > 0
+	w.sum = h.Checksum
 	return w.err
+}
+
+// Aligned tells whether the body of the last record begins where Align wants it:
+// false only where no NULs behind the name could make it so.
+func (w *Writer) Aligned() bool { return !w.missed }
+
+// Checksum returns the sum of the bytes p added to sum, as Header.Checksum wants
+// it.
+func Checksum(sum uint32, p []byte) uint32 {
+	for _, c := range p {
+		sum += uint32(c)
+	}
+	return sum
 }
 
 // header writes a record's header and name, padded.
 func (w *Writer) header(h *Header) {
-	w.buf = fmt.Appendf(w.buf[:0], magic+"%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X",
+	namesize := len(h.Name) + 1
+	w.missed = false
+	if align := int64(w.Align); align > 0 && h.isFile() && h.Size > align {
+		distance := int(-(w.offset + headerSize + int64(namesize)) & (align - 1))
+		if w.missed = namesize+distance > maxNameSize; !w.missed {
+			namesize += distance
+		}
+	}
+	sum, magic := uint32(0), magic
+	if w.Checksums {
+		magic = magicSum
+		if h.Size > 0 && h.isFile() {
+			sum = h.Checksum
+		}
+	}
+	w.buf = fmt.Appendf(w.buf[:0], "%s%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X", magic,
 		h.Ino, h.Mode, h.UID, h.GID, h.NLink, h.MTime, h.Size,
-		h.Major, h.Minor, h.RMajor, h.RMinor, len(h.Name)+1, 0)
+		h.Major, h.Minor, h.RMajor, h.RMinor, namesize, sum)
 	w.buf = append(w.buf, h.Name...)
 	w.buf = append(w.buf, 0)
+	w.buf = append(w.buf, make([]byte, max(0, headerSize+namesize-len(w.buf)))...)
 	for len(w.buf)%4 != 0 {
 		w.buf = append(w.buf, 0)
 	}
@@ -59,10 +105,23 @@ func (w *Writer) Write(p []byte) (int, error) {
 	}
 	n := w.write(p)
 	w.body -= int64(n)
+	if w.summed {
+		w.sum -= Checksum(0, p[:n])
+		if w.err == nil && w.body == 0 && w.sum != 0 {
+			w.fail(ErrChecksum)
+		}
+	}
 	if long {
 		w.fail(ErrWriteTooLong)
 	}
 	return n, w.err
+}
+
+// Flush ends the record before, padding included: what was written up to here is
+// whole records.
+func (w *Writer) Flush() error {
+	w.endBody()
+	return w.err
 }
 
 // Close ends the archive with its trailer. It does not close what lies below.

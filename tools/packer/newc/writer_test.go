@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"strings"
 	"testing"
@@ -334,6 +335,186 @@ func TestWriterBelowFails(t *testing.T) {
 			if err := w.Close(); err != test.want {
 				t.Fatalf("room for %d bytes: Close = %v, want %v", room, err, test.want)
 			}
+		}
+	}
+}
+
+func TestChecksum(t *testing.T) {
+	tests := []struct {
+		sum  uint32
+		body string
+		want uint32
+	}{
+		{0, "", 0},
+		{7, "", 7},
+		{0, "\x00\x01\x80\xff", 384}, // bytes count from 0 to 255
+		{math.MaxUint32, "\x02", 1},  // modulo 1<<32
+	}
+	for _, test := range tests {
+		if got := newc.Checksum(test.sum, []byte(test.body)); got != test.want {
+			t.Errorf("Checksum(%d, %q) = %d, want %d", test.sum, test.body, got, test.want)
+		}
+	}
+}
+
+// The sum stands only where the kernel's tool writes it: in a regular file's
+// record that has the content.
+func TestWriterChecksums(t *testing.T) {
+	const sum = 'a' + 'b'
+	var b bytes.Buffer
+	w := newc.NewWriter(&b)
+	w.Checksums = true
+	want := ""
+	for _, r := range []struct {
+		mode uint32
+		body string
+		sum  uint32
+	}{
+		{0o100644, "ab", sum},
+		{0o100644, "", 0},
+		{0o120777, "ab", 0},
+		{0o040755, "", 0},
+	} {
+		if err := w.WriteHeader(&newc.Header{Name: "n", Mode: r.mode, Size: int64(len(r.body)), Checksum: sum}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(w, r.body); err != nil {
+			t.Fatal(err)
+		}
+		record := fmt.Sprintf("070702%08d%08X%032d%08X%032d%08X%08Xn\x00", 0, r.mode, 0, len(r.body), 0, 2, r.sum) + r.body
+		want += record + strings.Repeat("\x00", -len(record)&3)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(block(want+strings.Replace(trailer, "070701", "070702", 1)), b.String()); diff != "" {
+		t.Errorf("archive (-want +got):\n%s", diff)
+	}
+}
+
+func TestWriterWrongChecksum(t *testing.T) {
+	var b bytes.Buffer
+	w := newc.NewWriter(&b)
+	w.Checksums = true
+	if err := w.WriteHeader(&newc.Header{Name: "a", Mode: 0o100644, Size: 2, Checksum: 'a' + 'b' + 1}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(w, "a"); err != nil {
+		t.Errorf("the sum of half a body: %v", err)
+	}
+	if _, err := io.WriteString(w, "b"); err != newc.ErrChecksum {
+		t.Errorf("Write = %v, want %v", err, newc.ErrChecksum)
+	}
+	sticks(t, w, &b, newc.ErrChecksum)
+}
+
+// Without checksums, a header's sum is not written and not checked.
+func TestWriterWithoutChecksums(t *testing.T) {
+	var b bytes.Buffer
+	w := newc.NewWriter(&b)
+	if err := w.WriteHeader(&newc.Header{Name: "a", Mode: 0o100644, Size: 2, Checksum: 99}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(w, "ab"); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.String()[102:110]; got != "00000000" {
+		t.Errorf("checksum %s, want none", got)
+	}
+}
+
+// Each body that is larger than the alignment begins at a multiple of it, behind
+// names of every length.
+func TestWriterAlign(t *testing.T) {
+	for _, align := range []int{4, 8, 64, 512, 2048} {
+		for length := range 70 {
+			var b bytes.Buffer
+			w := newc.NewWriter(&b)
+			w.Align = uint32(align)
+			name := strings.Repeat("n", length)
+			for _, size := range []int{align + 1, align + 5, 3*align + 2} {
+				if err := w.WriteHeader(&newc.Header{Name: name, Mode: 0o100644, Size: int64(size)}); err != nil {
+					t.Fatal(err)
+				}
+				if b.Len()%align != 0 || !w.Aligned() {
+					t.Fatalf("align %d, name of %d bytes: the body begins at %d, aligned %t", align, length, b.Len(), w.Aligned())
+				}
+				w.Write(make([]byte, size))
+			}
+			if err := w.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// What gains nothing is not aligned: bodies up to the alignment, and others than
+// regular files'.
+func TestWriterAlignNot(t *testing.T) {
+	for _, h := range []newc.Header{
+		{Name: "n", Mode: 0o100644, Size: 512},
+		{Name: "n", Mode: 0o100644},
+		{Name: "n", Mode: 0o120777, Size: 1000},
+		{Name: "n", Mode: 0o040755},
+	} {
+		var b bytes.Buffer
+		w := newc.NewWriter(&b)
+		w.Align = 512
+		if err := w.WriteHeader(&h); err != nil {
+			t.Fatal(err)
+		}
+		if b.Len() != 112 || !w.Aligned() {
+			t.Errorf("%+v: a record of %d bytes, want 112; aligned %t", h, b.Len(), w.Aligned())
+		}
+	}
+}
+
+// The name's size has room for 4096 bytes with its NULs; where that does not do,
+// the body begins where it would begin without alignment. Records and bodies
+// begin at multiples of four behind 110 bytes of header, so that the sizes next to
+// the limit are 4094 and 4098.
+func TestWriterAlignLimit(t *testing.T) {
+	const align = 8192
+	for _, test := range []struct {
+		start   int // where the record begins
+		name    int // bytes of the name
+		size    int // the name's, in its header
+		aligned bool
+	}{
+		{8192 - 110 - 4094, 10, 4094, true},
+		{8192 - 110 - 4098, 10, 11, false},
+		{8192 - 110 - 4094, 4093, 4094, true},
+		{8192 - 110 - 4094, 4094, 4095, false},
+		{8192 - 110 - 4094, 4095, 4096, false},
+		{8192 - 110 - 2, 1, 2, true},
+		{8192 - 110 - 2, 2, 3, false},
+	} {
+		var b bytes.Buffer
+		w := newc.NewWriter(&b)
+		w.Align = align
+		body := make([]byte, test.start-112)
+		if err := w.WriteHeader(&newc.Header{Name: "b", Size: int64(len(body))}); err != nil {
+			t.Fatal(err)
+		}
+		w.Write(body)
+		h := newc.Header{Name: strings.Repeat("n", test.name), Mode: 0o100644, Size: align + 1}
+		if err := w.WriteHeader(&h); err != nil {
+			t.Fatal(err)
+		}
+		wantLen := (test.start + 110 + test.size + 3) &^ 3
+		if got := b.String()[test.start+94:][:8]; got != fmt.Sprintf("%08X", test.size) || b.Len() != wantLen {
+			t.Errorf("%+v: namesize %s, body at %d, want %08X, %d", test, got, b.Len(), test.size, wantLen)
+		}
+		if w.Aligned() != test.aligned {
+			t.Errorf("%+v: aligned %t", test, w.Aligned())
+		}
+		// What comes next is no longer concerned.
+		w.Write(make([]byte, align+1))
+		if err := w.WriteHeader(&newc.Header{Name: "n"}); err != nil || !w.Aligned() {
+			t.Errorf("%+v: the next record: %v, aligned %t", test, err, w.Aligned())
 		}
 	}
 }

@@ -62,7 +62,7 @@ sock /q 0600 1 2
 		trailer(),
 	}
 	var b bytes.Buffer
-	if err := WriteArchive(&b, all, 9); err != nil {
+	if err := WriteArchive(&b, all, ArchiveOptions{MTime: 9}); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(block(strings.Join(want, "")), b.String()); diff != "" {
@@ -72,7 +72,7 @@ sock /q 0600 1 2
 
 func TestWriteArchiveEmpty(t *testing.T) {
 	var b bytes.Buffer
-	if err := WriteArchive(&b, nil, 9); err != nil {
+	if err := WriteArchive(&b, nil, ArchiveOptions{MTime: 9}); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(block(trailer()), b.String()); diff != "" {
@@ -109,7 +109,7 @@ func TestWriteArchiveLocationFaults(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.location, func(t *testing.T) {
-			err := soon(t, func() error { return WriteArchive(io.Discard, file(test.location), 0) })
+			err := soon(t, func() error { return WriteArchive(io.Discard, file(test.location), ArchiveOptions{}) })
 			want := []string{"//pkg:f (a.list:3): " + test.want}
 			if diff := cmp.Diff(want, faults(err)); diff != "" {
 				t.Errorf("fault (-want +got):\n%s", diff)
@@ -120,7 +120,7 @@ func TestWriteArchiveLocationFaults(t *testing.T) {
 
 func TestWriteArchiveDevNull(t *testing.T) {
 	var b bytes.Buffer
-	if err := WriteArchive(&b, file("/dev/null"), 9); err != nil {
+	if err := WriteArchive(&b, file("/dev/null"), ArchiveOptions{MTime: 9}); err != nil {
 		t.Fatal(err)
 	}
 	want := block(record(721, 0o100644, 1, 0, 0, "f", "") + trailer())
@@ -147,9 +147,9 @@ func TestOpenSize(t *testing.T) {
 	sparse(t, "greatest", 4294967295)
 	sparse(t, "over", 4294967296)
 
-	file, size, err := open("greatest")
-	if err != nil || size != 4294967295 {
-		t.Errorf("open(greatest) = %d bytes, %v, want 4294967295, nil", size, err)
+	file, info, err := open("greatest")
+	if err != nil || info.Size() != 4294967295 {
+		t.Errorf("open(greatest) = %v, %v, want 4294967295 bytes, nil", info, err)
 	} else {
 		file.Close()
 	}
@@ -166,7 +166,7 @@ func TestWriteArchiveTooLarge(t *testing.T) {
 	inTree(t, nil)
 	sparse(t, "over", 1<<33)
 	var b bytes.Buffer
-	err := WriteArchive(&b, file("over"), 0)
+	err := WriteArchive(&b, file("over"), ArchiveOptions{})
 	want := []string{"//pkg:f (a.list:3): over has 8589934592 bytes: an archive holds files of at most 4294967295"}
 	if diff := cmp.Diff(want, faults(err)); diff != "" {
 		t.Errorf("fault (-want +got):\n%s", diff)
@@ -207,11 +207,34 @@ func TestWriteArchiveFileChanges(t *testing.T) {
 				if err := os.Truncate("f", test.size); err != nil {
 					t.Error(err)
 				}
-			}}, file("f"), 0)
+			}}, file("f"), ArchiveOptions{})
 			if diff := cmp.Diff(test.want, faults(err)); diff != "" {
 				t.Errorf("fault (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// With checksums files are read twice: a content that changes between is found.
+func TestWriteArchiveChecksum(t *testing.T) {
+	inTree(t, map[string]string{"f": "ab\xff"})
+	var b bytes.Buffer
+	if err := WriteArchive(&b, file("f"), ArchiveOptions{Checksum: true}); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.String()[:6] + b.String()[102:110]; got != "070702000001C2" {
+		t.Errorf("magic and sum %s", got)
+	}
+	for text, fault := range map[string]string{"ac\xff": "f changed while it was read", "a": "f shrank while it was read: 1 of 3 bytes"} {
+		inTree(t, map[string]string{"f": "ab\xff"})
+		err := WriteArchive(&onWrite{func() {
+			if err := os.WriteFile("f", []byte(text), 0o666); err != nil {
+				t.Error(err)
+			}
+		}}, file("f"), ArchiveOptions{Checksum: true})
+		if diff := cmp.Diff([]string{"//pkg:f (a.list:3): " + fault}, faults(err)); diff != "" {
+			t.Errorf("fault (-want +got):\n%s", diff)
+		}
 	}
 }
 
@@ -221,7 +244,7 @@ func TestWriteArchiveProc(t *testing.T) {
 	if _, err := os.Stat(name); err != nil {
 		t.Skip(err)
 	}
-	err := WriteArchive(io.Discard, file(name), 0)
+	err := WriteArchive(io.Discard, file(name), ArchiveOptions{})
 	want := []string{"//pkg:f (a.list:3): /proc/version grew while it was read: it had 0 bytes"}
 	if diff := cmp.Diff(want, faults(err)); diff != "" {
 		t.Errorf("fault (-want +got):\n%s", diff)
@@ -235,11 +258,11 @@ func (w failingWriter) Write([]byte) (int, error) { return 0, w.err }
 func TestWriteArchiveWriterFails(t *testing.T) {
 	full := errors.New("no space left")
 	for _, all := range [][]*list.Entry{nil, file("/dev/null")} {
-		if err := WriteArchive(failingWriter{full}, all, 0); !errors.Is(err, full) {
+		if err := WriteArchive(failingWriter{full}, all, ArchiveOptions{}); !errors.Is(err, full) {
 			t.Errorf("%d entries: %v, want %v", len(all), err, full)
 		}
 		// No line of a list is to blame for an output that fails.
-		err := WriteArchive(failingWriter{&writeError{full}}, all, 0)
+		err := WriteArchive(failingWriter{&writeError{full}}, all, ArchiveOptions{})
 		if diff := cmp.Diff([]string{"cannot write: no space left"}, faults(err)); diff != "" {
 			t.Errorf("%d entries (-want +got):\n%s", len(all), diff)
 		}

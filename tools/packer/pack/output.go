@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 )
 
 // output is a file that has its name only once it is whole. What is no regular
@@ -15,15 +16,28 @@ type output struct {
 	*bufio.Writer
 	file *os.File
 	name string
+	// perm is the mode of a file that is replaced or made.
+	perm fs.FileMode
 	// temporary is the name until Commit; empty when there is none.
 	temporary string
 }
 
+// Stdout is the name of standard output.
+const Stdout = "/dev/stdout"
+
 func createOutput(name string) (*output, error) {
+	if name == Stdout {
+		// Not opened by its name, which fails for a socket or another user's terminal.
+		fd, err := syscall.Dup(int(os.Stdout.Fd()))
+		if err != nil {
+			return nil, &fs.PathError{Op: "open", Path: name, Err: err}
+		}
+		return newOutput(os.NewFile(uintptr(fd), name), name, ""), nil
+	}
 	info, err := os.Stat(name)
 	switch {
 	case err == nil && !info.Mode().IsRegular(), isOpenFile(name):
-		// /dev/stdout may lead to a regular file, which others hold open.
+		// /dev/stderr may lead to a regular file, which others hold open.
 		file, err := os.OpenFile(name, os.O_WRONLY|os.O_APPEND, 0)
 		if err != nil {
 			return nil, err
@@ -46,18 +60,18 @@ func createOutput(name string) (*output, error) {
 
 // isOpenFile tells whether a name stands for a file that is open already.
 func isOpenFile(name string) bool {
-	return name == "/dev/stdout" || name == "/dev/stderr" || strings.HasPrefix(name, "/dev/fd/")
+	return name == "/dev/stderr" || strings.HasPrefix(name, "/dev/fd/")
 }
 
 func newOutput(file *os.File, name, temporary string) *output {
-	return &output{bufio.NewWriterSize(file, 1<<20), file, name, temporary}
+	return &output{bufio.NewWriterSize(file, 1<<20), file, name, 0o644, temporary}
 }
 
 // finish writes what is buffered and closes the file, which has its name yet to get.
 func (o *output) finish() error {
 	err := o.Flush()
 	if err == nil && o.temporary != "" {
-		err = o.file.Chmod(0o644)
+		err = o.file.Chmod(o.perm)
 	}
 	return errors.Join(err, o.file.Close())
 }

@@ -2,8 +2,10 @@ package pack
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 
 	"github.com/rules-initramfs/rules_initramfs/tools/packer/compress"
 	"github.com/rules-initramfs/rules_initramfs/tools/packer/list"
@@ -12,23 +14,34 @@ import (
 // Options say what to pack and how.
 type Options struct {
 	ReadOptions
-	// Lists are the names of the lists, packed one after the other.
+	ArchiveOptions
+	// Lists are the names of the lists and directories, packed one after the other.
 	Lists []string
 	// Out is the name of the archive to write.
 	Out string
+	// Perm is the mode of the archive on disk; 0 is 0644.
+	Perm fs.FileMode
 	// ListOut is the name of the completed list to write, or empty.
 	ListOut string
+	// DepsOut is the name of a makefile to write, or empty: it says that Deps are
+	// what the archive depends on, as WriteDeps has it.
+	DepsOut string
+	Deps    []string
 	// Method is how the archive is compressed.
 	Method compress.Method
-	// MTime is the time of every entry, in seconds since 1970.
-	MTime uint32
+	// SegmentSize is how many bytes of the archive make a segment, which is
+	// compressed by itself; 0 makes the whole archive one.
+	SegmentSize int64
+	// Jobs is how many segments are compressed at once, 1 at least. The bytes do not
+	// depend on it.
+	Jobs int
 	// Parents adds missing parent directories.
 	Parents bool
 }
 
 // Run packs. On an error, and when ctx ends, no output has its name.
 func Run(ctx context.Context, opts Options) error {
-	entries, err := Read(opts.Lists, opts.ReadOptions)
+	entries, err := readSources(opts)
 	if err != nil {
 		return err
 	}
@@ -36,17 +49,46 @@ func Run(ctx context.Context, opts Options) error {
 	if err != nil {
 		return err
 	}
+	return Write(ctx, entries, opts)
+}
 
-	outputs := make([]*output, 0, 2)
+// readSources reads lists and directories in their order.
+func readSources(opts Options) ([]*list.Entry, error) {
+	if opts.Directives { // what the rules generate names no directories
+		return Read(opts.Lists, opts.ReadOptions)
+	}
+	var all []*list.Entry
+	var faults []error
+	for _, name := range opts.Lists {
+		var entries []*list.Entry
+		var err error
+		if isDir(name) {
+			entries, _, err = ReadDirectory(name, Owners{})
+		} else {
+			entries, err = Read([]string{name}, opts.ReadOptions)
+		}
+		all = append(all, entries...)
+		faults = append(faults, err)
+	}
+	return all, errors.Join(faults...)
+}
+
+// Write writes the outputs that the options name; the entries are packed as they
+// are. On an error, and when ctx ends, no output has its name.
+func Write(ctx context.Context, entries []*list.Entry, opts Options) error {
+	outputs := make([]*output, 0, 3)
 	defer func() {
 		for _, o := range outputs {
 			o.discard()
 		}
 	}()
-	write := func(name string, content func(io.Writer) error) error {
+	write := func(name string, perm fs.FileMode, content func(io.Writer) error) error {
 		o, err := createOutput(name)
 		if err != nil {
 			return &writeError{err}
+		}
+		if perm != 0 {
+			o.perm = perm
 		}
 		for _, other := range outputs {
 			if o.temporary != "" && o.name == other.name {
@@ -64,12 +106,12 @@ func Run(ctx context.Context, opts Options) error {
 		return nil
 	}
 
-	err = write(opts.Out, func(w io.Writer) error {
-		z, err := opts.Method.NewWriter(w)
+	err := write(opts.Out, opts.Perm, func(w io.Writer) error {
+		z, err := opts.compressor(w)
 		if err != nil {
 			return err
 		}
-		err = WriteArchive(z, entries, opts.MTime)
+		err = WriteArchive(z, entries, opts.ArchiveOptions)
 		// Closed on an error too: a codec has goroutines to end.
 		if closeErr := z.Close(); err == nil {
 			err = closeErr
@@ -77,7 +119,10 @@ func Run(ctx context.Context, opts Options) error {
 		return err
 	})
 	if err == nil && opts.ListOut != "" {
-		err = write(opts.ListOut, func(w io.Writer) error { return WriteList(w, entries) })
+		err = write(opts.ListOut, 0, func(w io.Writer) error { return WriteList(w, entries) })
+	}
+	if err == nil && opts.DepsOut != "" {
+		err = write(opts.DepsOut, 0, func(w io.Writer) error { return WriteDeps(w, opts.Deps) })
 	}
 	if err != nil {
 		return err
@@ -88,6 +133,14 @@ func Run(ctx context.Context, opts Options) error {
 		}
 	}
 	return nil
+}
+
+// compressor returns what compresses the archive to w.
+func (o *Options) compressor(w io.Writer) (io.WriteCloser, error) {
+	if o.SegmentSize == 0 || !o.Method.Compresses() {
+		return o.Method.NewWriter(w)
+	}
+	return compress.NewSegmentWriter(w, o.Method, o.SegmentSize, o.Jobs), nil
 }
 
 // WriteList writes the entries as a list, with a comment before those of each

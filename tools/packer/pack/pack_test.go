@@ -41,8 +41,9 @@ func TestRun(t *testing.T) {
 		Out:         "out.cpio.gz",
 		ListOut:     "out.list",
 		Method:      method(t, "gzip"),
-		MTime:       1234567890,
 		Parents:     true,
+
+		ArchiveOptions: ArchiveOptions{MTime: 1234567890},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -61,7 +62,7 @@ func TestRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	var archive bytes.Buffer
-	if err := WriteArchive(&archive, entries(t, want), 1234567890); err != nil {
+	if err := WriteArchive(&archive, entries(t, want), ArchiveOptions{MTime: 1234567890}); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(archive.Bytes(), got); diff != "" {

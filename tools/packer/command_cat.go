@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/rules-initramfs/rules_initramfs/tools/packer/rootfs"
+)
+
+const catHelp = `Usage: packer cat IMAGE PATH...
+
+Prints the content of files of an image, in the order of the PATHs. Symbolic
+links are followed within the image. Of several entries of a name the last one
+counts, and a hard link has the content of its file, wherever in the image that
+is. IMAGE is read once for the names and once for each PATH: it cannot be a pipe.
+
+If a PATH is missing or no regular file, nothing is printed, and the exit code is
+1; wrong usage exits with 2.
+`
+
+func runCat(ctx context.Context, args []string) error {
+	flags := flag.NewFlagSet("packer cat", flag.ContinueOnError)
+	if err := parseFlags(flags, catHelp, args); err != nil {
+		return err
+	}
+	if flags.NArg() < 2 {
+		return usageFault(flags, "want IMAGE PATH...")
+	}
+	name := flags.Arg(0)
+	if info, err := os.Stat(name); name == "-" || err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("cat reads an image several times: %s is not a regular file", name)
+	}
+	index, _, err := indexImage(ctx, name, false)
+	if err != nil {
+		return err
+	}
+	var bodies []int
+	var faults []error
+	for _, p := range flags.Args()[1:] {
+		body, err := findBody(index, p)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("%s: %w", name, err))
+		}
+		bodies = append(bodies, body)
+	}
+	if len(faults) > 0 {
+		return errors.Join(faults...)
+	}
+	for _, body := range bodies {
+		if err := copyBody(ctx, os.Stdout, name, body); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// findBody returns the index of the entry that has the content of a file.
+func findBody(index *rootfs.Index, name string) (int, error) {
+	file, at, err := index.Lookup(name)
+	if err != nil {
+		if at != rootfs.CleanPath(name) {
+			return 0, fmt.Errorf("%s: %w: it leads to %s", printable(name), err, printable(at))
+		}
+		return 0, fmt.Errorf("%s: %w", printable(name), err)
+	}
+	switch file.Type() {
+	case rootfs.TypeRegular:
+		return file.Body, nil
+	case rootfs.TypeDir:
+		return 0, fmt.Errorf("%s is a directory", printable(name))
+	}
+	return 0, fmt.Errorf("%s has no content: it is a %s", printable(name), typeNames[file.Type()])
+}
+
+// typeNames are for people.
+var typeNames = map[uint32]string{
+	rootfs.TypeRegular: "file", rootfs.TypeDir: "directory", rootfs.TypeSymlink: "symbolic link",
+	rootfs.TypeChar: "character device", rootfs.TypeBlock: "block device",
+	rootfs.TypePipe: "pipe", rootfs.TypeSocket: "socket",
+}
+
+// copyBody copies the content of the entry with this index.
+func copyBody(ctx context.Context, w io.Writer, name string, index int) error {
+	image, err := rootfs.Open(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer image.Close()
+	for {
+		e, err := image.Next()
+		if err == nil && e.Index == index {
+			_, err = io.Copy(w, image)
+			if err == nil {
+				return nil
+			}
+		}
+		if err == io.EOF {
+			err = errors.New("it has changed while it was read")
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+}
+
+// indexImage reads the image in a file, and closes it.
+func indexImage(ctx context.Context, name string, digests bool) (*rootfs.Index, *rootfs.Image, error) {
+	image, err := rootfs.Open(ctx, name)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer image.Close()
+	index, err := rootfs.ReadIndex(image.Reader, digests)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", name, err)
+	}
+	warnCut(image)
+	return index, image, nil
+}

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/rules-initramfs/rules_initramfs/tools/packer/rootfs"
+)
+
+const diffHelp = `Usage: packer diff [OPTION...] A B
+
+Compares what is in two images, by name; how they are compressed and in what
+order they are does not matter. A line for each entry that differs, sorted:
+
+  + NAME              only B has it
+  - NAME              only A has it
+  ~ NAME: WHAT, ...   both have it; WHAT is type, content, mode, owner, target,
+                      device, links or time, with both values
+
+The last line has the bytes of A and B, and what is between. The exit code is 0
+if the images have the same entries, 1 if they differ, 2 on errors and wrong
+usage.
+
+Options:
+`
+
+// errDiffer is an answer, which the lines have given: exit code 1 and no message.
+var errDiffer = errors.New("the images differ")
+
+func runDiff(ctx context.Context, args []string) error {
+	flags := flag.NewFlagSet("packer diff", flag.ContinueOnError)
+	noTimes := flags.Bool("ignore-times", false, "do not compare times")
+	if err := parseFlags(flags, diffHelp, args); err != nil {
+		return err
+	}
+	if flags.NArg() != 2 {
+		return usageFault(flags, "want two images")
+	}
+	var sides [2]*rootfs.Index
+	var sizes [2]int64
+	for i, name := range flags.Args() {
+		index, image, err := indexImage(ctx, name, true)
+		if ctx.Err() != nil {
+			return err
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "packer:", err)
+			return errUsage // its exit code says that there is no answer
+		}
+		sides[i], sizes[i] = index, image.Size
+		if image.Size < 0 {
+			sizes[i] = image.Offset()
+		}
+	}
+
+	out := bufio.NewWriterSize(os.Stdout, 64<<10)
+	differ := false
+	links := [2]map[*rootfs.File][]string{namesOf(sides[0]), namesOf(sides[1])}
+	for _, name := range allNames(sides[0], sides[1]) {
+		a, b := sides[0].Files[name], sides[1].Files[name]
+		var line string
+		switch {
+		case a == nil:
+			line = "+ " + printable(name)
+		case b == nil:
+			line = "- " + printable(name)
+		default:
+			changes := compareFiles(a, b, *noTimes)
+			if !slices.Equal(links[0][a], links[1][b]) {
+				changes = append(changes, fmt.Sprintf("links %d -> %d", max(1, len(links[0][a])), max(1, len(links[1][b]))))
+			}
+			if len(changes) == 0 {
+				continue
+			}
+			line = "~ " + printable(name) + ": " + strings.Join(changes, ", ")
+		}
+		differ = true
+		fmt.Fprintln(out, line)
+	}
+	fmt.Fprintf(out, "%d -> %d bytes (%+d)\n", sizes[0], sizes[1], sizes[1]-sizes[0])
+	if err := out.Flush(); err != nil {
+		fmt.Fprintln(os.Stderr, "packer:", err)
+		return errUsage
+	}
+	if differ {
+		return errDiffer
+	}
+	return nil
+}
+
+// namesOf returns the names of each file that has several, sorted.
+func namesOf(index *rootfs.Index) map[*rootfs.File][]string {
+	names := map[*rootfs.File][]string{}
+	for name, f := range index.Files {
+		if f.Linked {
+			names[f] = append(names[f], name)
+		}
+	}
+	for f := range names {
+		if len(names[f]) == 1 {
+			delete(names, f) // the other ones are gone
+			continue
+		}
+		slices.Sort(names[f])
+	}
+	return names
+}
+
+// allNames returns the names that are in either index, sorted.
+func allNames(a, b *rootfs.Index) []string {
+	names := slices.Collect(maps.Keys(a.Files))
+	for name := range b.Files {
+		if a.Files[name] == nil {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// compareFiles says what differs.
+func compareFiles(a, b *rootfs.File, noTimes bool) []string {
+	var changes []string
+	change := func(differs bool, format string, args ...any) {
+		if differs {
+			changes = append(changes, fmt.Sprintf(format, args...))
+		}
+	}
+	if a.Type() != b.Type() {
+		change(true, "type %s -> %s", typeNames[a.Type()], typeNames[b.Type()])
+	} else {
+		change(a.Digest != b.Digest && a.Size == b.Size, "content of %d bytes", a.Size)
+		change(a.Digest != b.Digest && a.Size != b.Size, "content %d -> %d bytes", a.Size, b.Size)
+		change(a.Target != b.Target, "target %s -> %s", printable(a.Target), printable(b.Target))
+		change(a.RMajor != b.RMajor || a.RMinor != b.RMinor, "device %d,%d -> %d,%d", a.RMajor, a.RMinor, b.RMajor, b.RMinor)
+	}
+	// The kernel takes no permissions of a symbolic link.
+	bothLinks := a.Type() == rootfs.TypeSymlink && b.Type() == rootfs.TypeSymlink
+	change((a.Mode^b.Mode)&^rootfs.TypeMask != 0 && !bothLinks, "mode %04o -> %04o", a.Mode&^rootfs.TypeMask, b.Mode&^rootfs.TypeMask)
+	change(a.UID != b.UID || a.GID != b.GID, "owner %d:%d -> %d:%d", a.UID, a.GID, b.UID, b.GID)
+	change(a.MTime != b.MTime && !noTimes, "time %s -> %s", timeString(a.MTime), timeString(b.MTime))
+	return changes
+}

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/rules-initramfs/rules_initramfs/tools/packer/rootfs"
+)
+
+const extractHelp = `Usage: packer extract [OPTION...] IMAGE DIR
+
+Unpacks an image to DIR, which must be empty or new. "-" is standard input.
+Entries are treated in their order and as the kernel treats them. Nothing is
+written outside of DIR: names are relative to it, and symbolic links are made but
+not followed.
+
+Owners and device nodes need root. Without it, and where an entry is one that the
+kernel would drop, what is left out is reported and the exit code is 1. On an
+error the exit code is 1 and DIR is as it was; wrong usage exits with 2.
+
+Options:
+`
+
+func runExtract(ctx context.Context, args []string) error {
+	flags := flag.NewFlagSet("packer extract", flag.ContinueOnError)
+	skip := flags.Bool("skip-special", false, "leave owners and device nodes out in silence where this user may not make them")
+	if err := parseFlags(flags, extractHelp, args); err != nil {
+		return err
+	}
+	if flags.NArg() != 2 {
+		return usageFault(flags, "want IMAGE DIR")
+	}
+	name, dir := flags.Arg(0), flags.Arg(1)
+	image, err := rootfs.Open(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer image.Close()
+	var losses [3]int
+	err = rootfs.Extract(image.Reader, dir, func(loss rootfs.Loss, entry, reason string) {
+		switch {
+		case loss != rootfs.LossDropped && *skip:
+			return
+		case loss != rootfs.LossOwner: // those may be all entries
+			fmt.Fprintf(os.Stderr, "packer: %s: %s is left out: %s\n", name, printable(entry), reason)
+		}
+		losses[loss]++
+	})
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	warnCut(image)
+	var lost []string
+	for loss, what := range []string{
+		rootfs.LossDropped: "%d entries",
+		rootfs.LossNode:    "%d device nodes",
+		rootfs.LossOwner:   "the owners of %d entries",
+	} {
+		if losses[loss] > 0 {
+			lost = append(lost, fmt.Sprintf(what, losses[loss]))
+		}
+	}
+	switch {
+	case lost == nil:
+		return nil
+	case losses[rootfs.LossDropped] > 0:
+		return fmt.Errorf("%s is not all in %s: left out: %s", name, dir, strings.Join(lost, ", "))
+	}
+	return fmt.Errorf("%s is not all in %s: left out: %s; --skip-special accepts that", name, dir, strings.Join(lost, ", "))
+}

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestParseDate(t *testing.T) {
+	const at = 1700000000 // 2023-11-14 22:13:20 UTC, a Tuesday
+	tests := []struct {
+		text string
+		want int64
+	}{
+		{"@1700000000", at},
+		{"@-1", -1},
+		{"2023-11-14T22:13:20Z", at},
+		{"2023-11-14T23:13:20.75+01:00", at},
+		{"2023-11-14 22:13:20 UTC", at},
+		{" Tue,  14 Nov 2023 22:13:20 +0000 ", at},
+		{"Tue Nov 14 22:13:20 UTC 2023", at},
+		{"Tue Nov 14 22:13:20 GMT 2023", at},
+		{"Tue Nov 14 17:13:20 2023 -0500", at},
+		{"Tue Nov 14 10:13:20 PM UTC 2023", at},
+		{"Thu Jan  1 00:00:00 UTC 1970", 0},
+	}
+	for _, test := range tests {
+		if got, err := parseDate(test.text); err != nil || got.Unix() != test.want {
+			t.Errorf("parseDate(%q) = %v, %v, want %d seconds", test.text, got, err, test.want)
+		}
+	}
+}
+
+// Without a zone a date is a local time, and the local zone's names are known.
+func TestParseDateLocal(t *testing.T) {
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Skip(err)
+	}
+	defer func(local *time.Location) { time.Local = local }(time.Local)
+	time.Local = berlin
+	for text, want := range map[string]int64{
+		"2023-11-14 23:13:20":           1700000000,
+		"Tue Nov 14 23:13:20 CET 2023":  1700000000,
+		"Tue Nov 14 22:13:20 UTC 2023":  1700000000,
+		"Fri Jul 14 22:13:20 CEST 2023": 1689365600,
+		"2023-07-14":                    1689285600,
+	} {
+		if got, err := parseDate(text); err != nil || got.Unix() != want {
+			t.Errorf("parseDate(%q) = %v, %v, want %d seconds", text, got, err, want)
+		}
+	}
+}
+
+// What is not understood is an error, and never the present or another zone.
+func TestParseDateErrors(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                             "want @SECONDS since 1970, or a date",
+		"now":                          "want @SECONDS since 1970, or a date",
+		"@":                            "want @SECONDS since 1970",
+		"@1.5":                         "want @SECONDS since 1970",
+		"2023-02-29":                   "want @SECONDS since 1970, or a date",
+		"Tue Nov 14 22:13:20 XYZ 2023": "unknown zone XYZ: want UTC or an offset",
+		"Mon Nov 14 22:13:20 UTC 2023": "that day is a Tuesday",
+	} {
+		if got, err := parseDate(text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("parseDate(%q) = %v, %v, want an error with %q", text, got, err, want)
+		}
+	}
+}
