@@ -44,8 +44,7 @@ func (w lz4Writer) Close() error                { return w.z.Close() }
 type lz4Reader struct {
 	r       *bufio.Reader
 	packed  []byte
-	content []byte // of a block, in memory that is used again
-	unread  []byte // the rest of it
+	content []byte
 }
 
 func newLZ4Reader(r *bufio.Reader) (io.Reader, error) {
@@ -57,59 +56,40 @@ func newLZ4Reader(r *bufio.Reader) (io.Reader, error) {
 		return nil, fmt.Errorf("magic number %#x: the kernel takes the legacy frame only, %#x", magic, lz4Magic)
 	}
 	_, err = r.Discard(4)
-	return &lz4Reader{r: r}, err
-}
-
-func (z *lz4Reader) Read(p []byte) (int, error) {
-	for len(z.unread) == 0 {
-		if err := z.next(); err != nil {
-			return 0, err
-		}
-	}
-	n := copy(p, z.unread)
-	z.unread = z.unread[n:]
-	return n, nil
+	z := &lz4Reader{r: r}
+	return &blockReader{next: z.next}, err
 }
 
 // next decompresses the next block. Fewer than four bytes are no block for the
 // kernel: it takes them for what follows.
-func (z *lz4Reader) next() error {
+func (z *lz4Reader) next() ([]byte, error) {
 	word, err := z.r.Peek(4)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	size := binary.LittleEndian.Uint32(word)
 	if size == 0 {
-		return io.EOF
+		return nil, io.EOF
 	}
 	if _, err := z.r.Discard(4); err != nil {
-		return err
+		return nil, err
 	}
 	if size == lz4Magic {
-		return nil
+		return nil, nil
 	}
 	if size > uint32(lz4.CompressBlockBound(lz4Block)) {
-		return fmt.Errorf("block of %d bytes: the kernel takes %d at most, "+
+		return nil, fmt.Errorf("block of %d bytes: the kernel takes %d at most, "+
 			"and wants 4 zero bytes before a member of another codec", size, lz4.CompressBlockBound(lz4Block))
 	}
 	z.packed = grow(z.packed, int(size))
 	if _, err := io.ReadFull(z.r, z.packed); err != nil {
-		return unexpected(err)
+		return nil, unexpected(err)
 	}
 	const mostPerByte = 255 // of content, by the format
 	z.content = grow(z.content, int(min(int64(size)*mostPerByte, lz4Block)))
 	n, err := lz4.UncompressBlock(z.packed, z.content)
 	if err != nil {
-		return fmt.Errorf("corrupt block, or one of more than %d bytes: %w", lz4Block, err)
+		return nil, fmt.Errorf("corrupt block, or one of more than %d bytes: %w", lz4Block, err)
 	}
-	z.unread = z.content[:n]
-	return nil
-}
-
-// grow returns n bytes of any content, in the memory of b where that is enough.
-func grow(b []byte, n int) []byte {
-	if cap(b) < n {
-		return make([]byte, n)
-	}
-	return b[:n]
+	return z.content[:n], nil
 }

@@ -120,7 +120,6 @@ type lzoReader struct {
 	checksum        func([]byte) uint32
 	ofPacked        bool // the checksum is of a block as it is packed
 	packed, content []byte
-	unread          []byte
 }
 
 func newLZOReader(r *bufio.Reader) (io.Reader, error) {
@@ -144,7 +143,7 @@ func newLZOReader(r *bufio.Reader) (io.Reader, error) {
 	default:
 		return nil, fmt.Errorf("header with flags %#x: the kernel wants one checksum a block", flags)
 	}
-	return z, nil
+	return &blockReader{next: z.next}, nil
 }
 
 // readLZOPHeader returns the flags.
@@ -199,56 +198,44 @@ func readLZOPHeader(r *bufio.Reader) (uint32, error) {
 	return flags, nil
 }
 
-func (z *lzoReader) Read(p []byte) (int, error) {
-	for len(z.unread) == 0 {
-		if err := z.next(); err != nil {
-			return 0, err
-		}
-	}
-	n := copy(p, z.unread)
-	z.unread = z.unread[n:]
-	return n, nil
-}
-
 // next decompresses the next block.
-func (z *lzoReader) next() error {
+func (z *lzoReader) next() ([]byte, error) {
 	var header [12]byte
 	if _, err := io.ReadFull(z.r, header[:4]); err != nil {
-		return unexpected(err)
+		return nil, unexpected(err)
 	}
 	size := binary.BigEndian.Uint32(header[:])
 	if size == 0 {
-		return io.EOF
+		return nil, io.EOF
 	}
 	if size > lzopBlock {
-		return fmt.Errorf("block of %d bytes: the kernel takes %d at most", size, lzopBlock)
+		return nil, fmt.Errorf("block of %d bytes: the kernel takes %d at most", size, lzopBlock)
 	}
 	if _, err := io.ReadFull(z.r, header[4:]); err != nil {
-		return unexpected(err)
+		return nil, unexpected(err)
 	}
 	packed := binary.BigEndian.Uint32(header[4:])
 	if packed == 0 || packed > size {
-		return fmt.Errorf("block of %d bytes is packed to %d", size, packed)
+		return nil, fmt.Errorf("block of %d bytes is packed to %d", size, packed)
 	}
 	z.packed = grow(z.packed, int(packed))
 	if _, err := io.ReadFull(z.r, z.packed); err != nil {
-		return unexpected(err)
+		return nil, unexpected(err)
 	}
 	z.content = grow(z.content, int(size))
 	if packed == size {
 		copy(z.content, z.packed)
 	} else if n, err := lzo.Decompress(z.packed, z.content); err != nil {
-		return err
+		return nil, err
 	} else if n != int(size) {
-		return fmt.Errorf("block of %d bytes has %d", size, n)
+		return nil, fmt.Errorf("block of %d bytes has %d", size, n)
 	}
 	summed := z.content
 	if z.ofPacked {
 		summed = z.packed
 	}
 	if binary.BigEndian.Uint32(header[8:]) != z.checksum(summed) {
-		return errors.New("checksum of a block differs")
+		return nil, errors.New("checksum of a block differs")
 	}
-	z.unread = z.content
-	return nil
+	return z.content, nil
 }
