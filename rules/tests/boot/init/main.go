@@ -5,11 +5,17 @@ package main
 import (
 	"fmt"
 	"os"
+	"runtime"
 	"syscall"
 	"time"
 )
 
 func main() {
+	var machine syscall.Sysinfo_t
+	if err := syscall.Sysinfo(&machine); err != nil {
+		fmt.Println("init:", err)
+	}
+	fmt.Printf("init: %d processors, %d MiB\n", runtime.NumCPU(), uint64(machine.Totalram)*uint64(machine.Unit)>>20)
 	fmt.Println("init: started with", os.Args[1:])
 	switch how := os.Args[len(os.Args)-1]; how {
 	case "exit": // the kernel panics when its first process ends
