@@ -13,10 +13,11 @@ import (
 
 const catHelp = `Usage: packer cat IMAGE PATH...
 
-Prints the content of files of an image, in the order of the PATHs. Symbolic
-links are followed within the image. Of several entries of a name the last one
-counts, and a hard link has the content of its file, wherever in the image that
-is. IMAGE is read once for the names and once for each PATH: it cannot be a pipe.
+Prints the content of files of an image, in the order of the PATHs, as a kernel
+would have them that has unpacked it: of several entries of a name the last one
+counts, entries that it drops are not there, and a hard link has the content of
+its file, wherever in the image that is. Symbolic links are followed within the
+image. IMAGE is read once for the names and once for each PATH: it cannot be a pipe.
 
 If a PATH is missing or no regular file, nothing is printed, and the exit code is
 1; wrong usage exits with 2.
@@ -34,14 +35,14 @@ func runCat(ctx context.Context, args []string) error {
 	if info, err := os.Stat(name); name == "-" || err == nil && !info.Mode().IsRegular() {
 		return fmt.Errorf("cat reads an image several times: %s is not a regular file", name)
 	}
-	index, _, err := indexImage(ctx, name, false)
+	model, _, err := readModel(ctx, name, false)
 	if err != nil {
 		return err
 	}
 	var bodies []int
 	var faults []error
 	for _, p := range flags.Args()[1:] {
-		body, err := findBody(index, p)
+		body, err := findBody(model, p)
 		if err != nil {
 			faults = append(faults, fmt.Errorf("%s: %w", name, err))
 		}
@@ -59,8 +60,8 @@ func runCat(ctx context.Context, args []string) error {
 }
 
 // findBody returns the index of the entry that has the content of a file.
-func findBody(index *rootfs.Index, name string) (int, error) {
-	file, at, err := index.Lookup(name)
+func findBody(model *rootfs.Model, name string) (int, error) {
+	file, at, err := model.Lookup(name)
 	if err != nil {
 		if at != rootfs.CleanPath(name) {
 			return 0, fmt.Errorf("%s: %w: it leads to %s", printable(name), err, printable(at))
@@ -107,17 +108,17 @@ func copyBody(ctx context.Context, w io.Writer, name string, index int) error {
 	}
 }
 
-// indexImage reads the image in a file, and closes it.
-func indexImage(ctx context.Context, name string, digests bool) (*rootfs.Index, *rootfs.Image, error) {
+// readModel reads the image in a file, and closes it.
+func readModel(ctx context.Context, name string, digests bool) (*rootfs.Model, *rootfs.Image, error) {
 	image, err := rootfs.Open(ctx, name)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer image.Close()
-	index, err := rootfs.ReadIndex(image.Reader, digests)
+	model, err := rootfs.ReadModel(image.Reader, digests, nil)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", name, err)
 	}
 	warnCut(image)
-	return index, image, nil
+	return model, image, nil
 }

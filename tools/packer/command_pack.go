@@ -12,14 +12,17 @@ import (
 
 	"github.com/rules-initramfs/rules_initramfs/tools/packer/compress"
 	"github.com/rules-initramfs/rules_initramfs/tools/packer/pack"
+	"github.com/rules-initramfs/rules_initramfs/tools/packer/progress"
 )
 
-const packHelp = `Usage: packer pack --out FILE [OPTION...] LIST|DIR...
+const packHelp = `Usage: packer pack --out FILE [OPTION...] LIST|DIR|ARCHIVE...
 
-Packs what the lists and directories say, one after the other, into one archive.
-Of a directory, all that is in it is packed, with the owners and modes that it has
-on disk, sorted. A list is what the kernel's usr/gen_init_cpio reads; "-" is
-standard input:
+Packs what the lists, directories and archives say, one after the other, into one
+archive. Of a directory, all that is in it is packed, with the owners and modes
+that it has on disk, sorted. An archive is an image as the kernel takes it (cpio -H
+newc, in any codec, several in a row) or a tar archive, compressed or not; its first
+bytes tell, not its name. A list is what the kernel's usr/gen_init_cpio reads; "-"
+is standard input:
 
   file <name> <location> <mode> <uid> <gid> [<hard links>...]
   dir|pipe|sock <name> <mode> <uid> <gid>
@@ -43,8 +46,13 @@ func runPack(ctx context.Context, args []string) error {
 			opts.Method, err = compress.Parse(text)
 			return err
 		})
-	opts.SegmentSize = compress.DefaultSegmentSize
-	flags.Func("segments", "compress in segments, in parallel: `auto`, one, or the size of a segment in bytes (default auto, 8 MiB)",
+	flags.Func("compressor", "compress with a program, such as 'zstd -19': `COMMAND` compresses standard input to standard output and runs without a shell",
+		func(text string) (err error) {
+			opts.Method, err = compress.ParseProgram(text)
+			return err
+		})
+	opts.SegmentSize = -1
+	flags.Func("segments", "compress in segments, in parallel: `auto`, one, or the size of a segment in bytes (default auto: 8 MiB, or 32 MiB with zstd 6 to 9)",
 		func(text string) (err error) {
 			opts.SegmentSize, err = parseSegments(text)
 			return err
@@ -65,6 +73,15 @@ func runPack(ctx context.Context, args []string) error {
 			return err
 		})
 	flags.BoolVar(&opts.Parents, "parents", false, "add missing parent directories, 0755 0 0, and put every directory before what is in it")
+	flags.BoolVar(&opts.AllowDuplicates, "allow-duplicates", false, "pack a path that is given twice twice, as the kernel's tool does: the last one counts")
+	flags.BoolVar(&opts.Dedupe, "dedupe", false, "make hard links of files that have the same content, mode and owner")
+	flags.Func("prepend", "begin the image with `FILE` as it is: an early archive, not compressed, such as microcode; may be repeated",
+		func(name string) error {
+			opts.Prepend = append(opts.Prepend, name)
+			return nil
+		})
+	flags.StringVar(&opts.Bootconfig, "bootconfig", "", "end the image with the boot configuration in `FILE`")
+	flags.StringVar(&opts.ContentsOut, "write-contents", "", "write files out of archives to `DIR`, new or empty, for the list of --write-list to name")
 	flags.StringVar(&opts.ListOut, "write-list", "", "write the list of what is in the archive to `FILE`")
 	flags.Func("var", "`NAME=VALUE`: what ${NAME} in a location stands for; may be repeated", func(text string) error {
 		name, value, ok := strings.Cut(text, "=")
@@ -78,24 +95,36 @@ func runPack(ctx context.Context, args []string) error {
 	if err := parseFlags(flags, packHelp, args); err != nil {
 		return err
 	}
-	opts.Warn = func(message string) { fmt.Fprintln(os.Stderr, "packer: warning:", message) }
+	given := map[string]bool{}
+	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
 	opts.Lists = flags.Args()
 	switch {
 	case opts.Out == "":
 		return usageFault(flags, "no --out FILE")
 	case opts.Jobs < 1:
 		return usageFault(flags, "--jobs %d: want 1 or more", opts.Jobs)
+	case given["compress"] && given["compressor"]:
+		return usageFault(flags, "--compress and --compressor: want one of them")
 	case len(opts.Lists) == 0:
-		return usageFault(flags, "no LIST or DIR")
+		return usageFault(flags, "no LIST, DIR or ARCHIVE")
+	case opts.ContentsOut != "" && opts.ListOut == "":
+		return usageFault(flags, "--write-contents goes with --write-list")
+	}
+	line := progress.Start(os.Stderr)
+	defer line.Stop()
+	opts.Progress = line.Set
+	opts.Warn = func(message string) {
+		line.Aside(func() { fmt.Fprintln(os.Stderr, "packer: warning:", message) })
 	}
 	return pack.Run(ctx, opts)
 }
 
-// parseSegments reads the size of a segment; 0 stands for one segment.
+// parseSegments reads the size of a segment; 0 stands for one segment, -1 for a size
+// that depends on the codec.
 func parseSegments(text string) (int64, error) {
 	switch text {
 	case "auto":
-		return compress.DefaultSegmentSize, nil
+		return -1, nil
 	case "one":
 		return 0, nil
 	}

@@ -15,7 +15,7 @@ import (
 )
 
 // version changes with the bytes that the packer writes.
-const version = "0.1.0"
+const version = "0.2.0"
 
 // command is one of the packer's: a file and a row of commands.
 type command struct {
@@ -25,13 +25,16 @@ type command struct {
 }
 
 var commands = []command{
-	{"pack", "make an archive of what lists and directories say", runPack},
+	{"pack", "make an archive of what lists, directories and archives say", runPack},
 	{"gen_init_cpio", "pack a list as the kernel's usr/gen_init_cpio does", runGenInitCpio},
 	{"gen_initramfs", "pack lists and directories as the kernel's usr/gen_initramfs.sh does", runGenInitramfs},
+	{"concat", "join images", runConcat},
+	{"bootconfig", "print, add or remove the boot configuration behind an image", runBootconfig},
 	{"ls", "list what is in an image", runLs},
 	{"cat", "print files of an image", runCat},
 	{"extract", "unpack an image to a directory", runExtract},
 	{"diff", "compare what is in two images", runDiff},
+	{"lint", "find what is wrong with an image before it boots", runLint},
 }
 
 // links are the names that make the packer a command of its own, as a link to

@@ -5,6 +5,7 @@ package compress
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"strconv"
@@ -48,10 +49,12 @@ func Names() []string {
 	return names
 }
 
-// Method is a codec at a level. The zero Method is none.
+// Method is a codec at a level, or a program that compresses. The zero Method is
+// none.
 type Method struct {
-	codec *codec
-	level int
+	codec   *codec
+	level   int
+	program *program
 }
 
 // Parse reads CODEC or CODEC:LEVEL, such as zstd or gzip:6.
@@ -62,7 +65,7 @@ func Parse(text string) (Method, error) {
 		if c.name != name {
 			continue
 		}
-		m := Method{c, c.normal}
+		m := Method{codec: c, level: c.normal}
 		if !leveled {
 			return m, nil
 		}
@@ -80,12 +83,22 @@ func Parse(text string) (Method, error) {
 }
 
 // Compresses tells a codec from none.
-func (m Method) Compresses() bool { return m.codec != nil && m.codec.name != "none" }
+func (m Method) Compresses() bool {
+	return m.program != nil || m.codec != nil && m.codec.name != "none"
+}
 
 // NewWriter returns a writer that compresses to w. Closing it ends the member
-// and does not close w.
+// and does not close w. It has to be closed, also after an error.
 func (m Method) NewWriter(w io.Writer) (io.WriteCloser, error) {
-	if m.codec == nil {
+	return m.newWriter(context.Background(), w)
+}
+
+// newWriter is NewWriter with a context that ends a program.
+func (m Method) newWriter(ctx context.Context, w io.Writer) (io.WriteCloser, error) {
+	switch {
+	case m.program != nil:
+		return m.program.newWriter(ctx, w)
+	case m.codec == nil:
 		return newNoneWriter(w, 0)
 	}
 	return m.codec.newWriter(w, m.level)

@@ -25,13 +25,16 @@ func Detect(prefix []byte) string {
 	return ""
 }
 
+// magicSize is how many bytes of a member tell its codec.
+const magicSize = 2
+
 func detect(prefix []byte) *codec {
-	if len(prefix) < 2 {
+	if len(prefix) < magicSize {
 		return nil
 	}
 	for i := range codecs {
 		for _, magic := range codecs[i].magics {
-			if magic == string(prefix[:2]) {
+			if magic == string(prefix[:magicSize]) {
 				return &codecs[i]
 			}
 		}
@@ -58,7 +61,7 @@ type Reader struct {
 // of r or at four zero bytes, which are left unread, and goes on over another
 // lz4 member (lib/decompress_unlz4.c). Whatever else follows is an error.
 func NewReader(r *bufio.Reader) (*Reader, error) {
-	prefix, err := r.Peek(2)
+	prefix, err := r.Peek(magicSize)
 	if err != nil && err != io.EOF {
 		return nil, err
 	}

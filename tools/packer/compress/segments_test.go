@@ -33,7 +33,7 @@ func segmentEntries() [][]byte {
 
 func writeSegments(t *testing.T, w io.Writer, m Method, size int64, jobs, piece int, all [][]byte) error {
 	t.Helper()
-	s := NewSegmentWriter(w, m, size, jobs)
+	s := NewSegmentWriter(t.Context(), w, m, size, jobs)
 	for _, entry := range all {
 		for len(entry) > 0 {
 			n := min(piece, len(entry))
@@ -163,7 +163,7 @@ func TestSegmentsFailure(t *testing.T) {
 
 // A segment of any size takes no more memory than the others.
 func TestSegmentsMemory(t *testing.T) {
-	s := NewSegmentWriter(io.Discard, mustParse(t, "gzip:1"), 1<<20, 2)
+	s := NewSegmentWriter(t.Context(), io.Discard, mustParse(t, "gzip:1"), 1<<20, 2)
 	chunk := make([]byte, 1<<20)
 	for i := range chunk {
 		chunk[i] = byte(rand.Uint32())

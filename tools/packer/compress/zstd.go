@@ -6,17 +6,43 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 
 	"github.com/klauspost/compress/zstd"
 )
 
+// zstdBetterWindow is the window of levels 6 to 9, in bytes: twice the library's, for
+// what the zstd program finds at these levels. The kernel takes 128 MiB
+// (lib/decompress_unzstd.c) and needs as much memory as the window has to unpack.
+const zstdBetterWindow = 16 << 20
+
 // newZstdWriter maps the levels of the zstd program to the library's four. Their
-// windows are at most 32 MiB; the kernel takes 128 MiB (lib/decompress_unzstd.c).
+// windows are 16 MiB at most.
 func newZstdWriter(w io.Writer, level int) (io.WriteCloser, error) {
-	return zstd.NewWriter(w,
-		zstd.WithEncoderLevel(zstd.EncoderLevelFromZstd(level)),
+	strength := zstd.EncoderLevelFromZstd(level)
+	opts := []zstd.EOption{
+		zstd.WithEncoderLevel(strength),
 		// The same for every number of cores: with one the library may write other bytes.
-		zstd.WithEncoderConcurrency(2))
+		zstd.WithEncoderConcurrency(2),
+	}
+	switch strength {
+	case zstd.SpeedBetterCompression:
+		opts = append(opts, zstd.WithWindowSize(zstdBetterWindow))
+	case zstd.SpeedBestCompression:
+		// An encoder has some 50 MiB: that of the segment before makes room for it.
+		runtime.GC()
+	}
+	return zstd.NewWriter(w, opts...)
+}
+
+// SegmentSize returns how much of an archive makes a segment where nothing else is
+// asked for, in bytes. It depends on the codec and level alone: DefaultSegmentSize,
+// and four times that for levels of zstd whose window is larger than that.
+func (m Method) SegmentSize() int64 {
+	if m.codec != nil && m.codec.name == "zstd" && zstd.EncoderLevelFromZstd(m.level) == zstd.SpeedBetterCompression {
+		return 4 * DefaultSegmentSize
+	}
+	return DefaultSegmentSize
 }
 
 // zstdReader gives the library one frame only, for it reads on over what follows.

@@ -12,7 +12,10 @@
 // digits) stands for a byte, which is how white space is written.
 package list
 
-import "fmt"
+import (
+	"fmt"
+	"io"
+)
 
 // Kind is the type of an entry, by the word its line begins with.
 type Kind uint8
@@ -61,6 +64,9 @@ type Entry struct {
 	Name string
 	// Location is the path of a File's content, with ${VAR} expanded.
 	Location string
+	// Content is a File's content where that is not at a Location but a part of an
+	// archive that was given; nil else.
+	Content *io.SectionReader
 	// Links are a File's other names, spelled like Name.
 	Links []string
 	// Target is where a Symlink leads.

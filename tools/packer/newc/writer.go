@@ -1,7 +1,7 @@
 package newc
 
 import (
-	"fmt"
+	"encoding/binary"
 	"io"
 	"strings"
 )
@@ -29,6 +29,8 @@ type Writer struct {
 	missed bool
 	err    error
 	buf    []byte
+	// copyBuf is what ReadFrom reads into; nil until it does.
+	copyBuf []byte
 }
 
 // NewWriter returns a Writer that writes to w.
@@ -59,6 +61,20 @@ func (w *Writer) Aligned() bool { return !w.missed }
 // Checksum returns the sum of the bytes p added to sum, as Header.Checksum wants
 // it.
 func Checksum(sum uint32, p []byte) uint32 {
+	// Four sums of 16 bits each in a word; in each of 128 rounds one of them grows by
+	// 2*255 at most, and does not overflow.
+	const odd = 0x00ff00ff00ff00ff
+	for len(p) >= 8 {
+		lanes := uint64(0)
+		for range min(len(p)/8, 128) {
+			word := binary.LittleEndian.Uint64(p)
+			lanes += word&odd + word>>8&odd
+			p = p[8:]
+		}
+		for ; lanes > 0; lanes >>= 16 {
+			sum += uint32(lanes & 0xffff)
+		}
+	}
 	for _, c := range p {
 		sum += uint32(c)
 	}
@@ -82,16 +98,29 @@ func (w *Writer) header(h *Header) {
 			sum = h.Checksum
 		}
 	}
-	w.buf = fmt.Appendf(w.buf[:0], "%s%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X", magic,
-		h.Ino, h.Mode, h.UID, h.GID, h.NLink, h.MTime, h.Size,
-		h.Major, h.Minor, h.RMajor, h.RMinor, namesize, sum)
+	w.buf = append(w.buf[:0], magic...)
+	for _, field := range [...]uint32{
+		h.Ino, h.Mode, h.UID, h.GID, h.NLink, h.MTime, uint32(h.Size),
+		h.Major, h.Minor, h.RMajor, h.RMinor, uint32(namesize), sum,
+	} {
+		w.buf = appendHex(w.buf, field)
+	}
 	w.buf = append(w.buf, h.Name...)
-	w.buf = append(w.buf, 0)
-	w.buf = append(w.buf, make([]byte, max(0, headerSize+namesize-len(w.buf)))...)
-	for len(w.buf)%4 != 0 {
-		w.buf = append(w.buf, 0)
+	end := headerSize + namesize
+	end += -end & 3
+	for end > len(w.buf) {
+		w.buf = append(w.buf, zeros[:min(end-len(w.buf), len(zeros))]...)
 	}
 	w.write(w.buf)
+}
+
+// appendHex appends the eight upper-case hex digits of a field.
+func appendHex(to []byte, field uint32) []byte {
+	const digits = "0123456789ABCDEF"
+	for shift := 28; shift >= 0; shift -= 4 {
+		to = append(to, digits[field>>shift&15])
+	}
+	return to
 }
 
 // Write writes a part of the current record's body.
@@ -116,6 +145,51 @@ func (w *Writer) Write(p []byte) (int, error) {
 	}
 	return n, w.err
 }
+
+// ReadFrom writes a part of the current record's body: what r has, up to its end.
+// Where the writer below has a ReadFrom, that does it, unless the bytes have to be
+// added up: so the system may copy from file to file.
+func (w *Writer) ReadFrom(r io.Reader) (int64, error) {
+	if w.err != nil {
+		return 0, w.err
+	}
+	below, ok := w.w.(io.ReaderFrom)
+	if !ok || w.summed || w.body == 0 {
+		return w.copy(r)
+	}
+	limited := &io.LimitedReader{R: r, N: w.body}
+	if outer, ok := r.(*io.LimitedReader); ok && outer.N <= w.body {
+		limited = outer // of two the system's copy would not see the file
+	}
+	n, err := below.ReadFrom(limited)
+	w.offset += n
+	w.body -= n
+	if err != nil {
+		return n, w.fail(err)
+	}
+	if w.body > 0 || limited == r {
+		return n, nil
+	}
+	// The body is whole: r has to be at its end.
+	more, err := w.copy(r)
+	return n + more, err
+}
+
+// copySize is how much is read at once, in bytes: what stays in a core's cache.
+const copySize = 64 << 10
+
+func (w *Writer) copy(r io.Reader) (int64, error) {
+	if w.copyBuf == nil {
+		w.copyBuf = make([]byte, copySize)
+	}
+	return io.CopyBuffer(onlyWriter{w}, r, w.copyBuf)
+}
+
+// onlyWriter hides ReadFrom from io.Copy.
+type onlyWriter struct{ io.Writer }
+
+// Offset returns how many bytes of the archive have been written.
+func (w *Writer) Offset() int64 { return w.offset }
 
 // Flush ends the record before, padding included: what was written up to here is
 // whole records.

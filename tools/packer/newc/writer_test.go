@@ -553,3 +553,93 @@ func ExampleWriter() {
 	// 512 bytes
 	// "07070100000001000081ED000000000000000000000001000000000000000A000000000000000000000000000000000000000500000000init\x00\x00"
 }
+
+// readerFrom is a buffer that says how often it copied by itself.
+type readerFrom struct {
+	b      bytes.Buffer
+	copied int
+}
+
+func (w *readerFrom) Write(p []byte) (int, error) { return w.b.Write(p) }
+
+func (w *readerFrom) ReadFrom(r io.Reader) (int64, error) {
+	w.copied++
+	return w.b.ReadFrom(r)
+}
+
+func TestReadFrom(t *testing.T) {
+	file := newc.Header{Name: "f", Mode: 0o100644, NLink: 1, Size: 5}
+	sum := file
+	sum.Checksum = newc.Checksum(0, []byte("hello"))
+	tests := []struct {
+		name    string
+		header  newc.Header
+		sums    bool
+		content io.Reader
+		copied  int
+		n       int64
+		err     error
+	}{
+		{"whole", file, false, &io.LimitedReader{R: strings.NewReader("hello, more"), N: 5}, 1, 5, nil},
+		{"not limited", file, false, strings.NewReader("hello"), 1, 5, nil},
+		{"too long", file, false, strings.NewReader("hello!"), 1, 5, newc.ErrWriteTooLong},
+		{"limited too long", file, false, &io.LimitedReader{R: strings.NewReader("hello!"), N: 6}, 1, 5, newc.ErrWriteTooLong},
+		{"checksum", sum, true, strings.NewReader("hello"), 0, 5, nil},
+		{"wrong checksum", sum, true, strings.NewReader("hallo"), 0, 5, newc.ErrChecksum},
+		{"short", file, false, strings.NewReader("hell"), 1, 4, nil},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			var got readerFrom
+			var want bytes.Buffer
+			w, plain := newc.NewWriter(&got), newc.NewWriter(&want)
+			w.Checksums, plain.Checksums = test.sums, test.sums
+			if err := w.WriteHeader(&test.header); err != nil {
+				t.Fatal(err)
+			}
+			n, err := w.ReadFrom(test.content)
+			if n != test.n || !errors.Is(err, test.err) || got.copied != test.copied {
+				t.Fatalf("ReadFrom = %d, %v, copied %d times, want %d, %v, %d", n, err, got.copied, test.n, test.err, test.copied)
+			}
+			if test.err != nil {
+				if err := w.Close(); !errors.Is(err, test.err) {
+					t.Errorf("Close = %v, want %v", err, test.err)
+				}
+				return
+			}
+			if test.n < test.header.Size {
+				if err := w.Close(); !errors.Is(err, newc.ErrShortBody) {
+					t.Errorf("Close = %v, want %v", err, newc.ErrShortBody)
+				}
+				return
+			}
+			if err := errors.Join(plain.WriteHeader(&test.header), w.Close()); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.WriteString(plain, "hello"); err != nil {
+				t.Fatal(err)
+			}
+			if err := plain.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(want.String(), got.b.String()); diff != "" {
+				t.Errorf("archive (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// Sums of all lengths, beside a loop that knows nothing of words.
+func TestChecksumLengths(t *testing.T) {
+	p := bytes.Repeat([]byte{0xff}, 5000)
+	copy(p[3000:], "\x00\x01\x80 every byte counts \xfe")
+	for length := range p {
+		want := uint32(7)
+		for _, c := range p[:length] {
+			want += uint32(c)
+		}
+		if got := newc.Checksum(7, p[:length]); got != want {
+			t.Fatalf("of %d bytes: %d, want %d", length, got, want)
+		}
+	}
+}

@@ -6,7 +6,6 @@ import (
 	"io"
 	"io/fs"
 	"math"
-	"os"
 
 	"github.com/rules-initramfs/rules_initramfs/tools/packer/list"
 	"github.com/rules-initramfs/rules_initramfs/tools/packer/newc"
@@ -27,7 +26,7 @@ type ArchiveOptions struct {
 	// at 0 and at 4294967295.
 	FileTimes bool
 	// Checksum adds a sum over the content of each regular file, which the kernel
-	// checks. Files are read twice: the sum comes first.
+	// checks. Large files are read twice: the sum comes first.
 	Checksum bool
 	// Align, a power of two from 4 on, is what the content of regular files larger
 	// than it begins at a multiple of, as newc.Writer.Align has it; or 0.
@@ -35,6 +34,9 @@ type ArchiveOptions struct {
 	// Warn is told what was not done quite as asked: a time that was cut off, a
 	// content that could not be aligned. It may be nil.
 	Warn func(message string)
+	// Progress is told, where an entry ends, how many of all are done and how many
+	// bytes of the archive they make. It may be nil.
+	Progress func(done, total int, bytes int64)
 }
 
 // WriteArchive writes the entries as an archive with its trailer. If w has a
@@ -44,18 +46,22 @@ func WriteArchive(w io.Writer, entries []*list.Entry, opts ArchiveOptions) error
 	a := &archiver{
 		ArchiveOptions: opts,
 		out:            newc.NewWriter(w),
+		ahead:          newReadAhead(entries, opts.Checksum),
 		ino:            firstIno,
-		buf:            make([]byte, 256<<10),
 	}
+	defer a.ahead.stop()
 	a.out.Checksums = opts.Checksum
 	a.out.Align = opts.Align
-	for _, e := range entries {
-		if err := a.add(e); err != nil {
+	for i, e := range entries {
+		if err := a.add(e, a.ahead.content(i)); err != nil {
 			var output *writeError
 			if errors.As(err, &output) {
 				return output // no line of a list is to blame
 			}
 			return &list.Error{Pos: e.Pos, Err: err}
+		}
+		if opts.Progress != nil {
+			opts.Progress(i+1, len(entries), a.out.Offset())
 		}
 		if segments == nil {
 			continue
@@ -69,9 +75,10 @@ func WriteArchive(w io.Writer, entries []*list.Entry, opts ArchiveOptions) error
 
 type archiver struct {
 	ArchiveOptions
-	out *newc.Writer
-	ino uint32
-	buf []byte
+	out   *newc.Writer
+	ahead *readAhead
+	ino   uint32
+	buf   []byte
 }
 
 func (a *archiver) warn(format string, args ...any) {
@@ -80,8 +87,9 @@ func (a *archiver) warn(format string, args ...any) {
 	}
 }
 
-// add writes the records of an entry: one, or one a name for a File.
-func (a *archiver) add(e *list.Entry) error {
+// add writes the records of an entry: one, or one a name for a File. ahead is what
+// was read ahead of it.
+func (a *archiver) add(e *list.Entry, ahead content) error {
 	h := newc.Header{
 		Name:  e.Name,
 		Ino:   a.ino,
@@ -96,7 +104,10 @@ func (a *archiver) add(e *list.Entry) error {
 	a.ino++
 	switch e.Kind {
 	case list.File:
-		return a.addFile(h, e)
+		if ahead.held {
+			return a.addHeld(h, e, ahead)
+		}
+		return a.addFile(h, e, ahead.file)
 	case list.Symlink:
 		body := e.Target + "\x00" // unlike other writers, the kernel's counts the NUL
 		h.Size = int64(len(body))
@@ -113,27 +124,29 @@ func (a *archiver) add(e *list.Entry) error {
 	return a.out.WriteHeader(&h)
 }
 
-// addFile writes a record for each name; the last one has the content.
-func (a *archiver) addFile(h newc.Header, e *list.Entry) error {
-	content, info, err := open(e.Location)
-	if err != nil {
+// addHeld writes the records of a file that was read ahead.
+func (a *archiver) addHeld(h newc.Header, e *list.Entry, c content) error {
+	if a.FileTimes && e.Content == nil {
+		h.MTime = a.fileTime(e.Location, c.mtime)
+	}
+	h.Checksum = c.sum
+	if err := a.addNames(h, e, int64(len(c.bytes))); err != nil {
 		return err
 	}
-	defer content.Close()
-	size := info.Size()
-	if a.FileTimes {
-		h.MTime = a.fileTime(e.Location, info)
-	}
-	if a.Checksum {
-		if h.Checksum, err = a.sum(content, size); err != nil {
-			return &LocationError{e.Location, Unread, err}
+	_, err := a.out.Write(c.bytes)
+	return err
+}
+
+// addNames writes a record for each name; the last one is to have the content, of
+// size bytes.
+func (a *archiver) addNames(h newc.Header, e *list.Entry, size int64) error {
+	names := 1 + len(e.Links)
+	h.NLink = uint32(names)
+	for i := range names {
+		if i > 0 {
+			h.Name = e.Links[i-1]
 		}
-	}
-	names := e.Names()
-	h.NLink = uint32(len(names))
-	for i, name := range names {
-		h.Name = name
-		if i == len(names)-1 {
+		if i == names-1 {
 			h.Size = size
 		}
 		if err := a.out.WriteHeader(&h); err != nil {
@@ -143,34 +156,56 @@ func (a *archiver) addFile(h newc.Header, e *list.Entry) error {
 	if !a.out.Aligned() {
 		a.warn("%s: best-effort alignment %d missed", h.Name, a.Align)
 	}
-	n, err := io.CopyBuffer(a.out, io.LimitReader(content, size), a.buf)
+	return nil
+}
+
+// addFile writes the records of a file that is read as it is written. It closes the
+// file, or opens it if it is nil.
+func (a *archiver) addFile(h newc.Header, e *list.Entry, file *contentFile) (err error) {
+	if file == nil {
+		if file, err = openContent(e); err != nil {
+			return err
+		}
+	}
+	defer file.Close()
+	if a.FileTimes && e.Content == nil {
+		h.MTime = a.fileTime(e.Location, file.mtime)
+	}
+	if a.Checksum {
+		if h.Checksum, err = a.sum(file); err != nil {
+			return file.fault(err)
+		}
+	}
+	if err := a.addNames(h, e, file.size); err != nil {
+		return err
+	}
+	n, err := a.out.ReadFrom(&io.LimitedReader{R: file.reader, N: file.size})
 	var readError *fs.PathError
 	var output *writeError
 	switch {
 	case errors.Is(err, newc.ErrChecksum):
-		return &LocationError{e.Location, Unread, fmt.Errorf("%s changed while it was read", e.Location)}
+		return file.fault(fmt.Errorf("%s changed while it was read", file.name))
 	case errors.As(err, &output):
 		return err
 	case errors.As(err, &readError):
-		return &LocationError{e.Location, Unread, locationError(e.Location, err)}
+		return file.fault(locationError(file.name, err))
 	case err != nil:
 		return err
-	case n < size:
-		return &LocationError{e.Location, Unread, fmt.Errorf("%s shrank while it was read: %d of %d bytes", e.Location, n, size)}
+	case n < file.size:
+		return file.fault(fmt.Errorf("%s shrank while it was read: %d of %d bytes", file.name, n, file.size))
 	}
-	switch n, err := content.Read(a.buf[:1]); {
+	switch n, err := file.reader.Read(make([]byte, 1)); {
 	case n > 0:
-		return &LocationError{e.Location, Unread, fmt.Errorf("%s grew while it was read: it had %d bytes", e.Location, size)}
+		return file.fault(fmt.Errorf("%s grew while it was read: it had %d bytes", file.name, file.size))
 	case err != nil && err != io.EOF:
-		return &LocationError{e.Location, Unread, locationError(e.Location, err)}
+		return file.fault(locationError(file.name, err))
 	}
 	return nil
 }
 
-// fileTime returns the time that a file has on disk, as far as an archive has
-// room for it.
-func (a *archiver) fileTime(location string, info fs.FileInfo) uint32 {
-	mtime := info.ModTime().Unix()
+// fileTime returns the time that a file has on disk, in seconds since 1970, as far
+// as an archive has room for it.
+func (a *archiver) fileTime(location string, mtime int64) uint32 {
 	switch {
 	case mtime > math.MaxUint32:
 		a.warn("%s: Timestamp exceeds maximum cpio timestamp, clipping.", location)
@@ -182,85 +217,25 @@ func (a *archiver) fileTime(location string, info fs.FileInfo) uint32 {
 	return uint32(mtime)
 }
 
-// sum returns the checksum of a file's first size bytes, and goes back to its
-// beginning. Where it ends sooner, so it will when it is packed.
-func (a *archiver) sum(content *os.File, size int64) (uint32, error) {
+// sum returns the checksum of a file's content, and goes back to its beginning.
+// Where the content ends sooner, so it will when it is packed.
+func (a *archiver) sum(file *contentFile) (uint32, error) {
+	if a.buf == nil {
+		a.buf = make([]byte, 64<<10)
+	}
 	sum := uint32(0)
-	for r := io.LimitReader(content, size); ; {
+	for r := io.LimitReader(file.reader, file.size); ; {
 		n, err := r.Read(a.buf)
 		sum = newc.Checksum(sum, a.buf[:n])
 		if err == io.EOF {
 			break
 		}
 		if err != nil {
-			return 0, locationError(content.Name(), err)
+			return 0, locationError(file.name, err)
 		}
 	}
-	if _, err := content.Seek(0, io.SeekStart); err != nil {
-		return 0, locationError(content.Name(), err)
+	if _, err := file.reader.Seek(0, io.SeekStart); err != nil {
+		return 0, locationError(file.name, err)
 	}
 	return sum, nil
-}
-
-// LocationError is a location whose content cannot be packed.
-type LocationError struct {
-	Location string
-	Fault    LocationFault
-	// Err says what is wrong, and names the location.
-	Err error
-}
-
-func (e *LocationError) Error() string { return e.Err.Error() }
-
-func (e *LocationError) Unwrap() error { return e.Err }
-
-// LocationFault tells why a location's content cannot be packed.
-type LocationFault uint8
-
-const (
-	Unopened LocationFault = iota + 1 // it is not there, not to be opened, or no file
-	TooLarge                          // the file is larger than an archive's records
-	Unread                            // reading failed, or the file changed meanwhile
-)
-
-// open opens the file at a location and says what is known of it. os.DevNull is an empty
-// file; other things than files are refused before they are opened, for opening a
-// FIFO waits.
-func open(location string) (*os.File, fs.FileInfo, error) {
-	fail := func(fault LocationFault, err error) (*os.File, fs.FileInfo, error) {
-		return nil, nil, &LocationError{location, fault, err}
-	}
-	info, err := os.Stat(location)
-	if err != nil {
-		return fail(Unopened, locationError(location, err))
-	}
-	switch {
-	case location == os.DevNull:
-	case info.IsDir():
-		return fail(Unopened, fmt.Errorf("%s is a directory: a file line wants a file", location))
-	case !info.Mode().IsRegular():
-		return fail(Unopened, fmt.Errorf("%s is not a regular file", location))
-	}
-	file, err := os.Open(location)
-	if err != nil {
-		return fail(Unopened, locationError(location, err))
-	}
-	if info, err = file.Stat(); err != nil {
-		file.Close()
-		return fail(Unopened, locationError(location, err))
-	}
-	if info.Size() > newc.MaxSize {
-		file.Close()
-		return fail(TooLarge, fmt.Errorf("%s has %d bytes: an archive holds files of at most %d", location, info.Size(), int64(newc.MaxSize)))
-	}
-	return file, info, nil
-}
-
-// locationError names the location once: os.PathError would say it again.
-func locationError(location string, err error) error {
-	var pathError *os.PathError
-	if errors.As(err, &pathError) {
-		err = pathError.Err
-	}
-	return fmt.Errorf("cannot read %s: %w", location, err)
 }

@@ -18,11 +18,22 @@ const implied = 0o755
 // directory before what is in it, adding those that are missing (mode 0755,
 // owner 0 0): the kernel drops, in silence, an entry whose directory is not there.
 func Complete(entries []*list.Entry, parents bool) ([]*list.Entry, error) {
+	return complete(entries, parents, false)
+}
+
+// complete is Complete where duplicates are allowed or not: with them, a path that
+// is given twice is packed twice. Only with parents must what leads to others, a
+// directory or a symbolic link, be the same both times.
+func complete(entries []*list.Entry, parents, duplicates bool) ([]*list.Entry, error) {
+	if duplicates && !parents {
+		return entries, nil
+	}
 	c := completer{
-		named:  make(map[string]*list.Entry, len(entries)),
-		placed: make(map[string]*list.Entry),
-		added:  make(map[*list.Entry]bool),
-		done:   make(map[*list.Entry]bool),
+		duplicates: duplicates,
+		named:      make(map[string]*list.Entry, len(entries)),
+		placed:     make(map[string]*list.Entry),
+		added:      make(map[*list.Entry]bool),
+		done:       make(map[*list.Entry]bool),
 	}
 	for _, e := range entries {
 		for _, name := range e.Names() {
@@ -48,6 +59,8 @@ type completer struct {
 	done    map[*list.Entry]bool
 	entries []*list.Entry
 	faults  []error
+	// duplicates allows paths that are given twice.
+	duplicates bool
 }
 
 func (c *completer) fault(pos list.Pos, format string, args ...any) {
@@ -59,10 +72,23 @@ func (c *completer) fault(pos list.Pos, format string, args ...any) {
 // claim notes that e makes the path name, which no other entry may.
 func (c *completer) claim(paths map[string]*list.Entry, name string, e *list.Entry) {
 	if first := paths[name]; first != nil {
+		if c.duplicates {
+			c.checkDuplicate(name, first, e)
+			return
+		}
 		c.fault(e.Pos, "%s is given twice: first by %s", name, first.Pos)
 		return
 	}
 	paths[name] = e
+}
+
+// checkDuplicate checks that it does not matter to what is below the path name
+// which of two entries makes it.
+func (c *completer) checkDuplicate(name string, first, e *list.Entry) {
+	leads := func(e *list.Entry) bool { return e.Kind == list.Dir || e.Kind == list.Symlink }
+	if (leads(first) || leads(e)) && (first.Kind != e.Kind || first.Target != e.Target) {
+		c.fault(e.Pos, "%s is given twice and leads to two places: first by %s; --parents cannot tell which one counts", name, first.Pos)
+	}
 }
 
 // place appends e, after the directories that its names need.

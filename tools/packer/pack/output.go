@@ -3,6 +3,7 @@ package pack
 import (
 	"bufio"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -64,7 +65,59 @@ func isOpenFile(name string) bool {
 }
 
 func newOutput(file *os.File, name, temporary string) *output {
-	return &output{bufio.NewWriterSize(file, 1<<20), file, name, 0o644, temporary}
+	return &output{bufio.NewWriterSize(file, 64<<10), file, name, 0o644, temporary}
+}
+
+const (
+	// directLeast is the size, in bytes, from which content is written at once: to
+	// buffer it would take longer than to ask the system once more.
+	directLeast = 16 << 10
+	// copyLeast is the size, in bytes, from which the system's copying is worth its
+	// while: less goes with what is buffered.
+	copyLeast = 32 << 10
+	// copyMost is how much the system copies before it is asked whether the context
+	// has ended.
+	copyMost = 64 << 20
+)
+
+func (o *output) Write(p []byte) (int, error) {
+	if len(p) < directLeast {
+		return o.Writer.Write(p)
+	}
+	if err := o.Flush(); err != nil {
+		return 0, err
+	}
+	return o.file.Write(p)
+}
+
+// copyFrom lets the system copy up to copyMost bytes from one file to the other
+// (copy_file_range on Linux), and returns how many it did: 0 at the end, on an
+// error, and where it does not know how.
+func (o *output) copyFrom(limited *io.LimitedReader) int64 {
+	source, ok := limited.R.(*os.File)
+	if !ok || o.temporary == "" || limited.N < copyLeast || o.Flush() != nil {
+		return 0
+	}
+	n, _ := o.file.ReadFrom(&io.LimitedReader{R: source, N: min(limited.N, copyMost)})
+	limited.N -= n
+	return n
+}
+
+// ReadFrom writes what r has, which the system copies where that is a part of a
+// file.
+func (w contextWriter) ReadFrom(r io.Reader) (total int64, err error) {
+	output, _ := w.w.(*output)
+	limited, _ := r.(*io.LimitedReader)
+	for output != nil && limited != nil && w.ctx.Err() == nil {
+		n := output.copyFrom(limited)
+		total += n
+		if n == 0 {
+			break
+		}
+	}
+	// The rest; of an error above, this finds whether reading or writing failed.
+	n, err := io.Copy(struct{ io.Writer }{w}, r)
+	return total + n, err
 }
 
 // finish writes what is buffered and closes the file, which has its name yet to get.

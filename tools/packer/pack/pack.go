@@ -15,14 +15,18 @@ import (
 type Options struct {
 	ReadOptions
 	ArchiveOptions
-	// Lists are the names of the lists and directories, packed one after the other.
+	// Lists are the names of the lists, directories and archives, packed one after the
+	// other.
 	Lists []string
 	// Out is the name of the archive to write.
 	Out string
 	// Perm is the mode of the archive on disk; 0 is 0644.
 	Perm fs.FileMode
-	// ListOut is the name of the completed list to write, or empty.
-	ListOut string
+	// ListOut is the name of the completed list to write, or empty. ContentsOut is the
+	// name of a directory, new or empty, for what is in archives: the list names the
+	// files there. It may be empty if there are no archives or no list.
+	ListOut     string
+	ContentsOut string
 	// DepsOut is the name of a makefile to write, or empty: it says that Deps are
 	// what the archive depends on, as WriteDeps has it.
 	DepsOut string
@@ -30,52 +34,79 @@ type Options struct {
 	// Method is how the archive is compressed.
 	Method compress.Method
 	// SegmentSize is how many bytes of the archive make a segment, which is
-	// compressed by itself; 0 makes the whole archive one.
+	// compressed by itself; 0 makes the whole archive one, and less leaves it to the
+	// method.
 	SegmentSize int64
 	// Jobs is how many segments are compressed at once, 1 at least. The bytes do not
 	// depend on it.
 	Jobs int
 	// Parents adds missing parent directories.
 	Parents bool
+	// AllowDuplicates packs a path that is given twice twice: the last one counts.
+	AllowDuplicates bool
+	// Dedupe makes hard links of regular files with the same content, mode and owner.
+	Dedupe bool
+	// Prepend are the names of archives to begin the image with, as they are: what the
+	// kernel reads before it unpacks, such as microcode.
+	Prepend []string
+	// Bootconfig is the name of the boot configuration to end the image with, or empty.
+	Bootconfig string
 }
 
 // Run packs. On an error, and when ctx ends, no output has its name.
 func Run(ctx context.Context, opts Options) error {
-	entries, err := readSources(opts)
+	entries, closeSources, err := readSources(ctx, opts)
 	if err != nil {
 		return err
 	}
-	entries, err = Complete(entries, opts.Parents)
+	defer closeSources()
+	entries, err = complete(entries, opts.Parents, opts.AllowDuplicates)
 	if err != nil {
 		return err
+	}
+	if opts.Dedupe {
+		if entries, err = dedupe(ctx, entries); err != nil {
+			return err
+		}
 	}
 	return Write(ctx, entries, opts)
 }
 
-// readSources reads lists and directories in their order.
-func readSources(opts Options) ([]*list.Entry, error) {
-	if opts.Directives { // what the rules generate names no directories
-		return Read(opts.Lists, opts.ReadOptions)
+// readSources reads lists, directories and archives in their order. The entries are
+// of no use once they are closed.
+func readSources(ctx context.Context, opts Options) (entries []*list.Entry, closeSources func() error, err error) {
+	if opts.Directives { // what the rules generate names lists only
+		entries, err := Read(opts.Lists, opts.ReadOptions)
+		return entries, func() error { return nil }, err
 	}
-	var all []*list.Entry
-	var faults []error
-	for _, name := range opts.Lists {
-		var entries []*list.Entry
-		var err error
-		if isDir(name) {
-			entries, _, err = ReadDirectory(name, Owners{})
-		} else {
-			entries, err = Read([]string{name}, opts.ReadOptions)
-		}
-		all = append(all, entries...)
-		faults = append(faults, err)
+	sources, err := ReadSources(ctx, opts.Lists, opts.ReadOptions)
+	if err != nil {
+		return nil, nil, err
 	}
-	return all, errors.Join(faults...)
+	return sources.Entries, sources.Close, nil
 }
 
 // Write writes the outputs that the options name; the entries are packed as they
 // are. On an error, and when ctx ends, no output has its name.
 func Write(ctx context.Context, entries []*list.Entry, opts Options) error {
+	if opts.ListOut != "" && opts.ContentsOut == "" {
+		if err := checkListable(entries); err != nil {
+			return err
+		}
+	}
+	frame, err := openFrame(ctx, &opts)
+	if err != nil {
+		return err
+	}
+	defer frame.close()
+	committed := false
+	var files *contents
+	if opts.ContentsOut != "" {
+		if files, err = createContents(opts.ContentsOut); err != nil {
+			return err
+		}
+		defer func() { files.discard(committed) }()
+	}
 	outputs := make([]*output, 0, 3)
 	defer func() {
 		for _, o := range outputs {
@@ -106,18 +137,23 @@ func Write(ctx context.Context, entries []*list.Entry, opts Options) error {
 		return nil
 	}
 
-	err := write(opts.Out, opts.Perm, func(w io.Writer) error {
-		z, err := opts.compressor(w)
-		if err != nil {
+	err = write(opts.Out, opts.Perm, func(w io.Writer) error {
+		return frame.write(ctx, w, func(w io.Writer) error {
+			z, err := opts.compressor(ctx, w)
+			if err != nil {
+				return err
+			}
+			err = WriteArchive(z, entries, opts.ArchiveOptions)
+			// Closed on an error too: a codec has goroutines to end.
+			if closeErr := z.Close(); err == nil {
+				err = closeErr
+			}
 			return err
-		}
-		err = WriteArchive(z, entries, opts.ArchiveOptions)
-		// Closed on an error too: a codec has goroutines to end.
-		if closeErr := z.Close(); err == nil {
-			err = closeErr
-		}
-		return err
+		})
 	})
+	if err == nil && files != nil {
+		entries, err = files.write(ctx, entries)
+	}
 	if err == nil && opts.ListOut != "" {
 		err = write(opts.ListOut, 0, func(w io.Writer) error { return WriteList(w, entries) })
 	}
@@ -132,15 +168,41 @@ func Write(ctx context.Context, entries []*list.Entry, opts Options) error {
 			return &writeError{err}
 		}
 	}
+	committed = true
 	return nil
 }
 
 // compressor returns what compresses the archive to w.
-func (o *Options) compressor(w io.Writer) (io.WriteCloser, error) {
-	if o.SegmentSize == 0 || !o.Method.Compresses() {
+func (o *Options) compressor(ctx context.Context, w io.Writer) (io.WriteCloser, error) {
+	if !o.Method.Compresses() {
 		return o.Method.NewWriter(w)
 	}
-	return compress.NewSegmentWriter(w, o.Method, o.SegmentSize, o.Jobs), nil
+	size := o.SegmentSize
+	if size < 0 {
+		size = o.Method.SegmentSize()
+	}
+	return segments{compress.NewSegmentWriter(ctx, w, o.Method, size, o.Jobs)}, nil
+}
+
+// segments is a SegmentWriter whose errors are those of an output: no line of a
+// list is to blame.
+type segments struct{ *compress.SegmentWriter }
+
+func (s segments) Write(p []byte) (int, error) {
+	n, err := s.SegmentWriter.Write(p)
+	return n, outputError(err)
+}
+
+func (s segments) EndEntry() error { return outputError(s.SegmentWriter.EndEntry()) }
+
+func (s segments) Close() error { return outputError(s.SegmentWriter.Close()) }
+
+func outputError(err error) error {
+	var output *writeError
+	if err == nil || errors.As(err, &output) {
+		return err
+	}
+	return &writeError{err}
 }
 
 // WriteList writes the entries as a list, with a comment before those of each

@@ -1,5 +1,6 @@
-// Package pack makes an archive of what lists and directories say: it reads them
-// into entries, completes the entries, and writes them.
+// Package pack makes an archive of what lists, directories and archives say: it reads
+// them into entries, completes the entries, and writes them. It also puts images
+// together.
 package pack
 
 import (
@@ -37,8 +38,16 @@ type ReadOptions struct {
 func Read(names []string, opts ReadOptions) ([]*list.Entry, error) {
 	r := &reader{opts: opts}
 	for _, name := range names {
-		r.readTop(name)
+		r.readTop(name, nil)
 	}
+	r.applyMetadata()
+	return r.entries, errors.Join(r.faults...)
+}
+
+// readList reads a list of this name that is open.
+func readList(name string, in io.Reader, opts ReadOptions) ([]*list.Entry, error) {
+	r := &reader{opts: opts}
+	r.readTop(name, in)
 	r.applyMetadata()
 	return r.entries, errors.Join(r.faults...)
 }
@@ -83,9 +92,10 @@ func (r *reader) add(err error) {
 	}
 }
 
-// readTop reads a list that was named on the command line.
-func (r *reader) readTop(name string) {
-	r.read(list.Options{Name: name, Vars: r.opts.Vars, NoEscapes: r.opts.NoEscapes, Directives: r.opts.Directives},
+// readTop reads a list that was named on the command line, from in if that is not
+// nil.
+func (r *reader) readTop(name string, in io.Reader) {
+	r.read(in, list.Options{Name: name, Vars: r.opts.Vars, NoEscapes: r.opts.NoEscapes, Directives: r.opts.Directives},
 		func(e *list.Entry) {
 			if r.opts.Directives && r.target.label != "" {
 				// The label says it all; a line of a generated file tells nobody anything.
@@ -99,7 +109,7 @@ func (r *reader) readTop(name string) {
 // readDeclared reads a list of the current target, whose locations are keys of
 // the target's data.
 func (r *reader) readDeclared(name string) {
-	r.read(list.Options{Name: name, Origin: r.target.label, Vars: r.opts.Vars},
+	r.read(nil, list.Options{Name: name, Origin: r.target.label, Vars: r.opts.Vars},
 		func(e *list.Entry) {
 			if e.Kind == list.File {
 				file, ok := r.target.data[e.Location]
@@ -121,9 +131,12 @@ func (t *target) declared() string {
 	return "declared there: " + strings.Join(t.keys, ", ")
 }
 
-func (r *reader) read(opts list.Options, take func(*list.Entry)) {
-	in := io.ReadCloser(os.Stdin)
-	if opts.Name != "-" {
+func (r *reader) read(in io.Reader, opts list.Options, take func(*list.Entry)) {
+	switch {
+	case in != nil:
+	case opts.Name == "-":
+		in = os.Stdin
+	default:
 		file, err := os.Open(opts.Name)
 		if err != nil {
 			r.add(fmt.Errorf("cannot read the list: %w", err))

@@ -1,0 +1,225 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// What is about the size of a distribution's initramfs: 70 MB, in 2,000 files
+// where there are enough large ones.
+const (
+	treeBytes = 70e6
+	fileBytes = treeBytes / 2000
+	largest   = 4e6 // of one file, in bytes
+)
+
+var errEnough = errors.New("enough")
+
+// tree makes the folder "tree" of this machine's programs and libraries, or of
+// the user's folder, and lists of it.
+func (b *bench) tree() error {
+	tree := b.path("tree")
+	if _, err := os.Lstat(tree); err == nil {
+		return nil
+	}
+	if b.folder != "" {
+		if out, err := exec.CommandContext(b.ctx, "cp", "-a", b.folder, tree).CombinedOutput(); err != nil {
+			return fmt.Errorf("cp: %w: %s", err, out)
+		}
+		return b.describe("tree")
+	}
+	bytes, room := 0.0, 2e6
+	for _, root := range []string{"/usr/bin", "/usr/sbin", "/usr/lib"} {
+		err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
+			if err != nil || !d.Type().IsRegular() || strings.ContainsAny(name, " \t\n*?[\\") {
+				return nil
+			}
+			info, err := d.Info()
+			// A large file is taken where small ones have left room for it: so many
+			// bytes come in so many files.
+			size := float64(info.Size())
+			if err != nil || size > largest || size > room {
+				return nil
+			}
+			if copyFile(filepath.Join(tree, name), name) != nil {
+				return nil // it may not be read
+			}
+			bytes += size
+			room += fileBytes - size
+			if bytes >= treeBytes {
+				return errEnough
+			}
+			return b.ctx.Err()
+		})
+		if errors.Is(err, errEnough) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return b.describe("tree")
+}
+
+func copyFile(to, from string) error {
+	content, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(to, content, 0o755)
+}
+
+// small makes the folder "small" of 100,000 files of up to 2 KB, a thousand in
+// each folder, and lists of it.
+func (b *bench) small() error {
+	line := strings.Repeat("0123456789abcdef", 128)
+	for i := range 100_000 {
+		dir := b.path(fmt.Sprintf("small/d%02d", i/1000))
+		if i%1000 == 0 {
+			if err := os.MkdirAll(dir, 0o755); err != nil {
+				return err
+			}
+			if err := b.ctx.Err(); err != nil {
+				return err
+			}
+		}
+		content := fmt.Sprintf("%d\n%s", i, line[:i*7919%2000])
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("f%03d", i%1000)), []byte(content), 0o644); err != nil {
+			return err
+		}
+	}
+	return b.describe("small")
+}
+
+// large makes the folder "large" of one file of 2 GiB, which is the tree's files
+// again and again, and lists of it.
+func (b *bench) large() error {
+	if err := b.tree(); err != nil {
+		return err
+	}
+	if err := os.Mkdir(b.path("large"), 0o755); err != nil {
+		return err
+	}
+	to, err := os.Create(b.path("large/file"))
+	if err != nil {
+		return err
+	}
+	defer to.Close()
+	left := int64(2 << 30)
+	for left > 0 {
+		before := left
+		err := filepath.WalkDir(b.path("tree"), func(name string, d fs.DirEntry, err error) error {
+			if err != nil || !d.Type().IsRegular() || left == 0 {
+				return err
+			}
+			from, err := os.Open(name)
+			if err != nil {
+				return err
+			}
+			defer from.Close()
+			n, err := io.Copy(to, io.LimitReader(from, left))
+			left -= n
+			if err == nil {
+				err = b.ctx.Err()
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if left == before {
+			return errors.New("the folder has no file with content in it")
+		}
+	}
+	return b.describe("large")
+}
+
+// describe writes the lists of a folder: FOLDER.list for the kernel's tool and
+// ours, and FOLDER.manifest for 3cpio.
+func (b *bench) describe(folder string) error {
+	var list, manifest strings.Builder
+	err := filepath.WalkDir(b.path(folder), func(file string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name := strings.TrimPrefix(file, b.work+"/")
+		place := strings.TrimPrefix(name, folder+"/")
+		if name == folder {
+			return nil
+		}
+		if strings.ContainsAny(name, " \t\n\\") {
+			return fmt.Errorf("%q has white space or a backslash in its name, which not all programs take", name)
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		mode := info.Mode().Perm()
+		switch info.Mode().Type() {
+		case 0:
+			fmt.Fprintf(&list, "file /%s %s %04o 0 0\n", place, name, mode)
+			fmt.Fprintf(&manifest, "%s\t%s\tfile\t%o\t0\t0\t0\t%d\n", name, place, mode, info.Size())
+		case fs.ModeDir:
+			fmt.Fprintf(&list, "dir /%s %04o 0 0\n", place, mode)
+			fmt.Fprintf(&manifest, "-\t%s\tdir\t%o\t0\t0\t0\n", place, mode)
+		case fs.ModeSymlink:
+			target, err := os.Readlink(file)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(&list, "slink /%s %s 0777 0 0\n", place, target)
+			fmt.Fprintf(&manifest, "-\t%s\tlink\t777\t0\t0\t0\t%s\n", place, target)
+		default:
+			return fmt.Errorf("%s is neither file, folder nor symbolic link", name)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(b.path(folder+".list"), []byte(list.String()), 0o644); err != nil {
+		return err
+	}
+	return os.WriteFile(b.path(folder+".manifest"), []byte(manifest.String()), 0o644)
+}
+
+// manifestWith writes the tree's manifest for 3cpio with a codec.
+func (b *bench) manifestWith(name, codec string) error {
+	plain, err := os.ReadFile(b.path("tree.manifest"))
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(b.path(name), append([]byte("#cpio: "+codec+"\n"), plain...), 0o644)
+}
+
+// entries writes a list of n entries, a folder for each 99 files, which all have
+// the content of one file of 1 KiB.
+func (b *bench) entries(name string, n int) error {
+	if err := os.WriteFile(b.path("one"), make([]byte, 1<<10), 0o644); err != nil {
+		return err
+	}
+	f, err := os.Create(b.path(name))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	w := bufio.NewWriter(f)
+	for i := range n {
+		if i%100 == 0 {
+			fmt.Fprintf(w, "dir /d%05d 0755 0 0\n", i/100)
+		} else {
+			fmt.Fprintf(w, "file /d%05d/f%02d one 0644 0 0\n", i/100, i%100)
+		}
+	}
+	return w.Flush()
+}

@@ -1,0 +1,22 @@
+"""The packer, built for a processor that is not the one of the test."""
+
+load("//rules/private:platform_transition.bzl", "PLATFORM_ATTRS", "platform_transition")
+
+def _packer_for_impl(ctx):
+    packer = ctx.actions.declare_file(ctx.label.name)
+    ctx.actions.symlink(output = packer, target_file = ctx.executable._packer, is_executable = True)
+    return [DefaultInfo(executable = packer)]
+
+packer_for = rule(
+    implementation = _packer_for_impl,
+    attrs = PLATFORM_ATTRS | {
+        "_packer": attr.label(
+            cfg = "target",
+            default = "//tools/packer",
+            executable = True,
+        ),
+    },
+    cfg = platform_transition,
+    doc = "The packer for a platform.",
+    executable = True,
+)

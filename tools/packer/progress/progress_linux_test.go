@@ -1,0 +1,165 @@
+package progress
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+	"unsafe"
+)
+
+// terminal is a pseudo-terminal and what was written to it.
+type terminal struct {
+	*os.File
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (p *terminal) String() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.text.String()
+}
+
+// waitFor waits until what is written has this in it.
+func (p *terminal) waitFor(t *testing.T, want string) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !strings.Contains(p.String(), want); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain for %q, there is %q", want, p)
+		}
+	}
+}
+
+func openTerminal(t *testing.T, columns uint16) *terminal {
+	t.Helper()
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	t.Cleanup(func() { master.Close() })
+	var number, unlocked int32
+	ioctl := func(code uintptr, value unsafe.Pointer) {
+		if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, master.Fd(), code, uintptr(value)); errno != 0 {
+			t.Skip(errno)
+		}
+	}
+	ioctl(syscall.TIOCSPTLCK, unsafe.Pointer(&unlocked))
+	ioctl(syscall.TIOCGPTN, unsafe.Pointer(&number))
+	size := [4]uint16{24, columns}
+	ioctl(syscall.TIOCSWINSZ, unsafe.Pointer(&size))
+	p := new(terminal)
+	p.File, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	t.Cleanup(func() { p.Close() })
+	go func() {
+		buf := make([]byte, 1024)
+		for {
+			n, err := master.Read(buf)
+			p.mu.Lock()
+			p.text.Write(buf[:n])
+			p.mu.Unlock()
+			if err != nil {
+				return
+			}
+		}
+	}()
+	return p
+}
+
+func TestLine(t *testing.T) {
+	t.Setenv("TERM", "xterm")
+	p := openTerminal(t, 80)
+	begun := time.Now()
+	l := Start(p.File)
+	l.Set(12, 340, 56_700_000)
+	p.waitFor(t, "MB/s")
+	if shown := time.Since(begun); shown < delay {
+		t.Errorf("shown after %v", shown)
+	}
+	first := regexp.MustCompile(`^\r\x1b\[K12 of 340 entries, 56\.7 MB, \d+\.\d MB/s`)
+	if got := p.String(); !first.MatchString(got) {
+		t.Errorf("the terminal has %q, want %s", got, first)
+	}
+	l.Set(13, 340, 60_000_000)
+	p.waitFor(t, erase+"13 of 340")
+
+	// The message stands on a line of its own, and the line comes again.
+	l.Aside(func() { p.WriteString("warning\n") })
+	l.Set(14, 340, 61_000_000)
+	p.waitFor(t, erase+"14 of 340")
+	if got := p.String(); !strings.Contains(got, "MB/s"+erase+"warning\r\n"+erase+"1") {
+		t.Errorf("the terminal has %q: nothing is erased before the warning", got)
+	}
+
+	l.Stop()
+	p.WriteString("end")
+	p.waitFor(t, "end")
+	if got := p.String(); !strings.HasSuffix(got, "MB/s"+erase+"end") {
+		t.Errorf("the terminal has %q: nothing is erased at the end", got)
+	}
+}
+
+// What does not last is not shown.
+func TestLineOfShort(t *testing.T) {
+	t.Setenv("TERM", "xterm")
+	p := openTerminal(t, 80)
+	l := Start(p.File)
+	l.Set(1, 2, 3)
+	l.Aside(func() { p.WriteString("warning ") })
+	l.Stop()
+	p.WriteString("end")
+	p.waitFor(t, "end")
+	if got := p.String(); got != "warning end" {
+		t.Errorf("the terminal has %q", got)
+	}
+}
+
+func TestLineOfNarrowTerminal(t *testing.T) {
+	t.Setenv("TERM", "xterm")
+	p := openTerminal(t, 20)
+	l := Start(p.File)
+	l.Set(1, 2, 3)
+	p.waitFor(t, "entries")
+	l.Stop()
+	p.WriteString("end")
+	p.waitFor(t, "end")
+	if got, want := p.String(), erase+"0 of 0 entries, 0.0"+erase+"end"; len(got) != len(want) {
+		t.Errorf("the terminal has %q: that is more than 19 columns", got)
+	}
+}
+
+func TestNoLine(t *testing.T) {
+	p := openTerminal(t, 80)
+	for _, term := range []string{"", "dumb"} {
+		t.Setenv("TERM", term)
+		if Start(p.File) != nil {
+			t.Errorf("TERM=%s: there is a line", term)
+		}
+	}
+	t.Setenv("TERM", "xterm")
+	file, err := os.Create(filepath.Join(t.TempDir(), "stderr"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	l := Start(file)
+	if l != nil {
+		t.Error("there is a line in a file")
+	}
+	said := false
+	l.Set(1, 2, 3)
+	l.Aside(func() { said = true })
+	l.Stop()
+	if !said {
+		t.Error("a message is not told")
+	}
+}
