@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 	"strings"
 	"unicode/utf8"
 
@@ -28,6 +29,10 @@ on wrong usage.
 
 Options:
 `
+
+// lintMemory is where the garbage collector begins to work harder, in bytes: a
+// million entries need no more.
+const lintMemory = 800 << 20
 
 func runLint(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("packer lint", flag.ContinueOnError)
@@ -83,6 +88,7 @@ func runLint(ctx context.Context, args []string) error {
 		return err
 	}
 	defer image.Close()
+	debug.SetMemoryLimit(lintMemory)
 	out := bufio.NewWriterSize(os.Stdout, 64<<10)
 	show := printFinding
 	if *asJSON {

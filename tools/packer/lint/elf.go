@@ -23,6 +23,12 @@ type object struct {
 	needed []string
 	// runPaths are the lists of directories of DT_RPATH and DT_RUNPATH.
 	runPaths []string
+
+	// linked tells that what it needs has been looked for, and missing is what was
+	// not found; from is the directory in which a loader found it first.
+	linked  bool
+	missing []missing
+	from    string
 }
 
 // What is taken of one file. The kernel takes no more of the first two

@@ -95,7 +95,7 @@ func (x *contents) programOf(i int) (*program, *rootfs.File) {
 	if file == nil {
 		return nil, nil
 	}
-	if p := x.programs[file]; p != nil && p.path == x.entries[i].path {
+	if p := x.programs[file]; p != nil && p.first == int32(i) {
 		return p, file
 	}
 	return nil, nil
@@ -141,8 +141,8 @@ func (l *linker) findPrograms() {
 		case !p.script && isData(at):
 			delete(l.programs, file)
 			continue
-		case p.path == "":
-			p.path = at
+		case p.first < 0:
+			p.first = int32(i)
 		}
 		p.runs = p.runs || executable(file) || p.object != nil && p.object.kind == elf.ET_DYN && isSharedName(at)
 		if p.object != nil && isMuslLoader(at) {
@@ -222,10 +222,10 @@ func (l *linker) resolveAll(p *program, plugin bool) {
 	for len(queue) > 0 {
 		p := queue[0]
 		queue = queue[1:]
-		if p.linked || p.object == nil {
+		if p.object == nil || p.object.linked {
 			continue
 		}
-		p.linked, p.runs = true, true
+		p.object.linked, p.runs = true, true
 		arch := l.archOf(p.object)
 		dirs := l.runPath(p)
 		for _, name := range p.object.needed {
@@ -236,12 +236,12 @@ func (l *linker) resolveAll(p *program, plugin bool) {
 				queue = append(queue, needed)
 			case ok, l.named[key] != "" && (plugin || l.cache):
 			case l.named[key] != "":
-				p.missing = append(p.missing, missing{name, l.named[key], arch})
+				p.object.missing = append(p.object.missing, missing{name, l.named[key], arch})
 			case l.others[name] != "":
 				at := l.others[name]
-				p.missing = append(p.missing, missing{name, at, l.archOf(l.objectAt(at).object)})
+				p.object.missing = append(p.object.missing, missing{name, at, l.archOf(l.objectAt(at).object)})
 			default:
-				p.missing = append(p.missing, missing{name: name})
+				p.object.missing = append(p.object.missing, missing{name: name})
 			}
 		}
 	}
@@ -285,8 +285,8 @@ func (l *linker) resolve(p *program, name string, dirs []string, arch *Arch) (ne
 // foundAt returns the shared object with this path, once a loader has found it.
 func (l *linker) foundAt(at string) *program {
 	p := l.objects[at]
-	if p.from == "" {
-		p.from = path.Dir(at)
+	if p.object.from == "" {
+		p.object.from = path.Dir(at)
 	}
 	return p
 }
@@ -338,9 +338,9 @@ func (l *linker) expand(element string, p *program) []string {
 			libs = append(libs, "lib/"+triplet)
 		}
 	}
-	origins := []string{path.Dir(p.path)}
-	if p.from != "" && p.from != origins[0] {
-		origins = append(origins, p.from)
+	origins := []string{path.Dir(l.pathOf(p))}
+	if p.object.from != "" && p.object.from != origins[0] {
+		origins = append(origins, p.object.from)
 	}
 	var dirs []string
 	for _, origin := range origins {
@@ -386,10 +386,10 @@ func (l *linker) directories(arch *Arch) map[string]bool {
 
 func checkLibrary(x *contents, at string, file *rootfs.File, report reporter) {
 	p := x.programs[file]
-	if p == nil || p.path != at {
+	if p == nil || p.object == nil || !x.isFirst(p, at) {
 		return
 	}
-	for _, m := range p.missing {
+	for _, m := range p.object.missing {
 		switch {
 		case m.at == "":
 			report(at, fmt.Sprintf("it needs %s, which is not in the image", m.name), "")

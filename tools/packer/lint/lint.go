@@ -226,6 +226,12 @@ func (x *contents) add(e *rootfs.Entry, made rootfs.Result) error {
 	return nil
 }
 
+// pathOf returns the first path of a program.
+func (x *contents) pathOf(p *program) string { return x.entries[p.first].path }
+
+// isFirst tells whether a path is the first one of a program.
+func (x *contents) isFirst(p *program, at string) bool { return p.first >= 0 && x.pathOf(p) == at }
+
 // fileOf returns the file that the entry with this index was the last to give
 // its path, and that is still there at the image's end; else nil.
 func (x *contents) fileOf(i int) *rootfs.File {

@@ -24,7 +24,7 @@ func (x *contents) findNative() {
 			at = p.interpreter
 			continue
 		}
-		x.native, x.nativePath = x.archOf(p.object), p.path
+		x.native, x.nativePath = x.archOf(p.object), x.pathOf(p)
 		return
 	}
 	counts, first := map[*Arch]int{}, map[*Arch]string{}
@@ -35,7 +35,7 @@ func (x *contents) findNative() {
 		}
 		arch := x.archOf(p.object)
 		if counts[arch]++; counts[arch] == 1 {
-			first[arch] = p.path
+			first[arch] = x.pathOf(p)
 		}
 	}
 	for i := range x.entries {
@@ -53,7 +53,7 @@ func (x *contents) findNative() {
 // that is wanted, and whether a kernel for that one may run it nevertheless.
 func (x *contents) misfit(at string, file *rootfs.File) (arch *Arch, compatible bool) {
 	p := x.programs[file]
-	if p == nil || p.path != at || p.object == nil || !p.runs {
+	if p == nil || p.object == nil || !x.isFirst(p, at) || !p.runs {
 		return nil, false
 	}
 	arch = x.archOf(p.object)

@@ -24,16 +24,12 @@ type program struct {
 	// script tells a script from an ELF file; flat is neither (bFLT, without MMU).
 	script, flat bool
 
-	// path is the first one of the file, in the order of the image.
-	path string
 	// runs tells that it is one that the kernel runs or a loader loads: it may be
 	// executed, has the name of a shared object, or another needs it.
 	runs bool
-	// missing is what it needs and does not get, once linked tells that it has
-	// been looked for; from is the directory in which a loader found it first.
-	missing []missing
-	linked  bool
-	from    string
+	// first is the index of the first entry of the file, by the order of the image,
+	// that is still there; -1 until that is known.
+	first int32
 }
 
 const (
@@ -102,7 +98,7 @@ func (p *prober) probe(file *rootfs.File, at string, body io.Reader) error {
 		}
 		return p.probeObject(file, head[:n], body)
 	case "bFLT":
-		p.programs[file] = &program{flat: true}
+		p.programs[file] = &program{flat: true, first: -1}
 		return nil
 	}
 	if string(head[:min(n, 2)]) != "#!" {
@@ -113,7 +109,7 @@ func (p *prober) probe(file *rootfs.File, at string, body io.Reader) error {
 		return err
 	}
 	interpreter, fault := readInterpreter(head[:n+more])
-	p.programs[file] = &program{script: true, interpreter: interpreter, fault: fault}
+	p.programs[file] = &program{script: true, first: -1, interpreter: interpreter, fault: fault}
 	return p.keep(&interpreter)
 }
 
@@ -142,7 +138,7 @@ func (p *prober) probeObject(file *rootfs.File, head []byte, body io.Reader) err
 	if errors.As(fault, &path) {
 		return fault // the spool's
 	}
-	p.programs[file] = &program{object: o, fault: fault}
+	p.programs[file] = &program{object: o, fault: fault, first: -1}
 	if fault != nil {
 		p.programs[file].object = nil
 		return nil

@@ -52,7 +52,7 @@ func isFilled(at string) bool {
 // program returns what the kernel would have to run for the file with the path,
 // if it may be executed; else nil.
 func (x *contents) program(at string, file *rootfs.File) *program {
-	if p := x.programs[file]; p != nil && p.path == at && executable(file) {
+	if p := x.programs[file]; p != nil && x.isFirst(p, at) && executable(file) {
 		return p
 	}
 	return nil
@@ -127,7 +127,7 @@ func (x *contents) checkRunner(at, what, name, fix string, report reporter) {
 
 func checkObject(x *contents, at string, file *rootfs.File, report reporter) {
 	p := x.programs[file]
-	if p != nil && p.path == at && !p.script && p.fault != nil && (executable(file) || isSharedName(at)) {
+	if p != nil && x.isFirst(p, at) && !p.script && p.fault != nil && (executable(file) || isSharedName(at)) {
 		report(at, "damaged: "+p.fault.Error(), "")
 	}
 }

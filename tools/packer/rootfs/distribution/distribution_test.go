@@ -131,6 +131,8 @@ var distributions = []struct {
 }
 
 func TestDistributions(t *testing.T) {
+	// mkinitramfs is an administrator's.
+	t.Setenv("PATH", os.Getenv("PATH")+":/usr/sbin:/sbin")
 	packer := packer(t)
 	for _, d := range distributions {
 		t.Run(d.name+"/"+d.codec, func(t *testing.T) {
