@@ -12,8 +12,7 @@ import (
 	"strings"
 )
 
-// What is about the size of a distribution's initramfs: 70 MB, in 2,000 files
-// where there are enough large ones.
+// What is about the size of a distribution's initramfs: 70 MB, in 2,000 files.
 const (
 	treeBytes = 70e6
 	fileBytes = treeBytes / 2000
@@ -42,10 +41,14 @@ func (b *bench) tree() error {
 				return nil
 			}
 			info, err := d.Info()
-			// A large file is taken where small ones have left room for it: so many
-			// bytes come in so many files.
+			if err != nil {
+				return nil
+			}
+			// A large file is taken where small ones have left room for it, and a
+			// small one unless they leave too much: so many bytes come in so many
+			// files.
 			size := float64(info.Size())
-			if err != nil || size > largest || size > room {
+			if size > min(room, largest) || size < fileBytes && room > 2*largest {
 				return nil
 			}
 			if copyFile(filepath.Join(tree, name), name) != nil {

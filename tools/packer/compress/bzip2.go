@@ -2,14 +2,38 @@ package compress
 
 import (
 	"bufio"
+	"bytes"
 	"io"
 
 	"github.com/dsnet/compress/bzip2"
 )
 
-// newBzip2Writer writes blocks of level times 100,000 bytes.
+// newBzip2Writer writes blocks of 100,000 bytes less than the header has room for,
+// which level says in units of that size; level 1 is level 2. The library fills
+// blocks to the last byte, and the kernel refuses a run that ends there
+// (get_next_block in lib/decompress_bunzip2.c), for which the program bzip2 leaves
+// room.
 func newBzip2Writer(w io.Writer, level int) (io.WriteCloser, error) {
-	return bzip2.NewWriter(w, &bzip2.WriterConfig{Level: level})
+	level = max(level, 2)
+	return bzip2.NewWriter(&bzip2Roomy{w: w, level: level}, &bzip2.WriterConfig{Level: level - 1})
+}
+
+// bzip2Roomy writes another level into the header "BZh" LEVEL of what it passes on.
+type bzip2Roomy struct {
+	w       io.Writer
+	level   int
+	written int64
+}
+
+func (r *bzip2Roomy) Write(p []byte) (int, error) {
+	const at = bzip2Header - 1
+	if r.written <= at && at < r.written+int64(len(p)) {
+		p = bytes.Clone(p)
+		p[at-r.written] = '0' + byte(r.level)
+	}
+	n, err := r.w.Write(p)
+	r.written += int64(n)
+	return n, err
 }
 
 func newBzip2Reader(r *bufio.Reader) (io.Reader, error) {

@@ -8,6 +8,7 @@ import (
 	"hash/adler32"
 	"hash/crc32"
 	"io"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -288,12 +289,23 @@ func TestLZOBlocks(t *testing.T) {
 	}
 }
 
-// A stream's end closes a member, and its level is in its header.
+// A stream's end closes a member, and its level is in its header: more than its
+// blocks have, for the kernel refuses a run that ends where a block is full.
 func TestBzip2Header(t *testing.T) {
-	for _, method := range []string{"bzip2:1", "bzip2:9"} {
-		packed := compressed(t, method, []byte("content"), writeAtOnce)
-		if want := "BZh" + method[len(method)-1:]; !bytes.HasPrefix(packed, []byte(want)) {
-			t.Errorf("%s begins with %q", method, packed[:4])
+	noise := make([]byte, 900_000)
+	for i, r := 0, rand.New(rand.NewPCG(1, 2)); i < len(noise); i++ {
+		noise[i] = byte(r.Uint32())
+	}
+	for _, test := range []struct {
+		method, header string
+		blocks         int
+	}{{"bzip2:1", "BZh2", 9}, {"bzip2:2", "BZh2", 9}, {"bzip2:9", "BZh9", 2}} {
+		packed := compressed(t, test.method, noise, writeAtOnce)
+		if !bytes.HasPrefix(packed, []byte(test.header)) {
+			t.Errorf("%s begins with %q", test.method, packed[:4])
+		}
+		if blocks := countBits(packed, 0x314159265359); blocks != test.blocks {
+			t.Errorf("%s: %d blocks, want %d", test.method, blocks, test.blocks)
 		}
 	}
 	checkLimits(t, []limit{
@@ -304,4 +316,19 @@ func TestBzip2Header(t *testing.T) {
 	if _, err := compress.NewReader(bufio.NewReader(strings.NewReader("BZ"))); errors.Is(err, compress.ErrNotCompressed) {
 		t.Error("BZ is not detected")
 	}
+}
+
+// countBits counts where the 48 bits of magic are, at any bit.
+func countBits(data []byte, magic uint64) int {
+	count := 0
+	var window uint64
+	for _, b := range data {
+		for bit := 7; bit >= 0; bit-- {
+			window = window<<1&(1<<48-1) | uint64(b>>bit&1)
+			if window == magic {
+				count++
+			}
+		}
+	}
+	return count
 }
