@@ -32,7 +32,7 @@ Options:
 
 // lintMemory is where the garbage collector begins to work harder, in bytes: a
 // million entries need no more.
-const lintMemory = 800 << 20
+const lintMemory = 960 << 20
 
 func runLint(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("packer lint", flag.ContinueOnError)

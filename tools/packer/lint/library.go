@@ -75,30 +75,17 @@ func (x *contents) link() {
 
 	// A program finds what it needs, or does not start. What no program is linked
 	// with is loaded later, by which program and with what else is not known.
-	for i := range x.entries {
-		if p, file := x.programOf(i); p != nil && executable(file) && p.object != nil && p.object.interp != "" {
+	for _, p := range x.ordered {
+		if p.object != nil && p.object.interp != "" && executable(x.entries[p.first].file) {
 			l.resolveAll(p, false)
 		}
 	}
-	for i := range x.entries {
-		if p, _ := x.programOf(i); p != nil && p.runs {
+	for _, p := range x.ordered {
+		if p.runs {
 			l.resolveAll(p, true)
 		}
 	}
 	x.findNative()
-}
-
-// programOf returns the program whose first path the entry with this index gave,
-// or nil.
-func (x *contents) programOf(i int) (*program, *rootfs.File) {
-	file := x.fileOf(i)
-	if file == nil {
-		return nil, nil
-	}
-	if p := x.programs[file]; p != nil && p.first == int32(i) {
-		return p, file
-	}
-	return nil, nil
 }
 
 func executable(file *rootfs.File) bool { return file.Mode&0o111 != 0 }
@@ -123,7 +110,7 @@ func isSharedName(at string) bool {
 // findPrograms gives the programs their paths, and finds what is told by names.
 func (l *linker) findPrograms() {
 	for i := range l.entries {
-		file, at := l.fileOf(i), l.entries[i].path
+		file, at := l.entries[i].file, l.entries[i].path
 		if file == nil {
 			continue
 		}
@@ -143,6 +130,7 @@ func (l *linker) findPrograms() {
 			continue
 		case p.first < 0:
 			p.first = int32(i)
+			l.ordered = append(l.ordered, p)
 		}
 		p.runs = p.runs || executable(file) || p.object != nil && p.object.kind == elf.ET_DYN && isSharedName(at)
 		if p.object != nil && isMuslLoader(at) {
@@ -172,9 +160,8 @@ func (l *linker) objectAt(name string) *program {
 // findShared notes the names of the shared objects.
 func (l *linker) findShared() {
 	inPaths := map[string]bool{}
-	for i := range l.entries {
-		p, _ := l.programOf(i)
-		if p == nil || p.object == nil {
+	for _, p := range l.ordered {
+		if p.object == nil {
 			continue
 		}
 		for _, dir := range l.runPath(p) {
@@ -184,7 +171,7 @@ func (l *linker) findShared() {
 		}
 	}
 	for i := range l.entries {
-		file, at := l.fileOf(i), l.entries[i].path
+		file, at := l.entries[i].file, l.entries[i].path
 		if file == nil || file.Type() != rootfs.TypeRegular && (file.Type() != rootfs.TypeSymlink || !isSharedName(at)) {
 			continue
 		}

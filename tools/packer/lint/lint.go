@@ -68,7 +68,7 @@ func Run(image *rootfs.Reader, o Options, report func(Finding) error) error {
 	}
 	for i := range x.entries {
 		judgeMembers(int(x.entries[i].member) + 1)
-		file := x.fileOf(i)
+		file := x.entries[i].file
 		for _, r := range active {
 			if r.entry != nil {
 				r.entry(x, i, r.report)
@@ -148,7 +148,7 @@ func read(image *rootfs.Reader, o Options) (*contents, error) {
 	x.programs, x.texts = p.programs, p.texts
 	switch fault, ok := errors.AsType[*rootfs.Error](err); {
 	case err == nil:
-		x.model = model
+		x.settle(model)
 		x.link()
 	case ok && !isReadError(err):
 		x.fault = fault
@@ -168,7 +168,7 @@ func isReadError(err error) bool {
 type contents struct {
 	options Options
 	entries []entry
-	// latest has the index of the last entry of each path.
+	// latest has the index of the last entry of each path; nil at the image's end.
 	latest map[string]int32
 	// details says of the entries that were dropped why; names has the names that
 	// are odd and are not the path without its slash.
@@ -183,7 +183,9 @@ type contents struct {
 	// programs are the files that the kernel can run, or a loader can load; texts
 	// are what loaders read.
 	programs map[*rootfs.File]*program
-	texts    map[*rootfs.File]string
+	// ordered has the programs by their first paths.
+	ordered []*program
+	texts   map[*rootfs.File]string
 	// native is the architecture of the programs, and nativePath the program that
 	// tells; nil if there are none.
 	native     *Arch
@@ -195,7 +197,10 @@ type contents struct {
 // entry is what the rules ask of an entry.
 type entry struct {
 	// path is where the kernel put it.
-	path           string
+	path string
+	// file is what has the path at the image's end, if this entry was the last to
+	// give it the path; else nil, and so it is until the end.
+	file           *rootfs.File
 	mode, uid, gid uint32
 	member         int32
 	// earlier is the index of the last entry before it that has the path, or -1.
@@ -210,7 +215,7 @@ func (x *contents) add(e *rootfs.Entry, made rootfs.Result) error {
 		return errEntries
 	}
 	i := len(x.entries)
-	added := entry{made.Path, e.Mode, e.UID, e.GID, int32(e.Member), -1, made.Drop, false}
+	added := entry{made.Path, nil, e.Mode, e.UID, e.GID, int32(e.Member), -1, made.Drop, false}
 	if made.Drop == 0 {
 		if at, ok := x.latest[made.Path]; ok {
 			added.earlier = at
@@ -232,12 +237,13 @@ func (x *contents) pathOf(p *program) string { return x.entries[p.first].path }
 // isFirst tells whether a path is the first one of a program.
 func (x *contents) isFirst(p *program, at string) bool { return p.first >= 0 && x.pathOf(p) == at }
 
-// fileOf returns the file that the entry with this index was the last to give
-// its path, and that is still there at the image's end; else nil.
-func (x *contents) fileOf(i int) *rootfs.File {
-	e := &x.entries[i]
-	if x.model == nil || e.drop != 0 || x.latest[e.path] != int32(i) {
-		return nil
+// settle gives the entries what is there of them at the image's end.
+func (x *contents) settle(model *rootfs.Model) {
+	x.model = model
+	for i := range x.entries {
+		if e := &x.entries[i]; e.drop == 0 && x.latest[e.path] == int32(i) {
+			e.file = model.Files[e.path]
+		}
 	}
-	return x.model.Files[e.path]
+	x.latest = nil
 }

@@ -28,9 +28,8 @@ func (x *contents) findNative() {
 		return
 	}
 	counts, first := map[*Arch]int{}, map[*Arch]string{}
-	for i := range x.entries {
-		p, _ := x.programOf(i)
-		if p == nil || p.object == nil || !p.runs {
+	for _, p := range x.ordered {
+		if p.object == nil || !p.runs {
 			continue
 		}
 		arch := x.archOf(p.object)
@@ -38,9 +37,8 @@ func (x *contents) findNative() {
 			first[arch] = x.pathOf(p)
 		}
 	}
-	for i := range x.entries {
-		p, _ := x.programOf(i)
-		if p == nil || p.object == nil || !p.runs {
+	for _, p := range x.ordered {
+		if p.object == nil || !p.runs {
 			continue
 		}
 		if arch := x.archOf(p.object); counts[arch] > counts[x.native] {

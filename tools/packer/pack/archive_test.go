@@ -268,3 +268,27 @@ func TestWriteArchiveWriterFails(t *testing.T) {
 		}
 	}
 }
+
+// What opens and cannot be read is an error, and leaves nothing.
+func TestWriteUnreadable(t *testing.T) {
+	const unreadable = "/proc/self/mem" // at 0, where nothing is mapped
+	if _, err := os.Stat(unreadable); err != nil {
+		t.Skip("no such file on this system: ", err)
+	}
+	for _, files := range []int{1, 100} { // without reading ahead, and with it
+		t.Chdir(t.TempDir())
+		var entries []*list.Entry
+		for i := range files {
+			entries = append(entries, &list.Entry{Kind: list.File, Name: fmt.Sprint(i), Location: os.DevNull, Pos: list.Pos{File: "a.list", Line: i + 1}})
+		}
+		entries[files/2].Location = unreadable
+		err := Write(t.Context(), entries, Options{Out: "out", Jobs: 1})
+		want := fmt.Sprintf("a.list:%d: cannot read %s: input/output error", files/2+1, unreadable)
+		if err == nil || err.Error() != want {
+			t.Errorf("%d files: got %v, want %s", files, err, want)
+		}
+		if left, _ := os.ReadDir("."); len(left) > 0 {
+			t.Errorf("%d files: left %v", files, left)
+		}
+	}
+}
