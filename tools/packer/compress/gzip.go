@@ -55,11 +55,12 @@ func newGzipReader(r *bufio.Reader) (io.Reader, error) {
 		return nil, fmt.Errorf("header %x: want 1f8b08", header[:3])
 	}
 	flags := header[3]
-	for flag, name := range map[byte]string{
-		gzipHeaderSum: "a checksum", gzipExtra: "an extra field", gzipComment: "a comment",
-	} {
-		if flags&flag != 0 {
-			return nil, fmt.Errorf("header with %s: the kernel does not skip it", name)
+	for _, field := range []struct {
+		flag byte
+		name string
+	}{{gzipHeaderSum, "a checksum"}, {gzipExtra, "an extra field"}, {gzipComment, "a comment"}} {
+		if flags&field.flag != 0 {
+			return nil, fmt.Errorf("header with %s: the kernel does not skip it", field.name)
 		}
 	}
 	if flags&gzipName != 0 {

@@ -96,8 +96,8 @@ type activeRule struct {
 	report reporter
 }
 
-// activeRules returns the rules that are applied, and where the first error of report
-// will be.
+// activeRules returns the rules that are applied, and where the first error of
+// report will be.
 func activeRules(o Options, report func(Finding) error) ([]activeRule, *error) {
 	var active []activeRule
 	var failed error
