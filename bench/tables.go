@@ -48,8 +48,11 @@ func (b *bench) uncompressed() error {
 			{line: in("(cd INPUT && find . | cpio --create --format=newc --quiet --file=../out)"), peer: "cpio"},
 			{line: in("(cd INPUT && find . | bsdcpio --create --format=newc --quiet >../out)"), peer: "bsdcpio"},
 		}}
-		if input.name == "tree" {
+		switch input.name {
+		case "tree":
 			folder.peers[0].time = 1.0 / 40
+		case "small":
+			folder.peers = folder.peers[1:] // gen_initramfs.sh takes minutes for it
 		}
 		err = b.compare(
 			group{in("from a list"), in("packer pack --out out INPUT.list"), []command{

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"runtime"
 
 	"github.com/ulikunitz/xz/lzma"
 )
@@ -17,6 +18,8 @@ const lzmaDictionary = 8 << 20
 // mark instead. The header's first two bytes are those that the kernel detects:
 // the properties, of which there are more, and the lowest of the dictionary.
 func newLZMAWriter(w io.Writer, _ int) (io.WriteCloser, error) {
+	// An encoder has some 90 MiB: that of the segment before makes room for it.
+	runtime.GC()
 	return lzma.WriterConfig{
 		Properties: &lzma.Properties{LC: 3, LP: 0, PB: 2},
 		DictCap:    lzmaDictionary,

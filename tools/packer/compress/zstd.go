@@ -11,13 +11,13 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// zstdBetterWindow is the window of levels 6 to 9, in bytes: twice the library's, for
-// what the zstd program finds at these levels. The kernel takes 128 MiB
+// zstdBetterWindow is the window of levels 6 to 9, in bytes: four times the library's,
+// for what the zstd program finds at these levels. The kernel takes 128 MiB
 // (lib/decompress_unzstd.c) and needs as much memory as the window has to unpack.
-const zstdBetterWindow = 16 << 20
+const zstdBetterWindow = 32 << 20
 
 // newZstdWriter maps the levels of the zstd program to the library's four. Their
-// windows are 16 MiB at most.
+// windows are 32 MiB at most.
 func newZstdWriter(w io.Writer, level int) (io.WriteCloser, error) {
 	strength := zstd.EncoderLevelFromZstd(level)
 	opts := []zstd.EOption{
