@@ -3,8 +3,11 @@
 load("//rules:boot.bzl", _boot = "boot", _boot_test = "boot_test")
 load(
     "//rules:initramfs.bzl",
+    _early_cpio = "early_cpio",
     _entry = "entry",
     _initramfs = "initramfs",
+    _initramfs_diff = "initramfs_diff",
+    _initramfs_import = "initramfs_import",
     _initramfs_layer = "initramfs_layer",
 )
 load("//rules:kernel.bzl", _kernel_import = "kernel_import")
@@ -14,11 +17,23 @@ load(
     _InitramfsLayerInfo = "InitramfsLayerInfo",
     _KernelInfo = "KernelInfo",
 )
+load(
+    "//rules:testing.bzl",
+    _initramfs_listing_test = "initramfs_listing_test",
+    _initramfs_size_test = "initramfs_size_test",
+)
 
 # Images
 initramfs = _initramfs
 initramfs_layer = _initramfs_layer
+initramfs_import = _initramfs_import
+early_cpio = _early_cpio
 entry = _entry
+
+# What is in an image
+initramfs_diff = _initramfs_diff
+initramfs_listing_test = _initramfs_listing_test
+initramfs_size_test = _initramfs_size_test
 
 # Kernels
 kernel_import = _kernel_import

@@ -14,8 +14,22 @@ ARCH_ATTRS = {
     ),
 }
 
-def target_arch(ctx):
+def maybe_target_arch(ctx):
     """The architecture that a target with ARCH_ATTRS is built for.
+
+    Args:
+        ctx: the rule's context.
+
+    Returns:
+        A key of ARCHS, or None where it is none of them.
+    """
+    for constraint, arch in ctx.attr._archs.items():
+        if ctx.target_platform_has_constraint(constraint[platform_common.ConstraintValueInfo]):
+            return arch
+    return None
+
+def target_arch(ctx):
+    """The architecture that a target with ARCH_ATTRS is built for, which must be one of them.
 
     Args:
         ctx: the rule's context.
@@ -23,10 +37,10 @@ def target_arch(ctx):
     Returns:
         A key of ARCHS.
     """
-    for constraint, arch in ctx.attr._archs.items():
-        if ctx.target_platform_has_constraint(constraint[platform_common.ConstraintValueInfo]):
-            return arch
-    fail("%s: the target platform is none of %s: build for another, with --platforms or the attribute platform" % (
-        ctx.label,
-        ", ".join(ARCHS.keys()),
-    ))
+    arch = maybe_target_arch(ctx)
+    if not arch:
+        fail("%s: the target platform is none of %s: build for another, with --platforms or the attribute platform" % (
+            ctx.label,
+            ", ".join(ARCHS.keys()),
+        ))
+    return arch

@@ -1,6 +1,6 @@
 """Booting a kernel with an initramfs in QEMU."""
 
-load(":layer.bzl", "label_text")
+load(":paths.bzl", "label_text", "rlocation_path")
 load(":platform_transition.bzl", "PLATFORM_ATTRS", "platform_transition")
 load(":providers.bzl", "InitramfsInfo", "KernelInfo")
 load(":toolchains.bzl", "QEMU_TOOLCHAIN_TYPE")
@@ -44,11 +44,6 @@ machine is stopped when the last one has. Without any, the guest must end by its
     ),
 }
 
-def _rlocation_path(ctx, file):
-    if file.short_path.startswith("../"):
-        return file.short_path[3:]
-    return ctx.workspace_name + "/" + file.short_path
-
 def _boot(ctx, interactive):
     kernel = ctx.attr.kernel[KernelInfo]
     archive = ctx.attr.initramfs[InitramfsInfo].archive
@@ -68,9 +63,9 @@ def _boot(ctx, interactive):
         "cpus": ctx.attr.cpus,
         "expect": ctx.attr.expect,
         "forbid": ctx.attr.forbid,
-        "initramfs": [_rlocation_path(ctx, archive)],
+        "initramfs": [rlocation_path(ctx.workspace_name, archive)],
         "interactive": interactive,
-        "kernel": _rlocation_path(ctx, kernel.image),
+        "kernel": rlocation_path(ctx.workspace_name, kernel.image),
         "label": label_text(ctx.label),
         "memory_mib": ctx.attr.memory,
         "qemu": qemu.path,

@@ -1,86 +1,89 @@
-"""Entries of a layer, and the lines of the list that the packer reads for them."""
+"""The entries of InitramfsLayerInfo, a constructor a kind; lines.bzl writes them down."""
 
-_OCTAL = "01234567"
+load(":digits.bzl", "DECIMAL", "is_digits")
 
-def _is_digits(text, digits):
-    return bool(text) and not [c for c in text.elems() if c not in digits]
+_ROOT = "0 0"
 
-def _check_mode(mode):
-    if type(mode) != "string" or not _is_digits(mode, _OCTAL) or int(mode, 8) > 0o7777:
-        fail("entry(mode = %r): want a string of octal digits up to \"7777\", such as \"0755\"" % (mode,))
-
-def _check_id(field, value):
-    if type(value) != "int" or value < 0 or value > 0xffffffff:
-        fail("entry(%s = %r): want a number from 0 to 4294967295" % (field, value))
-
-def entry(*, mode = None, uid = None, gid = None):
-    """Says who owns an entry and what may be done with it, in `metadata`.
-
-    What is not given stays as it is.
-
-    Example:
-
-        metadata = {
-            "/tmp": entry(mode = "1777"),
-            "/etc/shadow": entry(mode = "0600", gid = 42),
-        }
+def file_entry(origin, name, file, executable, mode = None, owner = _ROOT):
+    """A regular file.
 
     Args:
-        mode: the permissions, as a string of octal digits: "0755".
-        uid: the user that owns the entry, a number.
-        gid: the group that owns the entry, a number.
+        origin: the label of the target that gives it.
+        name: its path.
+        file: the File that has its content.
+        executable: whether it is one. The mode on disk is not asked for: it is no part of an
+            input's identity.
+        mode: its mode in octal digits, or None for 0755 or 0644.
+        owner: its uid and gid, with a blank between.
 
     Returns:
-        A value of `metadata`.
+        An entry.
     """
-    fields = []
-    if mode != None:
-        _check_mode(mode)
-        fields.append("mode=" + mode)
-    if uid != None:
-        _check_id("uid", uid)
-        fields.append("uid=%d" % uid)
-    if gid != None:
-        _check_id("gid", gid)
-        fields.append("gid=%d" % gid)
-    if not fields:
-        fail("entry() says nothing: give it a mode, a uid or a gid")
-    return " ".join(fields)
+    mode = mode or ("0755" if executable else "0644")
+    return struct(kind = "file", name = name, origin = origin, file = file, mode = mode, owner = owner)
 
-def check_path(label, attribute, path):
-    """Fails unless a path is one that an entry can have.
+def tree_entry(origin, name, files, strip, mode = "0644", owner = _ROOT):
+    """Files below a path.
 
     Args:
-        label: the target's label.
-        attribute: the attribute that has the path.
-        path: the path.
-    """
-    if not path.startswith("/"):
-        fail("%s: %s: %r is not absolute: write %r" % (label, attribute, path, "/" + path))
-    if path == "/":
-        fail("%s: %s: / is there already and cannot be given" % (label, attribute))
-    for part in path[1:].split("/"):
-        if part in ("", ".", ".."):
-            fail("%s: %s: %r has an empty, . or .. part: write the path without it" % (label, attribute, path))
+        origin: the label of the target that gives them.
+        name: the path, or "" for the root.
+        files: depset of File: files and tree artifacts, whose own content lies below the path.
+        strip: the beginning of the files' short_path that is left out, with a slash at its end, or "".
+        mode: the files' mode in octal digits.
+        owner: their uid and gid, with a blank between.
 
-def file_entry(origin, name, file, executable):
-    """A regular file with the content of a File."""
+    Returns:
+        An entry.
+    """
+    return struct(kind = "tree", name = name, origin = origin, files = files, strip = strip, mode = mode, owner = owner)
+
+def binary_entry(origin, name, target, workspace):
+    """An executable, and its runfiles beside it.
+
+    Args:
+        origin: the label of the target that gives it.
+        name: its path.
+        target: the executable's target.
+        workspace: the name of the main repository.
+
+    Returns:
+        An entry.
+    """
+    default = target[DefaultInfo]
+    runfiles = default.default_runfiles
     return struct(
-        kind = "file",
+        kind = "binary",
         name = name,
         origin = origin,
-        file = file,
-        # The mode on disk is not asked for: it is no part of an input's identity.
-        mode = "0755" if executable else "0644",
+        file = default.files_to_run.executable,
+        files = runfiles.files,
+        empty = runfiles.empty_filenames,
+        symlinks = runfiles.symlinks,
+        root_symlinks = runfiles.root_symlinks,
+        repo_mapping = getattr(default.files_to_run, "repo_mapping_manifest", None),
+        workspace = workspace,
     )
 
-def dir_entry(origin, name):
+def dir_entry(origin, name, mode = "0755", owner = _ROOT):
     """A directory."""
-    return struct(kind = "dir", name = name, origin = origin)
+    return struct(kind = "dir", name = name, origin = origin, mode = mode, owner = owner)
 
-def symlink_entry(origin, name, target):
+def symlink_entry(origin, name, target, owner = _ROOT):
     """A symbolic link to a target, which may be any text."""
-    return struct(kind = "slink", name = name, origin = origin, target = target)
+    return struct(kind = "slink", name = name, origin = origin, target = target, owner = owner)
+
+def hardlink_entry(origin, name, file):
+    """Another name of a file of the same target, whose path is file."""
+    return struct(kind = "hardlink", name = name, origin = origin, file = file)
+
+def pipe_entry(origin, name):
+    """A named pipe."""
+    return struct(kind = "pipe", name = name, origin = origin)
+
+def socket_entry(origin, name):
+    """A socket."""
+    return struct(kind = "sock", name = name, origin = origin)
 
 def node_entry(origin, name, device):
     """A device node.
@@ -94,51 +97,51 @@ def node_entry(origin, name, device):
         An entry.
     """
     parts = device.split(" ")
-    if len(parts) != 3 or parts[0] not in ("b", "c") or not _is_digits(parts[1], "0123456789") or not _is_digits(parts[2], "0123456789"):
+    if len(parts) != 3 or parts[0] not in ("b", "c") or not is_digits(parts[1], DECIMAL) or not is_digits(parts[2], DECIMAL):
         fail("%s: nodes: %s: %r is not a device: want \"c MAJOR MINOR\" or \"b MAJOR MINOR\", such as \"c 5 1\"" % (origin, name, device))
     return struct(kind = "nod", name = name, origin = origin, device = device)
 
-def lists_entry(origin, lists, data):
-    """Lists in the kernel's format; data is a dict of location to File."""
-    return struct(kind = "lists", origin = origin, lists = tuple(lists), data = tuple(data.items()))
-
-def metadata_entry(origin, name, fields):
-    """An override of what an entry of the same target has; fields is what entry() gives."""
-    return struct(kind = "metadata", name = name, origin = origin, fields = fields)
-
-_ESCAPES = [("\\", "\\134"), (" ", "\\040"), ("\t", "\\011"), ("\n", "\\012"), ("\v", "\\013"), ("\f", "\\014"), ("\r", "\\015")]
-
-def _escape(text):
-    for char, code in _ESCAPES:
-        text = text.replace(char, code)
-    return text
-
-def _escape_location(text):
-    return _escape(text).replace("${", "\\044{")
-
-def list_lines(e):
-    """The lines of the generated list for an entry: a map_each callback of Args.
+def lists_entry(origin, lists, data, vars):
+    """Lists in the kernel's format.
 
     Args:
-        e: an entry of InitramfsLayerInfo.entries.
+        origin: the label of the target that gives them.
+        lists: list of File.
+        data: list of (location, File, label as text).
+        vars: dict of what ${NAME} stands for in locations.
 
     Returns:
-        The lines, the first of which says where the entry comes from.
+        An entry.
     """
-    lines = ["#: origin " + _escape(e.origin)]
-    if e.kind == "file":
-        lines.append("file %s %s %s 0 0" % (_escape(e.name), _escape_location(e.file.path), e.mode))
-    elif e.kind == "dir":
-        lines.append("dir %s 0755 0 0" % _escape(e.name))
-    elif e.kind == "slink":
-        lines.append("slink %s %s 0777 0 0" % (_escape(e.name), _escape(e.target)))
-    elif e.kind == "nod":
-        lines.append("nod %s 0600 0 0 %s" % (_escape(e.name), e.device))
-    elif e.kind == "lists":
-        lines += ["#: data %s %s" % (_escape(key), _escape(file.path)) for key, file in e.data]
-        lines += ["#: list " + _escape(file.path) for file in e.lists]
-    elif e.kind == "metadata":
-        lines.append("#: metadata %s %s" % (_escape(e.name), e.fields))
-    else:
-        fail("%s: unknown kind of entry %r" % (e.origin, e.kind))
-    return lines
+    return struct(kind = "lists", origin = origin, lists = tuple(lists), data = tuple(data), vars = tuple(vars.items()))
+
+def archives_entry(origin, archives, prefix, excludes):
+    """What is in archives.
+
+    Args:
+        origin: the label of the target that gives them.
+        archives: list of File: cpio or tar, compressed or not.
+        prefix: the path that it goes below, or "/".
+        excludes: list of globs of paths to leave out.
+
+    Returns:
+        An entry.
+    """
+    return struct(kind = "archives", origin = origin, archives = tuple(archives), prefix = prefix, excludes = tuple(excludes))
+
+def metadata_entry(origin, name, fields):
+    """An override of what entries of the same target have.
+
+    Args:
+        origin: the label of the target that gives it.
+        name: a path or a glob.
+        fields: what entry() gives.
+
+    Returns:
+        An entry.
+    """
+    return struct(kind = "metadata", name = name, origin = origin, fields = fields)
+
+def replaces_entry(origin, name):
+    """The permission to replace an entry of a target before."""
+    return struct(kind = "replaces", name = name, origin = origin)

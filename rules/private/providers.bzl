@@ -3,14 +3,11 @@
 InitramfsLayerInfo = provider(
     doc = "What a target puts into an initramfs.",
     fields = {
-        "entries": """depset of struct: the entries, in the order written. Each has
-
-            kind:     the word of the kernel's list (file, dir, nod, slink), or "lists" or
-                      "metadata"
-            name:     its absolute path in the image, but for "lists"
-            origin:   the label of the target that gave it
-
-            and what its kind needs: see rules/private/entries.bzl.""",
+        "archives": "depset of File: the archives among the files, whose content is in no file of its own.",
+        "entries": """depset of struct: the entries, in the order written. Each has `kind`, the word of the kernel's
+list (file, dir, nod, slink, pipe, sock) or what stands for several or changes others (archives, binary, hardlink, lists,
+metadata, replaces, tree); `name`, its absolute path in the image, where it is one entry's; `origin`, the label of the
+target that gave it; and what its kind needs: see rules/private/entries.bzl.""",
         "files": "depset of File: all that the entries need to be packed.",
     },
 )
@@ -20,7 +17,7 @@ InitramfsInfo = provider(
     fields = {
         "archive": "File: the image, as a boot loader or a kernel build takes it.",
         "compression": "string: the codec, such as gzip; none when not compressed.",
-        "list": "File: what is in the archive, in the format of the kernel's gen_init_cpio.",
+        "list": "File or None: what is in the archive, in the format of the kernel's gen_init_cpio; None for an imported image.",
         "segments": "list of File: the parts that make up the archive, in order.",
     },
 )

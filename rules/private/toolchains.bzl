@@ -12,6 +12,7 @@ packer_toolchain = rule(
     implementation = _packer_toolchain_impl,
     attrs = {
         "packer": attr.label(
+            allow_files = True,
             cfg = "exec",
             doc = "The packer's executable.",
             executable = True,

@@ -1,11 +1,11 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"runtime/debug"
@@ -39,6 +39,7 @@ var errDiffer = errors.New("the images differ")
 func runDiff(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("packer diff", flag.ContinueOnError)
 	noTimes := flags.Bool("ignore-times", false, "do not compare times")
+	outName := addOutFlag(flags, ", and exit with 0 if the images differ, too")
 	if err := parseFlags(flags, diffHelp, args); err != nil {
 		return err
 	}
@@ -65,7 +66,25 @@ func runDiff(ctx context.Context, args []string) error {
 		}
 	}
 
-	out := bufio.NewWriterSize(os.Stdout, 64<<10)
+	differ := false
+	err := writeResults(ctx, *outName, func(out io.Writer) error {
+		differ = printDifferences(out, sides, *noTimes)
+		_, err := fmt.Fprintf(out, "%d -> %d bytes (%+d)\n", sizes[0], sizes[1], sizes[1]-sizes[0])
+		return err
+	})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "packer:", err)
+		return errUsage
+	}
+	if differ && *outName == "" {
+		return errDiffer
+	}
+	return nil
+}
+
+// printDifferences prints a line for each name that differs, and tells whether any
+// does.
+func printDifferences(out io.Writer, sides [2]*rootfs.Model, noTimes bool) bool {
 	differ := false
 	links := [2]map[*rootfs.File][]string{namesOf(sides[0]), namesOf(sides[1])}
 	for _, name := range allNames(sides[0], sides[1]) {
@@ -77,7 +96,7 @@ func runDiff(ctx context.Context, args []string) error {
 		case b == nil:
 			line = "- " + printable(name)
 		default:
-			changes := compareFiles(a, b, *noTimes)
+			changes := compareFiles(a, b, noTimes)
 			if !slices.Equal(links[0][a], links[1][b]) {
 				changes = append(changes, fmt.Sprintf("links %d -> %d", max(1, len(links[0][a])), max(1, len(links[1][b]))))
 			}
@@ -87,17 +106,9 @@ func runDiff(ctx context.Context, args []string) error {
 			line = "~ " + printable(name) + ": " + strings.Join(changes, ", ")
 		}
 		differ = true
-		fmt.Fprintln(out, line)
+		fmt.Fprintln(out, line) // what it is written to keeps an error
 	}
-	fmt.Fprintf(out, "%d -> %d bytes (%+d)\n", sizes[0], sizes[1], sizes[1]-sizes[0])
-	if err := out.Flush(); err != nil {
-		fmt.Fprintln(os.Stderr, "packer:", err)
-		return errUsage
-	}
-	if differ {
-		return errDiffer
-	}
-	return nil
+	return differ
 }
 
 // namesOf returns the names of each file that has several, sorted.

@@ -1,9 +1,8 @@
 package main
 
 import (
-	"bufio"
+	"bytes"
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -13,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/rules-initramfs/rules_initramfs/tools/packer/lint"
+	"github.com/rules-initramfs/rules_initramfs/tools/packer/list"
 	"github.com/rules-initramfs/rules_initramfs/tools/packer/rootfs"
 )
 
@@ -48,6 +48,11 @@ func runLint(ctx context.Context, args []string) error {
 		o.Errors = append(o.Errors, parsed...)
 		return err
 	})
+	flags.Func("warning", "make the errors of the rule `ID` warnings; several with commas, or the option again", func(ids string) error {
+		parsed, err := lint.ParseRules(ids, true)
+		o.Warnings = append(o.Warnings, parsed...)
+		return err
+	})
 	strict := flags.Bool("strict", false, "count warnings as errors")
 	flags.StringVar(&o.Init, "init", "/init", "the `PATH` of the first program: the kernel's rdinit=")
 	flags.Func("arch", "what programs are to be made for, such as x86_64, arm64 or riscv64; by default, all for the same", func(name string) (err error) {
@@ -61,6 +66,8 @@ func runLint(ctx context.Context, args []string) error {
 	})
 	asJSON := flags.Bool("json", false, "print a JSON object a line")
 	listRules := flags.Bool("list-rules", false, "print the rules: ID, severity, what they find")
+	outName := addOutFlag(flags, "; if there are errors, FILE is as it was, and standard error has what was found")
+	originsName := flags.String("origins", "", "the completed `LIST` of the image, as pack --write-list gives it: findings name the targets in it")
 	if err := parseFlags(flags, lintHelp, args); err != nil {
 		return err
 	}
@@ -88,24 +95,72 @@ func runLint(ctx context.Context, args []string) error {
 		return err
 	}
 	defer image.Close()
+	origins, err := readOrigins(*originsName)
+	if err != nil {
+		return err
+	}
 	debug.SetMemoryLimit(lintMemory)
-	out := bufio.NewWriterSize(os.Stdout, 64<<10)
 	show := printFinding
 	if *asJSON {
 		show = printFindingJSON
 	}
 	counts := map[lint.Severity]int{}
-	err = lint.Run(image.Reader, o, func(f lint.Finding) error {
-		counts[f.Severity]++
-		return show(out, f)
-	})
-	if err := errors.Join(out.Flush(), err); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+	var found bytes.Buffer // of what goes to a file only if it is good
+	errFound := func() error {
+		if counts[lint.Error] == 0 && (!*strict || counts[lint.Warning] == 0) {
+			return nil
+		}
+		return fmt.Errorf("%s: %d errors, %d warnings", name, counts[lint.Error], counts[lint.Warning])
 	}
-	if counts[lint.Error] == 0 && (!*strict || counts[lint.Warning] == 0) {
+	err = writeResults(ctx, *outName, func(out io.Writer) error {
+		if *outName != "" {
+			out = io.MultiWriter(out, &found)
+		}
+		err := lint.Run(image.Reader, o, func(f lint.Finding) error {
+			counts[f.Severity]++
+			return show(out, f, origins[f.Entry])
+		})
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		if *outName != "" {
+			return errFound()
+		}
 		return nil
+	})
+	if err == nil {
+		err = errFound()
 	}
-	return fmt.Errorf("%s: %d errors, %d warnings", name, counts[lint.Error], counts[lint.Warning])
+	if err != nil {
+		os.Stderr.Write(found.Bytes())
+	}
+	return err
+}
+
+// readOrigins returns the labels of the targets that a completed list names, by the
+// absolute paths of their entries; none without a list.
+func readOrigins(name string) (map[string]string, error) {
+	if name == "" {
+		return nil, nil
+	}
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	origins := map[string]string{}
+	for p := list.NewParser(file, list.Options{Name: name, Origins: true}); ; {
+		e, _, err := p.Next()
+		if err == io.EOF {
+			return origins, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range e.Names() {
+			origins[rootfs.CleanPath(name)] = e.Pos.Origin
+		}
+	}
 }
 
 func readKernelConfig(name string) (*lint.Kernel, error) {
@@ -130,10 +185,13 @@ func printRules(w io.Writer) error {
 	return nil
 }
 
-func printFinding(w io.Writer, f lint.Finding) error {
+func printFinding(w io.Writer, f lint.Finding, origin string) error {
 	entry := f.Entry
 	if strings.HasPrefix(entry, "/") {
 		entry = printable(entry)
+	}
+	if origin != "" {
+		entry += " of " + origin
 	}
 	_, err := fmt.Fprintf(w, "%s %s: %s: %s (%s)\n", f.Severity, f.Rule, entry, harmless(f.Message), harmless(f.Fix))
 	return err
@@ -154,14 +212,15 @@ func harmless(text string) string {
 	return b.String()
 }
 
-func printFindingJSON(w io.Writer, f lint.Finding) error {
+func printFindingJSON(w io.Writer, f lint.Finding, origin string) error {
 	return encodeJSON(w, struct {
 		Rule     string        `json:"rule"`
 		Severity lint.Severity `json:"severity"`
 		Entry    string        `json:"entry"`
 		// EntryBytes is there only if the entry is not UTF-8, and is right then.
 		EntryBytes []byte `json:"entry_bytes,omitempty"`
+		Origin     string `json:"origin,omitempty"`
 		Message    string `json:"message"`
 		Fix        string `json:"fix"`
-	}{f.Rule, f.Severity, f.Entry, bytesUnlessUTF8(f.Entry), f.Message, f.Fix})
+	}{f.Rule, f.Severity, f.Entry, bytesUnlessUTF8(f.Entry), origin, f.Message, f.Fix})
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -36,6 +35,7 @@ func runLs(ctx context.Context, args []string) error {
 	names := flags.Bool("names", false, "print names only")
 	asJSON := flags.Bool("json", false, "print a JSON object a line")
 	segments := flags.Bool("segments", false, "print a line for each member: what was compressed, or not compressed, on its own")
+	outName := addOutFlag(flags, "")
 	if err := parseFlags(flags, lsHelp, args); err != nil {
 		return err
 	}
@@ -48,7 +48,6 @@ func runLs(ctx context.Context, args []string) error {
 		return usageFault(flags, "--names and --json exclude each other")
 	}
 
-	out := bufio.NewWriterSize(os.Stdout, 64<<10)
 	show := printLong
 	switch {
 	case *segments:
@@ -59,19 +58,21 @@ func runLs(ctx context.Context, args []string) error {
 		show = printJSON
 	}
 	wanted := newPathFilter(flags.Args()[1:])
-	image, err := walkImage(ctx, flags.Arg(0), func(_ *rootfs.Reader, e *rootfs.Entry) error {
-		if !wanted.has(e.Name) {
-			return nil
+	return writeResults(ctx, *outName, func(out io.Writer) error {
+		image, err := walkImage(ctx, flags.Arg(0), func(_ *rootfs.Reader, e *rootfs.Entry) error {
+			if !wanted.has(e.Name) {
+				return nil
+			}
+			return show(out, e)
+		})
+		if err != nil {
+			return err
 		}
-		return show(out, e)
-	})
-	if err == nil {
-		err = wanted.missing(flags.Arg(0))
 		if *segments {
 			printMembers(out, image.Members(), *asJSON)
 		}
-	}
-	return errors.Join(out.Flush(), err)
+		return wanted.missing(flags.Arg(0))
+	})
 }
 
 // printName prints a name that can be told from others and does no harm to a terminal.

@@ -29,6 +29,7 @@ var commands = []command{
 	{"gen_init_cpio", "pack a list as the kernel's usr/gen_init_cpio does", runGenInitCpio},
 	{"gen_initramfs", "pack lists and directories as the kernel's usr/gen_initramfs.sh does", runGenInitramfs},
 	{"concat", "join images", runConcat},
+	{"join", "join the layers of an image", runJoin},
 	{"bootconfig", "print, add or remove the boot configuration behind an image", runBootconfig},
 	{"ls", "list what is in an image", runLs},
 	{"cat", "print files of an image", runCat},

@@ -16,9 +16,9 @@ import (
 // Options say what an image is for, and which rules count.
 type Options struct {
 	// Off are the IDs of rules that are not applied, which unpack always is;
-	// Errors, of those whose findings are errors though they would be warnings.
-	// Off wins.
-	Off, Errors []string
+	// Errors, of those whose findings are errors though they would be warnings, and
+	// Warnings the other way round. Off wins, then Errors.
+	Off, Errors, Warnings []string
 	// Init is the program that the kernel starts: its rdinit= parameter, or /init.
 	Init string
 	// Arch is what the programs are to be made for; nil if any will do, as long as
@@ -107,8 +107,11 @@ func activeRules(o Options, report func(Finding) error) ([]activeRule, *error) {
 			continue
 		}
 		severity := r.Severity
-		if slices.Contains(o.Errors, r.ID) {
+		switch {
+		case slices.Contains(o.Errors, r.ID):
 			severity = Error
+		case r.ID != unpackID && slices.Contains(o.Warnings, r.ID):
+			severity = Warning
 		}
 		active = append(active, activeRule{r, func(entry, message, fix string) {
 			if fix == "" {

@@ -75,10 +75,19 @@ type Entry struct {
 	Perm uint32
 	// UID and GID own the entry; -1 in the list is 0xffffffff here.
 	UID, GID uint32
+	// MTime is its time, in seconds since 1970, where it has one of its own; nil else.
+	MTime *uint32
 	// Block tells a Node that is a block device from a character device.
 	Block bool
 	// Major and Minor are a Node's numbers.
 	Major, Minor uint32
+
+	// Added tells that nobody gave the entry: it is a parent directory that was
+	// missing.
+	Added bool
+	// Replaces are those of its paths at which it replaces an entry of another
+	// layer.
+	Replaces []string
 
 	// Pos is where the entry was written.
 	Pos Pos

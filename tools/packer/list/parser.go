@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -43,6 +44,12 @@ type Options struct {
 	NoEscapes bool
 	// Directives makes lines that begin with "#:" directives instead of comments.
 	Directives bool
+	// Locations takes $(location LABEL) for one field, as Bazel's rules write the
+	// path of a target's file.
+	Locations bool
+	// Origins takes comments "# LABEL" for the Origin of the entries behind them, as
+	// they are in a completed list.
+	Origins bool
 }
 
 // Directive is a line "#: WORD ARGUMENT..." of a generated list, which is a
@@ -81,6 +88,9 @@ func (p *Parser) Next() (*Entry, *Directive, error) {
 					return nil, nil, p.fault(err)
 				}
 				return nil, d, nil
+			}
+			if label, ok := strings.CutPrefix(line, "# "); ok && p.opts.Origins {
+				p.opts.Origin = label
 			}
 			continue
 		}
@@ -160,6 +170,17 @@ func fields(line string) []string {
 	return strings.FieldsFunc(line, func(r rune) bool { return r < 0x80 && isSpace(byte(r)) })
 }
 
+// joinLocations makes one word of the two of each $(location LABEL).
+func joinLocations(words []string) []string {
+	for i := 0; i+1 < len(words); i++ {
+		if words[i] == "$(location" && strings.HasSuffix(words[i+1], ")") {
+			words[i] += " " + words[i+1]
+			words = slices.Delete(words, i+1, i+2)
+		}
+	}
+	return words
+}
+
 func (p *Parser) directive(rest string) (*Directive, error) {
 	words := fields(rest)
 	if len(words) == 0 {
@@ -186,6 +207,9 @@ func (p *Parser) entry(line string) (*Entry, error) {
 		return nil, errors.New("the line has a NUL byte in it")
 	}
 	words := fields(line)
+	if p.opts.Locations {
+		words = joinLocations(words)
+	}
 	kind := kindOf(words[0])
 	if kind == 0 {
 		return nil, fmt.Errorf("unknown type %q: want file, dir, nod, slink, pipe or sock", words[0])
@@ -342,8 +366,14 @@ func ParseAttribute(key, text string) (uint32, error) {
 		return parseMode(text, permMask)
 	case "uid", "gid":
 		return parseID(key, text)
+	case "mtime":
+		seconds, err := strconv.ParseUint(text, 10, 32)
+		if err != nil {
+			return 0, fmt.Errorf("bad mtime %q: want seconds since 1970, 0 to 4294967295", text)
+		}
+		return uint32(seconds), nil
 	}
-	return 0, fmt.Errorf("unknown attribute %q: want mode, uid or gid", key)
+	return 0, fmt.Errorf("unknown attribute %q: want mode, uid, gid or mtime", key)
 }
 
 func parseMode(word string, most uint64) (uint32, error) {

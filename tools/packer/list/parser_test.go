@@ -496,7 +496,10 @@ func TestParseAttribute(t *testing.T) {
 		{"gid", "4294967295", 0xffffffff, ""},
 		{"uid", "root", 0, `bad uid "root": want a decimal number of 32 bits`},
 		{"gid", "4294967296", 0, `bad gid "4294967296": want a decimal number of 32 bits`},
-		{"mtime", "0", 0, `unknown attribute "mtime": want mode, uid or gid`},
+		{"mtime", "4294967295", 0xffffffff, ""},
+		{"mtime", "4294967296", 0, `bad mtime "4294967296": want seconds since 1970, 0 to 4294967295`},
+		{"mtime", "-1", 0, `bad mtime "-1": want seconds since 1970, 0 to 4294967295`},
+		{"size", "0", 0, `unknown attribute "size": want mode, uid, gid or mtime`},
 	}
 	for _, test := range tests {
 		got, err := list.ParseAttribute(test.key, test.text)

@@ -101,6 +101,9 @@ func (a *archiver) add(e *list.Entry, ahead content) error {
 		Major: deviceMajor,
 		Minor: deviceMinor,
 	}
+	if e.MTime != nil {
+		h.MTime = *e.MTime
+	}
 	a.ino++
 	switch e.Kind {
 	case list.File:

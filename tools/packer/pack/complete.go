@@ -32,7 +32,6 @@ func complete(entries []*list.Entry, parents, duplicates bool) ([]*list.Entry, e
 		duplicates: duplicates,
 		named:      make(map[string]*list.Entry, len(entries)),
 		placed:     make(map[string]*list.Entry),
-		added:      make(map[*list.Entry]bool),
 		done:       make(map[*list.Entry]bool),
 	}
 	for _, e := range entries {
@@ -54,11 +53,9 @@ type completer struct {
 	// named has every path as given; placed, every path already in entries, by
 	// where it really is once symbolic links are followed.
 	named, placed map[string]*list.Entry
-	// added has the directories that nobody names, as far as is known.
-	added   map[*list.Entry]bool
-	done    map[*list.Entry]bool
-	entries []*list.Entry
-	faults  []error
+	done          map[*list.Entry]bool
+	entries       []*list.Entry
+	faults        []error
 	// duplicates allows paths that are given twice.
 	duplicates bool
 }
@@ -107,10 +104,9 @@ func (c *completer) place(e *list.Entry) {
 		}
 		real = append(real, path.Join(dir, path.Base(name)))
 	}
-	if at := c.placed[real[0]]; e.Kind == list.Dir && c.added[at] {
+	if at := c.placed[real[0]]; e.Kind == list.Dir && at != nil && at.Added {
 		// It was named after all, by way of a symbolic link.
-		delete(c.added, at)
-		at.Perm, at.UID, at.GID, at.Pos = e.Perm, e.UID, e.GID, e.Pos
+		at.Perm, at.UID, at.GID, at.Pos, at.Added = e.Perm, e.UID, e.GID, e.Pos, false
 		return
 	}
 	for _, name := range real {
@@ -137,9 +133,8 @@ func (c *completer) directory(dir string, e *list.Entry, links *int) (string, bo
 	}
 	switch {
 	case at == nil:
-		at = &list.Entry{Kind: list.Dir, Name: real[1:], Perm: implied, Pos: e.Pos}
+		at = &list.Entry{Kind: list.Dir, Name: real[1:], Perm: implied, Added: true, Pos: e.Pos}
 		c.placed[real] = at
-		c.added[at] = true
 		c.done[at] = true
 		c.entries = append(c.entries, at)
 	case at.Kind == list.Dir:

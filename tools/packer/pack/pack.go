@@ -3,7 +3,6 @@ package pack
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 
@@ -76,8 +75,12 @@ func Run(ctx context.Context, opts Options) error {
 // of no use once they are closed.
 func readSources(ctx context.Context, opts Options) (entries []*list.Entry, closeSources func() error, err error) {
 	if opts.Directives { // what the rules generate names lists only
-		entries, err := Read(opts.Lists, opts.ReadOptions)
-		return entries, func() error { return nil }, err
+		sources := &Sources{}
+		if err := sources.readGenerated(ctx, opts.Lists, opts.ReadOptions); err != nil {
+			sources.Close()
+			return nil, nil, err
+		}
+		return sources.Entries, sources.Close, nil
 	}
 	sources, err := ReadSources(ctx, opts.Lists, opts.ReadOptions)
 	if err != nil {
@@ -107,69 +110,42 @@ func Write(ctx context.Context, entries []*list.Entry, opts Options) error {
 		}
 		defer func() { files.discard(committed) }()
 	}
-	outputs := make([]*output, 0, 3)
-	defer func() {
-		for _, o := range outputs {
-			o.discard()
-		}
-	}()
-	write := func(name string, perm fs.FileMode, content func(io.Writer) error) error {
-		o, err := createOutput(name)
-		if err != nil {
-			return &writeError{err}
-		}
-		if perm != 0 {
-			o.perm = perm
-		}
-		for _, other := range outputs {
-			if o.temporary != "" && o.name == other.name {
-				o.discard()
-				return &writeError{fmt.Errorf("%s is to be both the archive and its list", o.name)}
-			}
-		}
-		outputs = append(outputs, o)
-		if err := content(contextWriter{ctx, o}); err != nil {
-			return err
-		}
-		if err := o.finish(); err != nil {
-			return &writeError{err}
-		}
-		return nil
-	}
-
-	err = write(opts.Out, opts.Perm, func(w io.Writer) error {
-		return frame.write(ctx, w, func(w io.Writer) error {
-			z, err := opts.compressor(ctx, w)
-			if err != nil {
-				return err
-			}
-			err = WriteArchive(z, entries, opts.ArchiveOptions)
-			// Closed on an error too: a codec has goroutines to end.
-			if closeErr := z.Close(); err == nil {
-				err = closeErr
-			}
-			return err
-		})
+	outputs := &outputs{ctx: ctx}
+	defer outputs.discard()
+	err = outputs.write(opts.Out, opts.Perm, func(w io.Writer) error {
+		return frame.write(ctx, w, func(w io.Writer) error { return opts.writeArchive(ctx, w, entries) })
 	})
 	if err == nil && files != nil {
 		entries, err = files.write(ctx, entries)
 	}
 	if err == nil && opts.ListOut != "" {
-		err = write(opts.ListOut, 0, func(w io.Writer) error { return WriteList(w, entries) })
+		err = outputs.write(opts.ListOut, 0, func(w io.Writer) error { return WriteList(w, entries, opts.Layer) })
 	}
 	if err == nil && opts.DepsOut != "" {
-		err = write(opts.DepsOut, 0, func(w io.Writer) error { return WriteDeps(w, opts.Deps) })
+		err = outputs.write(opts.DepsOut, 0, func(w io.Writer) error { return WriteDeps(w, opts.Deps) })
 	}
 	if err != nil {
 		return err
 	}
-	for _, o := range outputs {
-		if err := o.commit(); err != nil {
-			return &writeError{err}
-		}
+	if err := outputs.commit(); err != nil {
+		return err
 	}
 	committed = true
 	return nil
+}
+
+// writeArchive writes the entries as an archive, compressed.
+func (o *Options) writeArchive(ctx context.Context, w io.Writer, entries []*list.Entry) error {
+	z, err := o.compressor(ctx, w)
+	if err != nil {
+		return err
+	}
+	err = WriteArchive(z, entries, o.ArchiveOptions)
+	// Closed on an error too: a codec has goroutines to end.
+	if closeErr := z.Close(); err == nil {
+		err = closeErr
+	}
+	return err
 }
 
 // compressor returns what compresses the archive to w.
@@ -203,46 +179,4 @@ func outputError(err error) error {
 		return err
 	}
 	return &writeError{err}
-}
-
-// WriteList writes the entries as a list, with a comment before those of each
-// target.
-func WriteList(w io.Writer, entries []*list.Entry) error {
-	origin := ""
-	for _, e := range entries {
-		if e.Pos.Origin != origin {
-			origin = e.Pos.Origin
-			if _, err := fmt.Fprintf(w, "# %s\n", origin); err != nil {
-				return err
-			}
-		}
-		if _, err := fmt.Fprintln(w, e); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// writeError is a failure to write an output.
-type writeError struct{ err error }
-
-func (e *writeError) Error() string { return "cannot write: " + e.err.Error() }
-
-func (e *writeError) Unwrap() error { return e.err }
-
-// contextWriter writes to an output and fails once its context has ended.
-type contextWriter struct {
-	ctx context.Context
-	w   io.Writer
-}
-
-func (w contextWriter) Write(p []byte) (int, error) {
-	if err := w.ctx.Err(); err != nil {
-		return 0, &writeError{err}
-	}
-	n, err := w.w.Write(p)
-	if err != nil {
-		err = &writeError{err}
-	}
-	return n, err
 }

@@ -303,14 +303,14 @@ func TestWriteList(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			var b strings.Builder
-			if err := WriteList(&b, test.entries); err != nil {
+			if err := WriteList(&b, test.entries, false); err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(test.want, b.String()); diff != "" {
 				t.Errorf("list (-want +got):\n%s", diff)
 			}
 			full := errors.New("no space left")
-			if err := WriteList(failingWriter{full}, test.entries); test.want != "" && err != full {
+			if err := WriteList(failingWriter{full}, test.entries, false); test.want != "" && err != full {
 				t.Errorf("a writer that fails: %v, want %v", err, full)
 			}
 		})

@@ -133,6 +133,49 @@ func TestReadDirectives(t *testing.T) {
 			},
 		},
 		{
+			"metadata of globs, the last one wins",
+			map[string]string{
+				"all.list": "#: origin //a:a\ndir /bin 0755 0 0\nfile /bin/a x 0644 0 0\nfile /x/b y 0644 0 0 /bin/b\nfile /bin/sub/c z 0644 0 0\n" +
+					"#: metadata /bin/* mode=0755 uid=1\n#: metadata /bin/a uid=2\n#: metadata /**/ gid=3\n#: metadata /**/c mode=0600\n",
+			},
+			[]string{
+				"//a:a: dir /bin 0755 0 3",
+				"//a:a: file /bin/a x 0755 2 0",
+				"//a:a: file /x/b y 0755 1 0 /bin/b",
+				"//a:a: file /bin/sub/c z 0600 0 0",
+			},
+		},
+		{
+			"hard links, of a hard link too",
+			map[string]string{
+				"all.list": "#: origin //a:a\n#: hardlink /b /a\n#: hardlink c b\nfile /a x 0644 0 0\n",
+			},
+			[]string{"//a:a: file /a x 0644 0 0 /b /c"},
+		},
+		{
+			"replaces, a name of several too",
+			map[string]string{
+				"all.list": "#: origin //a:a\nfile /a x 0644 0 0\nfile /b x 0644 0 0 /c\n#: origin //b:b\n#: replaces /a\n#: replaces /b\npipe /a 0600 0 0\nfile b y 0600 0 0\n",
+			},
+			[]string{"//a:a: file /c x 0644 0 0", "//b:b: pipe /a 0600 0 0", "//b:b: file /b y 0600 0 0"},
+		},
+		{
+			"locations by label, variables",
+			map[string]string{
+				"all.list": "#: origin //a:a\n#: var V x\n#: data k out/k //a:k\n#: data x/y out/l @@r//b/c:c\n#: list a.list\n",
+				"a.list": "file /1 $(location k) 0644 0 0\nfile /2 $(location :k) 0644 0 0\nfile /3 $(location //a:k) 0644 0 0\n" +
+					"file /4 $(location @@r//b/c) 0644 0 0 /5\nfile /6 ${V}/y 0644 0 0\nfile /7 $(location x/y) 0644 0 0\n",
+			},
+			[]string{
+				"//a:a (a.list:1): file /1 out/k 0644 0 0",
+				"//a:a (a.list:2): file /2 out/k 0644 0 0",
+				"//a:a (a.list:3): file /3 out/k 0644 0 0",
+				"//a:a (a.list:4): file /4 out/l 0644 0 0 /5",
+				"//a:a (a.list:5): file /6 out/l 0644 0 0",
+				"//a:a (a.list:6): file /7 out/l 0644 0 0",
+			},
+		},
+		{
 			"metadata keeps to its target",
 			map[string]string{
 				"all.list": "#: origin //a:a\ndir /a 0755 0 0\n#: metadata /a mode=0700\n#: origin //b:b\ndir /b 0755 0 0\n#: metadata /b mode=0711\n",
@@ -187,9 +230,14 @@ func TestReadDirectiveFaults(t *testing.T) {
 			[]string{`//a:a (a.list:2): undeclared location "x": add it to data; nothing is declared there`},
 		},
 		{
-			"undeclared, before any origin",
-			map[string]string{"all.list": "#: list a.list\n", "a.list": "file /a x 0644 0 0\n"},
-			[]string{`a.list:1: undeclared location "x": add it to data; nothing is declared there`},
+			"before any origin",
+			map[string]string{"all.list": "dir /b 0755 0 0\n#: list a.list\n#: metadata /b mode=0700\n#: hardlink /c /b\n#: var A b\n"},
+			[]string{
+				"all.list:2: list before any origin",
+				"all.list:3: metadata before any origin",
+				"all.list:4: hardlink before any origin",
+				"all.list:5: var before any origin",
+			},
 		},
 		{
 			"undeclared, others declared",
@@ -241,20 +289,53 @@ func TestReadDirectiveFaults(t *testing.T) {
 			},
 		},
 		{
-			"metadata that matches nothing, before any origin",
-			map[string]string{"all.list": "dir /b 0755 0 0\n#: metadata /a mode=0700\n"},
-			[]string{"all.list:2: metadata: this target has no entry /a; a parent folder that nobody names must be named in dirs"},
-		},
-		{
 			"metadata of bad values",
 			map[string]string{"all.list": "#: origin //a:a\ndir /a 0755 0 0\n" +
-				"#: metadata /a mode=999\n#: metadata /a mode=0100755\n#: metadata /a uid=root\n#: metadata /a gid\n#: metadata /a mtime=0\n"},
+				"#: metadata /a mode=999\n#: metadata /a mode=0100755\n#: metadata /a uid=root\n#: metadata /a gid\n#: metadata /a mtime=-1\n#: metadata /a size=0\n#: metadata /[ uid=0\n"},
 			[]string{
 				`//a:a: metadata of /a: bad mode "999": want octal digits such as 0755`,
 				`//a:a: metadata of /a: bad mode "0100755": want octal digits such as 0755`,
 				`//a:a: metadata of /a: bad uid "root": want a decimal number of 32 bits`,
 				`//a:a: metadata of /a: bad gid "": want a decimal number of 32 bits`,
-				`//a:a: metadata of /a: unknown attribute "mtime": want mode, uid or gid`,
+				`//a:a: metadata of /a: bad mtime "-1": want seconds since 1970, 0 to 4294967295`,
+				`//a:a: metadata of /a: unknown attribute "size": want mode, uid, gid or mtime`,
+				`//a:a: metadata of /[: "/[": a [ without its ]`,
+			},
+		},
+		{
+			"hard links of no file",
+			map[string]string{"all.list": "#: origin //a:a\ndir /d 0755 0 0\n#: hardlink /x /d\n#: hardlink /y /b\n#: origin //b:b\nfile /b f 0644 0 0\n"},
+			[]string{
+				"//a:a: hardlinks: /x: this target gives no file /d: name a file of the same target",
+				"//a:a: hardlinks: /y: this target gives no file /b: name a file of the same target",
+			},
+		},
+		{
+			"replaces nothing",
+			map[string]string{"all.list": "#: origin //a:a\ndir /d 0755 0 0\n#: replaces /d\n#: replaces /e\n"},
+			[]string{
+				"//a:a: replaces: no target before this one has an entry /d: take the path out",
+				"//a:a: replaces: this target has no entry /e: give it one, or take the path out",
+			},
+		},
+		{
+			"variables of another target",
+			map[string]string{
+				"all.list": "#: origin //a:a\n#: var A x\n#: origin //b:b\n#: data x out/x\n#: list b.list\n",
+				"b.list":   "file /a ${A} 0644 0 0\n",
+			},
+			[]string{
+				"//b:b (b.list:1): the location's variable ${A} is not set",
+				`//b:b: data: no list names the location "x"`,
+			},
+		},
+		{
+			"archives where there are none",
+			map[string]string{"all.list": "#: origin //a:a\n#: exclude /x\n#: exclude x\n#: archive a.cpio /\n"},
+			[]string{
+				`//a:a: archive_excludes: "x" is not absolute: write "/x"`,
+				"all.list:4: archives cannot be read here",
+				"//a:a: archive_excludes: /x stands for nothing in the archives: take it out, or write the path in the image, prefix included",
 			},
 		},
 	}

@@ -45,6 +45,23 @@ func ReadSources(ctx context.Context, names []string, opts ReadOptions) (*Source
 	return s, nil
 }
 
+// readGenerated reads lists that the rules generated, whose directives name
+// archives.
+func (s *Sources) readGenerated(ctx context.Context, names []string, opts ReadOptions) (err error) {
+	r := &reader{opts: opts, readArchive: func(name string) ([]*list.Entry, error) {
+		return s.readArchive(ctx, name)
+	}}
+	s.Entries, err = r.readAll(names)
+	return err
+}
+
+// readArchive reads what is neither a list nor a directory.
+func (s *Sources) readArchive(ctx context.Context, name string) ([]*list.Entry, error) {
+	return s.readFile(ctx, name, func(io.Reader) ([]*list.Entry, error) {
+		return nil, fmt.Errorf("%s: no archive: neither cpio (newc) nor tar, compressed or not", name)
+	})
+}
+
 // Close closes the files that contents are read from.
 func (s *Sources) Close() error {
 	faults := []error{s.spool.close()}
@@ -59,6 +76,11 @@ func (s *Sources) read(ctx context.Context, name string, opts ReadOptions) ([]*l
 		entries, _, err := ReadDirectory(name, Owners{})
 		return entries, err
 	}
+	return s.readFile(ctx, name, func(in io.Reader) ([]*list.Entry, error) { return readList(name, in, opts) })
+}
+
+// readFile reads an archive, or what asList reads.
+func (s *Sources) readFile(ctx context.Context, name string, asList func(io.Reader) ([]*list.Entry, error)) ([]*list.Entry, error) {
 	file := os.Stdin
 	if name != "-" {
 		var err error
@@ -74,7 +96,7 @@ func (s *Sources) read(ctx context.Context, name string, opts ReadOptions) ([]*l
 	}
 	kind := kindOfSource(prefix)
 	if kind == aList {
-		return readList(name, in, opts)
+		return asList(in)
 	}
 	a := &archive{ctx: ctx, name: name, spool: &s.spool}
 	if info, err := file.Stat(); err == nil && info.Mode().IsRegular() && name != "-" {

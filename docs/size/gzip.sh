@@ -1,0 +1,3 @@
+#!/bin/sh
+# In actions nothing is on PATH.
+exec /bin/gzip "$@"

@@ -1,0 +1,9 @@
+// Init says that it runs, and stays.
+package main
+
+import "fmt"
+
+func main() {
+	fmt.Println("Hello from /init")
+	select {}
+}

@@ -1,0 +1,173 @@
+"""The packer's actions: what turns layers into an archive, and reads one."""
+
+load(":lines.bzl", "list_lines")
+load(":toolchains.bzl", "PACKER_TOOLCHAIN_TYPE")
+
+def _run(ctx, mnemonic, progress, command, outputs, inputs, arguments, tools = []):
+    """Runs a command of the packer; arguments is a list of Args."""
+    packer = ctx.toolchains[PACKER_TOOLCHAIN_TYPE].packer
+    first = ctx.actions.args()
+    first.add(command)
+    ctx.actions.run(
+        arguments = [first] + arguments,
+        executable = packer,
+        execution_requirements = {"supports-path-mapping": "1"},
+        inputs = inputs,
+        mnemonic = mnemonic,
+        outputs = outputs,
+        progress_message = progress + " %{label}",
+        toolchain = PACKER_TOOLCHAIN_TYPE,
+        tools = tools,
+        # A compressor may be a script that finds its program on PATH.
+        use_default_shell_env = bool(tools),
+    )
+
+def compression_args(ctx, method):
+    """The options that say how to compress.
+
+    Args:
+        ctx: the rule's context.
+        method: struct of codec, level, compressor (FilesToRunProvider or None) and compressor_args.
+
+    Returns:
+        An Args.
+    """
+    args = ctx.actions.args()
+    if method.compressor:
+        args.add_joined(
+            "--compressor",
+            [method.compressor.executable] + method.compressor_args,
+            join_with = " ",
+        )
+    else:
+        args.add("--compress", "%s:%d" % (method.codec, method.level) if method.level else method.codec)
+    return args
+
+def pack_action(ctx, layer, archive, completed, method, options, inputs = [], contents = None, progress = "Packing initramfs"):
+    """Packs a layer.
+
+    Args:
+        ctx: the rule's context.
+        layer: its InitramfsLayerInfo.
+        archive: the File to make.
+        completed: the File that gets the completed list.
+        method: how to compress, as for compression_args.
+        options: list of Args: more options of packer pack.
+        inputs: list of File that the options name.
+        contents: the folder that gets what archives among the entries hold, or None.
+        progress: what Bazel says while it runs.
+    """
+    outputs = [archive, completed]
+    fixed = ctx.actions.args()
+    fixed.add_all(["--directives", "--parents"])
+    fixed.add("--out", archive)
+    fixed.add("--write-list", completed)
+    if contents:
+        fixed.add_all("--write-contents", [contents], expand_directories = False)
+        outputs.append(contents)
+
+    generated = ctx.actions.args()
+    generated.set_param_file_format("multiline")
+    generated.use_param_file("%s", use_always = True)
+    generated.add_all(layer.entries, map_each = list_lines)
+
+    _run(
+        ctx,
+        "InitramfsPack",
+        progress,
+        "pack",
+        outputs,
+        depset(inputs, transitive = [layer.files]),
+        [fixed, compression_args(ctx, method)] + options + [generated],
+        tools = [method.compressor] if method.compressor else [],
+    )
+
+def join_action(ctx, archive, completed, segments, method, options, inputs = []):
+    """Joins the segments of layers: a copy, and a check that they fit together.
+
+    Args:
+        ctx: the rule's context.
+        archive: the File to make.
+        completed: the File that gets the list of all.
+        segments: list of struct of segment and list, Files.
+        method: how to compress, as for compression_args.
+        options: list of Args: more options of packer join.
+        inputs: list of File that the options name.
+    """
+    args = ctx.actions.args()
+    args.add("--out", archive)
+    args.add("--write-list", completed)
+    pairs = ctx.actions.args()
+    files = []
+    for part in segments:
+        pairs.add_all([part.segment, part.list])
+        files += [part.segment, part.list]
+    _run(
+        ctx,
+        "InitramfsConcat",
+        "Joining the layers of initramfs",
+        "join",
+        [archive, completed],
+        depset(inputs + files),
+        [args, compression_args(ctx, method)] + options + [pairs],
+        tools = [method.compressor] if method.compressor else [],
+    )
+
+def listing_action(ctx, archive, listing, options = []):
+    """Lists what is in an image.
+
+    Args:
+        ctx: the rule's context.
+        archive: the image.
+        listing: the File to write.
+        options: list of options of packer ls.
+    """
+    args = ctx.actions.args()
+    args.add_all(options)
+    args.add("--out", listing)
+    args.add(archive)
+    _run(ctx, "InitramfsListing", "Listing initramfs", "ls", [listing], [archive], [args])
+
+def lint_action(ctx, archive, report, rules, arch, origins = None):
+    """Checks that a kernel unpacks all of an image and can start it.
+
+    Args:
+        ctx: the rule's context.
+        archive: the image.
+        report: the File to write.
+        rules: dict of a rule's id to "off", "warning" or "error".
+        arch: the architecture that programs must be for, or None.
+        origins: the completed list, for the labels in messages, or None.
+    """
+    args = ctx.actions.args()
+    for rule, severity in rules.items():
+        args.add("--" + severity, rule)
+    if arch:
+        args.add("--arch", arch)
+    if origins:
+        args.add("--origins", origins)
+    args.add("--out", report)
+    args.add(archive)
+    _run(
+        ctx,
+        "InitramfsLint",
+        "Checking initramfs",
+        "lint",
+        [report],
+        [archive] + ([origins] if origins else []),
+        [args],
+    )
+
+def diff_action(ctx, old, new, out):
+    """Says how two images differ.
+
+    Args:
+        ctx: the rule's context.
+        old: an image.
+        new: another one.
+        out: the File to write.
+    """
+    args = ctx.actions.args()
+    args.add("--out", out)
+    args.add_all([old, new])
+    _run(ctx, "InitramfsDiff", "Comparing initramfs", "diff", [out], [old, new], [args])

@@ -1,0 +1,175 @@
+"""Tests of what is in an image."""
+
+load(":pack.bzl", "listing_action")
+load(":paths.bzl", "label_text", "rlocation_path")
+load(":providers.bzl", "InitramfsInfo")
+load(":toolchains.bzl", "PACKER_TOOLCHAIN_TYPE")
+
+_TOOL_ATTRS = {
+    "image": attr.label(
+        doc = "The initramfs.",
+        mandatory = True,
+        providers = [InitramfsInfo],
+    ),
+    "_tool": attr.label(
+        cfg = "exec",
+        default = Label("//tools/imagetest"),
+        executable = True,
+    ),
+}
+
+def _executable(ctx, config, files):
+    """The providers of a target that runs the tool, which reads what lies beside it under its own name."""
+    executable = ctx.actions.declare_file(ctx.label.name)
+    written = ctx.actions.declare_file(ctx.label.name + ".json")
+    ctx.actions.symlink(
+        is_executable = True,
+        output = executable,
+        target_file = ctx.executable._tool,
+    )
+    ctx.actions.write(written, json.encode_indent(config) + "\n")
+    runfiles = ctx.runfiles([written] + files)
+    return [DefaultInfo(
+        executable = executable,
+        files = depset([executable]),
+        runfiles = runfiles.merge(ctx.attr._tool[DefaultInfo].default_runfiles),
+    )]
+
+def _listing(ctx):
+    listing = ctx.actions.declare_file(ctx.label.name + ".listing")
+    listing_action(ctx, ctx.attr.image[InitramfsInfo].archive, listing)
+    return listing
+
+def _golden(ctx, update):
+    listing = _listing(ctx)
+    golden = ctx.file.golden
+    if not golden.is_source:
+        fail("%s: golden: %s is not in the source tree: name the file that is checked in" % (label_text(ctx.label), golden.short_path))
+    return _executable(ctx, {"golden": {
+        "got": rlocation_path(ctx.workspace_name, listing),
+        "source": golden.short_path,
+        "update": update,
+        "update_label": ctx.attr.update_label,
+        "want": rlocation_path(ctx.workspace_name, golden),
+    }}, [listing, golden])
+
+_GOLDEN_ATTRS = _TOOL_ATTRS | {
+    "golden": attr.label(
+        allow_single_file = True,
+        mandatory = True,
+    ),
+    "update_label": attr.string(),
+}
+
+_listing_test = rule(
+    implementation = lambda ctx: _golden(ctx, update = False),
+    attrs = _GOLDEN_ATTRS,
+    test = True,
+    toolchains = [PACKER_TOOLCHAIN_TYPE],
+)
+
+_listing_update = rule(
+    implementation = lambda ctx: _golden(ctx, update = True),
+    attrs = _GOLDEN_ATTRS,
+    executable = True,
+    toolchains = [PACKER_TOOLCHAIN_TYPE],
+)
+
+def initramfs_listing_test(name, image, golden, **kwargs):
+    """Checks that the listing of an image is a file that is checked in.
+
+    Reviewers see what changes in an image as a change of that file. When the image is as it
+    should be, `bazel run` of `NAME.update` writes the file.
+
+    Example:
+
+        initramfs_listing_test(
+            name = "image_listing_test",
+            golden = "image.listing",
+            image = ":image",
+        )
+
+    Args:
+        name: the test's name.
+        image: an initramfs.
+        golden: the file, in the source tree; it may be empty to begin with.
+        **kwargs: what any test has: tags, size, visibility...
+    """
+    label = native.package_relative_label(name + ".update")
+    _listing_test(
+        name = name,
+        golden = golden,
+        image = image,
+        update_label = label_text(label),
+        **kwargs
+    )
+    _listing_update(
+        name = name + ".update",
+        testonly = True,
+        golden = golden,
+        image = image,
+        tags = ["manual"],
+        visibility = ["//visibility:private"],
+    )
+
+_UNITS = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+
+def _parse_size(origin, attribute, text):
+    """The bytes that a text such as 1500, 12KiB or 4 MiB says."""
+    number, factor = text, 1
+    for unit, bytes_of_unit in _UNITS.items():
+        if text.endswith(unit):
+            number, factor = text.removesuffix(unit).strip(), bytes_of_unit
+    if not number.isdigit():
+        fail("%s: %s: %r is no size: want bytes, or such as 12KiB or 4MiB" % (origin, attribute, text))
+    return int(number) * factor
+
+def _size_test_impl(ctx):
+    origin = label_text(ctx.label)
+    if not ctx.attr.max_size and not ctx.attr.max_size_of:
+        fail("%s: give it a max_size or a max_size_of" % origin)
+    for pattern in ctx.attr.max_size_of:
+        if not pattern.startswith("/"):
+            fail("%s: max_size_of: %r is not absolute: write %r" % (origin, pattern, "/" + pattern))
+    image = ctx.attr.image[InitramfsInfo]
+    entries = ctx.actions.declare_file(ctx.label.name + ".entries.json")
+    listing_action(ctx, image.archive, entries, ["--json"])
+    files = [image.archive, entries] + ([image.list] if image.list else [])
+    return _executable(ctx, {"size": {
+        "entries": rlocation_path(ctx.workspace_name, entries),
+        "image": rlocation_path(ctx.workspace_name, image.archive),
+        "list": rlocation_path(ctx.workspace_name, image.list) if image.list else "",
+        "max_by_glob": {
+            pattern: _parse_size(origin, "max_size_of", text)
+            for pattern, text in ctx.attr.max_size_of.items()
+        },
+        "max_bytes": _parse_size(origin, "max_size", ctx.attr.max_size) if ctx.attr.max_size else -1,
+    }}, files)
+
+initramfs_size_test = rule(
+    implementation = _size_test_impl,
+    attrs = _TOOL_ATTRS | {
+        "max_size": attr.string(
+            doc = """The most that the image may have, compressed as it is: bytes, or such as "12KiB" or "4MiB".""",
+        ),
+        "max_size_of": attr.string_dict(
+            doc = """The most that files may have together, before compression, by a path or glob:
+`{"/lib/modules/**": "8MiB"}`. `*` and `?` stop at a slash, `**` does not. One that matches nothing is an error.""",
+        ),
+    },
+    doc = """Holds an image to budgets of bytes.
+
+Example:
+
+    initramfs_size_test(
+        name = "image_size_test",
+        image = ":image",
+        max_size = "4MiB",
+        max_size_of = {"/lib/modules/**": "8MiB"},
+    )
+
+Where one is not kept, the test prints the largest files with the labels of their targets.
+""",
+    test = True,
+    toolchains = [PACKER_TOOLCHAIN_TYPE],
+)

@@ -1,0 +1,93 @@
+package expectation
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func TestReadErrors(t *testing.T) {
+	for line, want := range map[string]string{
+		"run/pipe pipe":         `line 3: "run/pipe" is no absolute path`,
+		"/a":                    "line 3: /a: want one of file, dir,",
+		"/a fifo":               "line 3: /a: want one of file, dir,",
+		"/a file size:3":        `line 3: /a: "size:3" is nothing that can be known of "file"`,
+		"/a absent mode=0":      `line 3: /a: "mode=0" is nothing that can be known of "absent"`,
+		"/a run mode=0755":      `line 3: /a: "mode=0755" is nothing that can be known of "run"`,
+		`/a file text="a"`:      `line 3: /a: "\"a\"" cannot be read`,
+		`/a\40b file`:           `line 3: "/a\\40b" cannot be read`,
+		"/a file mode=0755 x=1": `line 3: /a: "x=1" is nothing`,
+	} {
+		_, err := Read(strings.NewReader("# first\n\n" + line + "\n/b dir\n"))
+		if err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", line, err, want)
+		}
+	}
+}
+
+func TestCompare(t *testing.T) {
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(os.WriteFile(at("a b"), []byte("text\n"), 0o600))
+	must(os.Chtimes(at("a b"), time.Unix(7, 0), time.Unix(7, 0)))
+	must(os.Link(at("a b"), at("link")))
+	must(os.WriteFile(at("other"), []byte("text\n"), 0o600))
+	must(os.Symlink("no where", at("slink")))
+	must(syscall.Mkfifo(at("pipe"), 0o600))
+	must(os.WriteFile(at("program"), []byte("#!/bin/sh\necho $0 runs\nexit $(($#))\n"), 0o700))
+	must(os.WriteFile(at("fails"), []byte("#!/bin/sh\necho no >&2\nexit 3\n"), 0o700))
+
+	const digest = "b9e68e1bea3e5b19ca6b2f98b73a54b73daafaa250484902e09982e07a12e733"
+	for _, test := range []struct {
+		line string
+		want []string // the faults
+	}{
+		{`D/a\040b file mode=600 nlink=2 size=5 mtime=7 text=text\n same=D/link`, nil},
+		{`D/a\040b file mode=0644 nlink=1 size=4 mtime=8 text=text same=D/other`, []string{
+			`mode="0600"`, `nlink="2"`, `size="5"`, `mtime="7"`, `text="text\n"`, "D/other is another file",
+		}},
+		{fmt.Sprintf("D/other file uid=%d gid=%d", os.Getuid(), os.Getgid()), nil},
+		{"D/other file uid=77777 gid=88888", []string{fmt.Sprintf(`uid="%d"`, os.Getuid()), fmt.Sprintf(`gid="%d"`, os.Getgid())}},
+		{"D/other file sha256=" + digest, nil},
+		{"D/other file sha256=" + digest[1:], []string{`sha256="` + digest + `"`}},
+		{"D/other file same=D/gone", []string{"lstat D/gone: no such file or directory"}},
+		{`D/slink slink target=no\040where`, nil},
+		{"D/slink slink target=no", []string{`target="no where"`}},
+		{"D/pipe pipe mode=0600", nil},
+		{"D/pipe sock mode=0600", []string{"pipe is there"}},
+		{"D dir names=7", nil},
+		{"D dir names=6", []string{`names="7"`}},
+		{"D/gone absent", nil},
+		{"D/other absent", []string{"file is there"}},
+		{"D/gone file", []string{"no such file or directory"}},
+		{"/dev/null c rdev=1:3", nil},
+		{"/dev/null c rdev=1:5", []string{`rdev="1:3"`}},
+		{"/dev/null b", []string{"c is there"}},
+		{`D/program run text=D/program\040runs\n`, nil},
+		{`D/program run text=walks`, []string{`it prints "D/program runs\n"`}},
+		{"D/fails run", []string{`exit status 3: "no\n"`}},
+	} {
+		expected, err := Read(strings.NewReader(strings.ReplaceAll(test.line, "D", dir)))
+		if err != nil {
+			t.Fatalf("%s: %v", test.line, err)
+		}
+		var faults []string
+		for _, fault := range expected[0].Compare() {
+			faults = append(faults, strings.ReplaceAll(fault.Error(), dir, "D"))
+		}
+		if !slices.Equal(faults, test.want) {
+			t.Errorf("%s: %q, want %q", test.line, faults, test.want)
+		}
+	}
+}

@@ -1,0 +1,61 @@
+// Package raw_test looks into the images that are booted.
+package raw_test
+
+import (
+	"context"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/bazelbuild/rules_go/go/runfiles"
+
+	"github.com/rules-initramfs/rules_initramfs/tools/packer/rootfs"
+)
+
+// maxRaw is the most bytes of an archive that are left uncompressed in one member.
+const maxRaw = 16 << 20
+
+// Members that are not compressed come behind compressed ones, behind each other, where
+// they read like one, and before compressed ones.
+func TestMembers(t *testing.T) {
+	if os.Getenv("IMAGES") == "" {
+		t.Skip("needs the images that Bazel makes: run it with bazel test")
+	}
+	for image := range strings.FieldsSeq(os.Getenv("IMAGES")) {
+		codec, path, _ := strings.Cut(image, "=")
+		all := members(t, path)
+		var got []string
+		for _, m := range all {
+			got = append(got, m.Codec)
+		}
+		want := []string{codec, rootfs.Uncompressed, codec}
+		if len(got) < len(want) || !slices.Equal(got[:len(want)], want) {
+			t.Fatalf("%s: members in %q, want %q first", path, got, want)
+		}
+		if size := all[1].Unpacked; size <= maxRaw {
+			t.Errorf("%s: %d bytes are not compressed: want more than a member has", path, size)
+		}
+	}
+}
+
+func members(t *testing.T, path string) []rootfs.Member {
+	t.Helper()
+	name, err := runfiles.Rlocation(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	image, err := rootfs.Open(context.Background(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer image.Close()
+	for err == nil {
+		_, err = image.Next()
+	}
+	if err != io.EOF {
+		t.Fatal(err)
+	}
+	return image.Members()
+}

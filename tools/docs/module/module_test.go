@@ -1,0 +1,130 @@
+package module
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"regexp"
+	"testing"
+
+	"github.com/bazelbuild/rules_go/go/runfiles"
+	"github.com/google/go-cmp/cmp"
+)
+
+// field is a field of a message, as a number and what the wire has for it.
+func field(number, wire uint64, value string) string {
+	return string([]byte{byte(number<<3 | wire)}) + value
+}
+
+func text(number uint64, value string) string {
+	return field(number, wireBytes, string([]byte{byte(len(value))})+value)
+}
+
+func TestParse(t *testing.T) {
+	attribute := text(1, "size") + text(2, "How large.") + field(3, wireVarint, "\x02") + field(4, wireVarint, "\x01") +
+		text(5, text(1, "AInfo")+text(1, "BInfo")) + text(6, "7")
+	data := text(6, "//x:y.bzl") + text(5, "A file.") +
+		text(1, text(1, "r")+text(3, attribute)+text(5, text(1, "RInfo"))+field(6, wireVarint, "\x01")) +
+		text(2, text(1, "RInfo")+text(3, text(1, "f")+text(2, "A field."))) +
+		text(3, text(1, "m")+text(2, text(1, "kwargs")+field(5, wireVarint, "\x05"))+text(4, text(1, "A text."))) +
+		text(7, text(1, "e")+text(2, "An extension.")) +
+		field(15, wireFixed32, "1234") + field(14, wireFixed64, "12345678")
+	got, err := Parse([]byte(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &Module{
+		File: "//x:y.bzl", Doc: "A file.",
+		Rules: []Rule{{Name: "r", Provides: []string{"RInfo"}, Test: true, Attributes: []Attribute{{
+			Name: "size", Doc: "How large.", Type: Int, Mandatory: true, Default: "7",
+			Providers: [][]string{{"AInfo", "BInfo"}},
+		}}}},
+		Providers:  []Provider{{Name: "RInfo", Fields: []Field{{"f", "A field."}}}},
+		Functions:  []Function{{Name: "m", Returns: "A text.", Parameters: []Parameter{{Name: "kwargs", Role: Kwargs}}}},
+		Extensions: []Extension{{"e", "An extension."}},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error("(-want +got)\n" + diff)
+	}
+	for n := range data {
+		// Shorter messages may be whole ones; none is read past its end.
+		_, _ = Parse([]byte(data[:n]))
+	}
+}
+
+func TestParseFaults(t *testing.T) {
+	for name, data := range map[string]string{
+		"empty":             "",
+		"tag cut off":       "\x80",
+		"number cut off":    "\x08\x80",
+		"string cut off":    "\x32\x05abc",
+		"length over 2^63":  "\x32\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
+		"fixed cut off":     "\x0d123",
+		"no such wire type": "\x0f",
+		"inner message":     text(6, "//x:y.bzl") + text(1, "\x0a\x05abc"),
+	} {
+		if m, err := Parse([]byte(data)); err == nil {
+			t.Errorf("%s: got %+v, want an error", name, m)
+		}
+	}
+}
+
+// The judge is Bazel, which writes the same documentation as text.
+var names = regexp.MustCompile(`(?m)^  (rule|provider|function|extension)_name: "(.*)"|^    name: "(.*)"|^    type: (.*)`)
+
+var typeWords = map[Type]string{
+	Name: "NAME", Int: "INT", Label: "LABEL", String: "STRING", StringList: "STRING_LIST", LabelList: "LABEL_LIST",
+	Bool: "BOOLEAN", LabelKeyedStringDict: "LABEL_STRING_DICT", StringDict: "STRING_DICT",
+	StringKeyedLabelDict: "LABEL_DICT_UNARY",
+}
+
+func TestParseBazel(t *testing.T) {
+	if os.Getenv("DEFS_BINARY") == "" {
+		t.Skip("only with Bazel")
+	}
+	m, err := Parse(read(t, "DEFS_BINARY"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want bytes.Buffer
+	// The origin of what is documented has a name at the same depth.
+	plain := regexp.MustCompile(`(?m)^  origin_key \{\n.*\n.*\n  \}\n`).ReplaceAll(read(t, "DEFS_TEXT"), nil)
+	for _, match := range names.FindAllSubmatch(plain, -1) {
+		fmt.Fprintf(&want, "%s%s%s%s\n", match[1], match[2], match[3], match[4])
+	}
+	var got bytes.Buffer
+	for _, r := range m.Rules {
+		fmt.Fprintf(&got, "rule%s\n", r.Name)
+		for _, a := range r.Attributes {
+			fmt.Fprintf(&got, "%s\n%s\n", a.Name, typeWords[a.Type])
+		}
+	}
+	for _, p := range m.Providers {
+		fmt.Fprintf(&got, "provider%s\n", p.Name)
+		for _, f := range p.Fields {
+			fmt.Fprintln(&got, f.Name)
+		}
+	}
+	for _, f := range m.Functions {
+		fmt.Fprintf(&got, "function%s\n", f.Name)
+		for _, p := range f.Parameters {
+			fmt.Fprintln(&got, p.Name)
+		}
+	}
+	if diff := cmp.Diff(want.String(), got.String()); diff != "" {
+		t.Error("(-what Bazel writes as text, +what is read)\n" + diff)
+	}
+}
+
+func read(t *testing.T, variable string) []byte {
+	t.Helper()
+	name, err := runfiles.Rlocation(os.Getenv(variable))
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}

@@ -1,0 +1,75 @@
+// Imagetest compares what is in an image with what should be: with a golden
+// listing, or with budgets of bytes. It is the executable behind the rules
+// initramfs_listing_test and initramfs_size_test.
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/bazelbuild/rules_go/go/runfiles"
+	"github.com/rules-initramfs/rules_initramfs/tools/imagetest/golden"
+	"github.com/rules-initramfs/rules_initramfs/tools/imagetest/size"
+)
+
+const usage = `Usage: %[1]s
+
+Does what the file %[1]s.json says, which the rules write.
+
+Exit status: 0 the image is as it should be, 1 it is not, 2 wrong usage or an
+unreadable configuration.
+`
+
+// config is what to do: one of these.
+type config struct {
+	Golden *golden.Test `json:"golden"`
+	Size   *size.Test   `json:"size"`
+}
+
+func main() { os.Exit(run(os.Args)) }
+
+func run(args []string) int {
+	switch {
+	case len(args) == 2 && (args[1] == "--help" || args[1] == "-h"):
+		fmt.Printf(usage, args[0])
+		return 0
+	case len(args) > 1:
+		fmt.Fprintf(os.Stderr, usage, args[0])
+		return 2
+	}
+	c, err := read(args[0] + ".json")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "imagetest:", err)
+		return 2
+	}
+	var ok bool
+	if c.Golden != nil {
+		ok, err = c.Golden.Run(os.Stdout, runfiles.Rlocation)
+	} else {
+		ok, err = c.Size.Run(os.Stdout, runfiles.Rlocation)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "imagetest:", err)
+	}
+	if err != nil || !ok {
+		return 1
+	}
+	return 0
+}
+
+func read(name string) (*config, error) {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	var c config
+	if err := json.Unmarshal(text, &c); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if (c.Golden == nil) == (c.Size == nil) {
+		return nil, errors.New(name + ": want golden or size")
+	}
+	return &c, nil
+}

@@ -1,0 +1,48 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"runtime"
+
+	"github.com/rules-initramfs/rules_initramfs/tools/packer/compress"
+	"github.com/rules-initramfs/rules_initramfs/tools/packer/pack"
+)
+
+const joinHelp = `Usage: packer join --out FILE [OPTION...] SEGMENT LIST [SEGMENT LIST]...
+
+Joins the layers of an image: each is a SEGMENT that packer pack --layer has
+written, and the LIST of what is in it (--write-list). The segments are copied as
+they are. The lists tell whether the layers fit together: a path that two layers
+give is an error, unless the later one replaces it.
+
+On an error the exit code is 1 and FILE is as it was; wrong usage exits with 2.
+
+Options:
+`
+
+func runJoin(ctx context.Context, args []string) error {
+	opts := pack.Options{SegmentSize: compress.DefaultSegmentSize, Jobs: runtime.GOMAXPROCS(0)}
+	flags := flag.NewFlagSet("packer join", flag.ContinueOnError)
+	flags.StringVar(&opts.Out, "out", "", "write the image to `FILE`")
+	flags.StringVar(&opts.ListOut, "write-list", "", "write the list of what is in the image to `FILE`")
+	addMethodFlags(flags, &opts)
+	addFormatFlags(flags, &opts)
+	addFrameFlags(flags, &opts)
+	if err := parseFlags(flags, joinHelp, args); err != nil {
+		return err
+	}
+	switch {
+	case opts.Out == "":
+		return usageFault(flags, "no --out FILE")
+	case bothMethods(flags):
+		return usageFault(flags, "--compress and --compressor: want one of them")
+	case flags.NArg() == 0 || flags.NArg()%2 != 0:
+		return usageFault(flags, "want SEGMENT LIST for each layer")
+	}
+	var layers []pack.Layer
+	for i := 0; i < flags.NArg(); i += 2 {
+		layers = append(layers, pack.Layer{Segment: flags.Arg(i), List: flags.Arg(i + 1)})
+	}
+	return pack.Join(ctx, layers, opts)
+}

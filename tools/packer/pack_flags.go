@@ -1,0 +1,59 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/rules-initramfs/rules_initramfs/tools/packer/compress"
+	"github.com/rules-initramfs/rules_initramfs/tools/packer/pack"
+)
+
+// addMethodFlags adds the flags that say how to compress.
+func addMethodFlags(flags *flag.FlagSet, opts *pack.Options) {
+	flags.Func("compress", "compress with `CODEC[:LEVEL]`: "+strings.Join(compress.Names(), ", ")+" (default none)",
+		func(text string) (err error) {
+			opts.Method, err = compress.Parse(text)
+			return err
+		})
+	flags.Func("compressor", "compress with a program, such as 'zstd -19': `COMMAND` compresses standard input to standard output and runs without a shell",
+		func(text string) (err error) {
+			opts.Method, err = compress.ParseProgram(text)
+			return err
+		})
+}
+
+// bothMethods tells whether the flags say twice how to compress.
+func bothMethods(flags *flag.FlagSet) bool {
+	given := 0
+	flags.Visit(func(f *flag.Flag) {
+		if f.Name == "compress" || f.Name == "compressor" {
+			given++
+		}
+	})
+	return given > 1
+}
+
+// addFormatFlags adds the flags that say what every record of an archive is like.
+func addFormatFlags(flags *flag.FlagSet, opts *pack.Options) {
+	flags.Func("mtime", "the time of every entry, in `SECONDS` since 1970 (default 0)", func(text string) error {
+		mtime, err := strconv.ParseUint(text, 10, 32)
+		opts.MTime = uint32(mtime)
+		if err != nil {
+			return fmt.Errorf("want 0 to 4294967295")
+		}
+		return nil
+	})
+	flags.BoolVar(&opts.Checksum, "checksum", false, "add a sum over the content of each file, which the kernel checks")
+}
+
+// addFrameFlags adds the flags that say what is around an archive.
+func addFrameFlags(flags *flag.FlagSet, opts *pack.Options) {
+	flags.Func("prepend", "begin the image with `FILE` as it is: an early archive, not compressed, such as microcode; may be repeated",
+		func(name string) error {
+			opts.Prepend = append(opts.Prepend, name)
+			return nil
+		})
+	flags.StringVar(&opts.Bootconfig, "bootconfig", "", "end the image with the boot configuration in `FILE`")
+}
