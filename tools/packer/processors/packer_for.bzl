@@ -1,5 +1,6 @@
 """The packer, built for a processor that is not the one of the test."""
 
+# buildifier: disable=bzl-visibility
 load("//rules/private:platform_transition.bzl", "PLATFORM_ATTRS", "platform_transition")
 
 def _packer_for_impl(ctx):
