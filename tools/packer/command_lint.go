@@ -148,19 +148,7 @@ func readOrigins(name string) (map[string]string, error) {
 		return nil, err
 	}
 	defer file.Close()
-	origins := map[string]string{}
-	for p := list.NewParser(file, list.Options{Name: name, Origins: true}); ; {
-		e, _, err := p.Next()
-		if err == io.EOF {
-			return origins, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		for _, name := range e.Names() {
-			origins[rootfs.CleanPath(name)] = e.Pos.Origin
-		}
-	}
+	return list.Origins(file, name)
 }
 
 func readKernelConfig(name string) (*lint.Kernel, error) {

@@ -10,6 +10,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"path"
 	"slices"
 
 	"github.com/rules-initramfs/rules_initramfs/tools/packer/glob"
@@ -134,12 +135,12 @@ func (t *Test) files(rlocation func(string) (string, error)) ([]file, error) {
 			e.Name = string(e.NameBytes)
 		}
 		if e.Type == list.File.String() && e.Size > 0 {
-			files = append(files, file{"/" + e.Name, e.Size, origins[e.Name]})
+			files = append(files, file{"/" + e.Name, e.Size, origins[path.Clean("/"+e.Name)]})
 		}
 	}
 }
 
-// origins returns the label of each name's target.
+// origins returns the labels of the entries' targets, by their paths.
 func (t *Test) origins(rlocation func(string) (string, error)) (map[string]string, error) {
 	if t.List == "" {
 		return nil, nil
@@ -153,17 +154,5 @@ func (t *Test) origins(rlocation func(string) (string, error)) (map[string]strin
 		return nil, err
 	}
 	defer in.Close()
-	origins := map[string]string{}
-	for p := list.NewParser(in, list.Options{Name: name, Origins: true}); ; {
-		e, _, err := p.Next()
-		if err == io.EOF {
-			return origins, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		for _, name := range e.Names() {
-			origins[name] = e.Pos.Origin
-		}
-	}
+	return list.Origins(in, name)
 }
