@@ -10,7 +10,12 @@ load(
     _initramfs_import = "initramfs_import",
     _initramfs_layer = "initramfs_layer",
 )
-load("//rules:kernel.bzl", _kernel_import = "kernel_import")
+load(
+    "//rules:kernel.bzl",
+    _kernel_build = "kernel_build",
+    _kernel_image = "kernel_image",
+    _kernel_import = "kernel_import",
+)
 load(
     "//rules:providers.bzl",
     _InitramfsInfo = "InitramfsInfo",
@@ -36,6 +41,8 @@ initramfs_listing_test = _initramfs_listing_test
 initramfs_size_test = _initramfs_size_test
 
 # Kernels
+kernel_build = _kernel_build
+kernel_image = _kernel_image
 kernel_import = _kernel_import
 
 # Boots

@@ -1,6 +1,16 @@
 """Module extensions."""
 
+load("//rules/private:host_compilers.bzl", "host_compilers")
 load("//rules/private:host_qemu.bzl", "host_qemu")
+
+def _kernel_compilers_impl(mctx):
+    host_compilers(name = "rules_initramfs_compilers")
+    return mctx.extension_metadata(reproducible = False)
+
+kernel_compilers = module_extension(
+    implementation = _kernel_compilers_impl,
+    doc = "The compilers on PATH that make kernels, as toolchains in @rules_initramfs_compilers.",
+)
 
 def _qemu_impl(mctx):
     host_qemu(name = "rules_initramfs_qemu")

@@ -1,5 +1,9 @@
 """Kernels."""
 
+load("//rules/private:kernel_build.bzl", _kernel_build = "kernel_build")
+load("//rules/private:kernel_image.bzl", _kernel_image = "kernel_image")
 load("//rules/private:kernel_import.bzl", _kernel_import = "kernel_import")
 
+kernel_build = _kernel_build
+kernel_image = _kernel_image
 kernel_import = _kernel_import

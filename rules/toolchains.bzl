@@ -2,9 +2,11 @@
 
 load(
     "//rules/private:toolchains.bzl",
+    _kernel_toolchain = "kernel_toolchain",
     _packer_toolchain = "packer_toolchain",
     _qemu_toolchain = "qemu_toolchain",
 )
 
+kernel_toolchain = _kernel_toolchain
 packer_toolchain = _packer_toolchain
 qemu_toolchain = _qemu_toolchain

@@ -1,9 +1,24 @@
 """The architectures of guests: all that the rules know of them, a row each."""
 
 ARCHS = {
-    "arm64": struct(cpu = "@platforms//cpu:aarch64", qemu = "qemu-system-aarch64"),
-    "riscv64": struct(cpu = "@platforms//cpu:riscv64", qemu = "qemu-system-riscv64"),
-    "x86_64": struct(cpu = "@platforms//cpu:x86_64", qemu = "qemu-system-x86_64"),
+    "arm64": struct(
+        cpu = "@platforms//cpu:aarch64",
+        cross_compile = "aarch64-linux-gnu-",
+        image = "Image",
+        qemu = "qemu-system-aarch64",
+    ),
+    "riscv64": struct(
+        cpu = "@platforms//cpu:riscv64",
+        cross_compile = "riscv64-linux-gnu-",
+        image = "Image",
+        qemu = "qemu-system-riscv64",
+    ),
+    "x86_64": struct(
+        cpu = "@platforms//cpu:x86_64",
+        cross_compile = "x86_64-linux-gnu-",
+        image = "bzImage",
+        qemu = "qemu-system-x86_64",
+    ),
 }
 
 # For rules that ask target_arch.

@@ -21,8 +21,7 @@ machine is stopped when the last one has. Without any, the guest must end by its
         doc = "Regular expressions (RE2) of which no line of the console may match one. A kernel panic is one in any case.",
     ),
     "initramfs": attr.label(
-        doc = "The initramfs.",
-        mandatory = True,
+        doc = "The initramfs. Without one there is what is linked into the kernel; with one both are unpacked, this one last.",
         providers = [InitramfsInfo],
     ),
     "kernel": attr.label(
@@ -46,7 +45,7 @@ machine is stopped when the last one has. Without any, the guest must end by its
 
 def _boot(ctx, interactive):
     kernel = ctx.attr.kernel[KernelInfo]
-    archive = ctx.attr.initramfs[InitramfsInfo].archive
+    archives = [ctx.attr.initramfs[InitramfsInfo].archive] if ctx.attr.initramfs else []
     qemu = ctx.toolchains[QEMU_TOOLCHAIN_TYPE]
 
     # The runner reads what lies beside it under its own name.
@@ -63,7 +62,7 @@ def _boot(ctx, interactive):
         "cpus": ctx.attr.cpus,
         "expect": ctx.attr.expect,
         "forbid": ctx.attr.forbid,
-        "initramfs": [rlocation_path(ctx.workspace_name, archive)],
+        "initramfs": [rlocation_path(ctx.workspace_name, archive) for archive in archives],
         "interactive": interactive,
         "kernel": rlocation_path(ctx.workspace_name, kernel.image),
         "label": label_text(ctx.label),
@@ -72,7 +71,7 @@ def _boot(ctx, interactive):
         "qemu_version": qemu.version,
         "time_limit_s": ctx.attr.time_limit,
     }) + "\n")
-    runfiles = ctx.runfiles([config, kernel.image, archive])
+    runfiles = ctx.runfiles([config, kernel.image] + archives)
     return [DefaultInfo(
         executable = executable,
         files = depset([executable]),

@@ -10,6 +10,7 @@ def _kernel_import_impl(ctx):
             arch = target_arch(ctx),
             config = ctx.file.config,
             image = ctx.file.image,
+            modules = None,
             objects = None,
             release = ctx.attr.release or None,
             vmlinux = ctx.file.vmlinux,

@@ -28,8 +28,9 @@ KernelInfo = provider(
         "arch": "string: x86_64, arm64 or riscv64.",
         "config": "File or None: its .config.",
         "image": "File: what a boot loader starts (bzImage, Image).",
+        "modules": "File or None: a folder with lib/modules/RELEASE, which is empty where the kernel has none.",
         "objects": "File or None: what is needed to link it anew.",
-        "release": "string or None: what uname -r says.",
+        "release": "string or None: what uname -r says, if that is known before the kernel is built.",
         "vmlinux": "File or None: the ELF image with its symbols.",
     },
 )

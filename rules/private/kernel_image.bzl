@@ -1,0 +1,111 @@
+"""Kernels with an initramfs linked in."""
+
+load(":kbuild.bzl", "KBUILD_ATTRS", "kbuild_action")
+load(":paths.bzl", "label_text")
+load(":platform_transition.bzl", "PLATFORM_ATTRS", "platform_transition")
+load(":providers.bzl", "InitramfsInfo", "KernelInfo")
+load(":toolchains.bzl", "KERNEL_TOOLCHAIN_TYPE")
+
+def _link_resources(_os, _inputs):
+    return {
+        "cpu": 2,
+        "memory": 512,
+    }
+
+def _link(ctx, kernel, archive, image, vmlinux, config):
+    log = ctx.actions.declare_file(ctx.label.name + "/kbuild.log")
+    args = ctx.actions.args()
+    args.add("--objects", kernel.objects)
+    args.add("--initramfs", archive)
+    args.add("--image", image)
+    args.add("--vmlinux", vmlinux)
+    args.add("--config", config)
+    args.add("--log", log)
+    kbuild_action(
+        ctx,
+        "KernelLink",
+        "Linking initramfs into kernel",
+        "link",
+        kernel.arch,
+        args,
+        inputs = [kernel.objects, archive],
+        outputs = [image, vmlinux, config, log],
+        resource_set = _link_resources,
+    )
+    return [log]
+
+def _copy(ctx, kernel, image, vmlinux, config):
+    for output, file in [(image, kernel.image), (vmlinux, kernel.vmlinux), (config, kernel.config)]:
+        ctx.actions.symlink(output = output, target_file = file)
+    return []
+
+def _kernel_image_impl(ctx):
+    kernel = ctx.attr.kernel[KernelInfo]
+    if not kernel.objects:
+        fail("%s: %s was built elsewhere and cannot be linked anew: give a kernel_build, or boot it with the initramfs beside it" % (
+            label_text(ctx.label),
+            label_text(ctx.attr.kernel.label),
+        ))
+
+    def declare(name):
+        return ctx.actions.declare_file("%s/%s" % (ctx.label.name, name))
+
+    image = declare(kernel.image.basename)
+    vmlinux = declare("vmlinux")
+    config = declare("config")
+    if ctx.attr.initramfs:
+        log = _link(ctx, kernel, ctx.attr.initramfs[InitramfsInfo].archive, image, vmlinux, config)
+    else:
+        log = _copy(ctx, kernel, image, vmlinux, config)
+    return [
+        DefaultInfo(files = depset([image])),
+        KernelInfo(
+            arch = kernel.arch,
+            config = config,
+            image = image,
+            modules = kernel.modules,
+            objects = kernel.objects,
+            release = kernel.release,
+            vmlinux = vmlinux,
+        ),
+        OutputGroupInfo(
+            config = depset([config]),
+            log = depset(log),
+            vmlinux = depset([vmlinux]),
+        ),
+    ]
+
+kernel_image = rule(
+    implementation = _kernel_image_impl,
+    attrs = KBUILD_ATTRS | PLATFORM_ATTRS | {
+        "initramfs": attr.label(
+            doc = """The initramfs, linked in as it is. Without one the kernel has what it has by default:
+usr/default_cpio_list, an empty root directory with a console.""",
+            providers = [InitramfsInfo],
+        ),
+        "kernel": attr.label(
+            doc = "The kernel, a `kernel_build`.",
+            mandatory = True,
+            providers = [KernelInfo],
+        ),
+    },
+    cfg = platform_transition,
+    doc = """A kernel with an initramfs linked in, as CONFIG_INITRAMFS_SOURCE does, without compiling it again.
+
+Example:
+
+    kernel_image(
+        name = "linked",
+        initramfs = ":image",
+        kernel = ":kernel",
+    )
+
+It is linked by the kernel's own build out of what `kernel_build` has kept, and is the image which that makes from scratch.
+The kernel must have CONFIG_BLK_DEV_INITRD and the archive's codec (CONFIG_RD_GZIP, CONFIG_RD_ZSTD...): if not, the
+build fails and says which option to add.
+
+The output is the image (bzImage, Image). Output groups: config, log and vmlinux, as kernel_build's.
+""",
+    provides = [KernelInfo],
+    toolchains = [KERNEL_TOOLCHAIN_TYPE],
+)

@@ -1,0 +1,191 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+
+	"github.com/rules-initramfs/rules_initramfs/tools/kernel/config"
+	"github.com/rules-initramfs/rules_initramfs/tools/kernel/kbuild"
+	"github.com/rules-initramfs/rules_initramfs/tools/kernel/snapshot"
+	"github.com/rules-initramfs/rules_initramfs/tools/kernel/source"
+)
+
+const compileHelp = `Usage: kernel compile --arch ARCH --source FILE (--defconfig NAME | --config-file FILE) [OPTION...]
+
+Compiles a kernel and writes what is needed to link it anew with another initramfs.
+
+`
+
+// compilation is what runCompile was asked for.
+type compilation struct {
+	source, defconfig, configFile string
+	patches, fragments            files
+
+	image, vmlinux, config, systemMap, release string
+	modules, objects                           string
+}
+
+func runCompile(ctx context.Context, args []string) error {
+	flags := flag.NewFlagSet("kernel compile", flag.ContinueOnError)
+	common := addBuildFlags(flags)
+	var c compilation
+	flags.StringVar(&c.source, "source", "", "compile the source in the tarball `FILE`")
+	flags.Var(&c.patches, "patch", "apply the patch `FILE`, with -p1; may be given more than once")
+	flags.StringVar(&c.defconfig, "defconfig", "", "begin with the configuration that kbuild calls `NAME`")
+	flags.StringVar(&c.configFile, "config-file", "", "begin with the configuration in `FILE`")
+	flags.Var(&c.fragments, "fragment", "put the values in `FILE` in place of the configuration's; may be given more than once")
+	flags.StringVar(&c.image, "image", "", "write the image to `FILE`")
+	flags.StringVar(&c.vmlinux, "vmlinux", "", "write the ELF image to `FILE`")
+	flags.StringVar(&c.config, "config", "", "write the configuration to `FILE`")
+	flags.StringVar(&c.systemMap, "system-map", "", "write the addresses of the symbols to `FILE`")
+	flags.StringVar(&c.release, "release", "", "write what uname -r says to `FILE`")
+	flags.StringVar(&c.modules, "modules", "", "install the modules into `FOLDER`")
+	flags.StringVar(&c.objects, "objects", "", "write what kernel link needs to `FILE`")
+	if err := parseFlags(flags, compileHelp, args); err != nil {
+		return err
+	}
+	if common.arch == "" || c.source == "" {
+		return usageFault(flags, "want --arch and --source")
+	}
+	if (c.defconfig == "") == (c.configFile == "") {
+		return usageFault(flags, "want one of --defconfig and --config-file")
+	}
+	if err := common.toolchain.CheckCompile(ctx); err != nil {
+		return err
+	}
+	fragments, err := readFragments(c.fragments)
+	if err != nil {
+		return err
+	}
+	return common.withBuild(ctx, func(build *kbuild.Build) error { return c.run(ctx, build, fragments) })
+}
+
+func readFragments(names []string) ([]config.Assignment, error) {
+	var all []config.Assignment
+	for _, name := range names {
+		fragment, err := config.Read(name)
+		if err != nil {
+			return nil, err
+		}
+		for _, a := range fragment {
+			if a.Symbol == config.InitramfsSource && !isDefault(a.Value) {
+				return nil, fmt.Errorf("%s:%d: %w", a.File, a.Line, errInitramfsSource)
+			}
+		}
+		all = append(all, fragment...)
+	}
+	return all, nil
+}
+
+var errInitramfsSource = errors.New(config.InitramfsSource + ": leave it out: kernel_image links an initramfs in")
+
+// isDefault tells whether a kernel with this value of CONFIG_INITRAMFS_SOURCE has its own
+// default initramfs.
+func isDefault(initramfsSource string) bool { return initramfsSource == "n" || initramfsSource == `""` }
+
+func (c *compilation) run(ctx context.Context, build *kbuild.Build, fragments []config.Assignment) error {
+	tree, err := c.unpack(ctx, build)
+	if err != nil {
+		return err
+	}
+	if err := build.Configure(ctx, c.defconfig, c.configFile, fragments); err != nil {
+		return err
+	}
+	values, err := build.Values()
+	if err != nil {
+		return err
+	}
+	if !isDefault(values.Get(config.InitramfsSource)) {
+		return errInitramfsSource
+	}
+	findOption := func(symbol string) *config.Option {
+		return config.FindOption(build.Dir, build.Arch.SrcArch, symbol)
+	}
+	if err := config.Check(values, fragments, findOption); err != nil {
+		return err
+	}
+	modules := values.On("CONFIG_MODULES")
+	if err := build.Compile(ctx, modules); err != nil {
+		return err
+	}
+	if err := c.writeKernel(ctx, build, modules); err != nil {
+		return err
+	}
+	return c.writeObjects(ctx, build, tree, values)
+}
+
+func (c *compilation) unpack(ctx context.Context, build *kbuild.Build) (*source.Tree, error) {
+	tree, err := source.Unpack(ctx, c.source, build.Dir, build.Toolchain.LookPath)
+	if err != nil {
+		return nil, err
+	}
+	if err := tree.Check(build.Arch.SrcArch); err != nil {
+		return nil, fmt.Errorf("%s: %w", c.source, err)
+	}
+	for _, patch := range c.patches {
+		if err := tree.Patch(ctx, patch, build.Toolchain.LookPath); err != nil {
+			return nil, err
+		}
+	}
+	return tree, nil
+}
+
+func (c *compilation) writeKernel(ctx context.Context, build *kbuild.Build, modules bool) error {
+	if c.modules != "" {
+		if err := os.MkdirAll(c.modules, 0o755); err != nil {
+			return err
+		}
+	}
+	if c.modules != "" && modules {
+		if err := build.InstallModules(ctx, c.modules); err != nil {
+			return err
+		}
+	}
+	return copyOutputs(build, []output{
+		{c.image, build.Arch.Image},
+		{c.vmlinux, "vmlinux"},
+		{c.config, kbuild.ConfigFile},
+		{c.systemMap, "System.map"},
+		{c.release, "include/config/kernel.release"},
+	})
+}
+
+// writeObjects writes what another link needs. Nothing but a link can be done with the folder
+// after it.
+func (c *compilation) writeObjects(ctx context.Context, build *kbuild.Build, tree *source.Tree, values config.Values) (err error) {
+	if c.objects == "" {
+		return nil
+	}
+	// A kernel without an initramfs has no option for its source; its objects serve to say so.
+	if values.On(config.Initrd) {
+		if err := build.PrepareLink(ctx); err != nil {
+			return err
+		}
+	}
+	folder := &snapshot.Folder{
+		Dir:     build.Dir,
+		Source:  tree.Files,
+		Image:   build.Arch.Image,
+		Tools:   kbuild.Tools,
+		Modules: values.On("CONFIG_TRIM_UNUSED_KSYMS"),
+	}
+	names, err := folder.Prune()
+	if err != nil {
+		return err
+	}
+	file, err := os.Create(c.objects)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err = errors.Join(err, file.Close()); err != nil {
+			os.Remove(c.objects)
+		}
+	}()
+	out := bufio.NewWriterSize(file, 1<<20)
+	return errors.Join(snapshot.Pack(out, build.Dir, build.Arch.Name, names), out.Flush())
+}

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/rules-initramfs/rules_initramfs/tools/kernel/kbuild"
+)
+
+// parseFlags parses the arguments of a command with this help, none of which may be left.
+func parseFlags(flags *flag.FlagSet, help string, args []string) error {
+	flags.Usage = func() {
+		fmt.Fprint(flags.Output(), help)
+		flags.PrintDefaults()
+	}
+	for _, arg := range args {
+		if arg == "-h" || arg == "-help" || arg == "--help" {
+			flags.SetOutput(os.Stdout) // help that was asked for is a result
+		}
+	}
+	switch err := flags.Parse(args); err {
+	case nil:
+	case flag.ErrHelp:
+		return err
+	default:
+		return errUsage
+	}
+	if flags.NArg() > 0 {
+		return usageFault(flags, "unexpected argument %q", flags.Arg(0))
+	}
+	return nil
+}
+
+// usageFault reports wrong usage of the command that has the flags.
+func usageFault(flags *flag.FlagSet, format string, args ...any) error {
+	fmt.Fprintf(os.Stderr, "%s: %s; see %[1]s --help\n", flags.Name(), fmt.Sprintf(format, args...))
+	return errUsage
+}
+
+// files is a flag that may be given more than once.
+type files []string
+
+func (f *files) String() string { return strings.Join(*f, " ") }
+
+func (f *files) Set(name string) error {
+	*f = append(*f, name)
+	return nil
+}
+
+// buildFlags are those that compile and link share.
+type buildFlags struct {
+	arch      string
+	toolchain kbuild.Toolchain
+	jobs      int
+	work      string
+	log       string
+}
+
+func addBuildFlags(flags *flag.FlagSet) *buildFlags {
+	b := &buildFlags{}
+	flags.StringVar(&b.arch, "arch", "", "build for `ARCH`: x86_64, arm64 or riscv64")
+	flags.StringVar(&b.toolchain.Path, "path", os.Getenv("PATH"), "look for programs in these `FOLDERS`, a colon between two; by default $PATH")
+	flags.StringVar(&b.toolchain.Cross, "cross-compile", "", "put `PREFIX` before the names of the compiler's programs, such as aarch64-linux-gnu-")
+	flags.StringVar(&b.toolchain.CompilerVersion, "compiler-version", "", "fail if the first line of gcc --version is another `TEXT`")
+	flags.StringVar(&b.toolchain.LinkerVersion, "linker-version", "", "fail if the first line of ld --version is another `TEXT`")
+	flags.IntVar(&b.jobs, "jobs", runtime.NumCPU(), "run `N` commands at once")
+	flags.StringVar(&b.work, "work", ".", "make the build folder in `FOLDER`; it is removed in the end")
+	flags.StringVar(&b.log, "log", "", "write what kbuild prints to `FILE`")
+	return b
+}
+
+// withBuild makes a build folder, and removes it after use.
+func (f *buildFlags) withBuild(ctx context.Context, use func(*kbuild.Build) error) error {
+	arch, err := kbuild.FindArch(f.arch)
+	if err != nil {
+		return err
+	}
+	work, err := filepath.Abs(f.work)
+	if err != nil {
+		return err
+	}
+	if strings.ContainsAny(work, " \t\n:") {
+		return fmt.Errorf("%q: kbuild cannot build in a folder with blanks or colons in its path: give another --work", work)
+	}
+	dir, err := os.MkdirTemp(work, "kernel-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	var log io.Writer = io.Discard
+	if f.log != "" {
+		file, err := os.Create(f.log)
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+		log = file
+	}
+	return use(&kbuild.Build{Dir: dir, Arch: arch, Toolchain: f.toolchain, Jobs: f.jobs, Log: log})
+}

@@ -1,0 +1,155 @@
+// Package kbuild runs the kernel's own build.
+package kbuild
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Build is a folder in which kbuild builds, source and objects together: only then are the
+// paths that it writes down relative.
+type Build struct {
+	// Dir is the folder, absolute.
+	Dir string
+	// Arch is what is built for, with Toolchain.
+	Arch      Arch
+	Toolchain Toolchain
+	// Jobs is how many commands run at once.
+	Jobs int
+	// Log gets what kbuild prints.
+	Log io.Writer
+}
+
+// MappedDir is what compilers write in place of the build folder's path.
+const MappedDir = "/usr/src/linux"
+
+// environment is all of the environment that kbuild sees. The time, user, host and number of
+// the build are parts of the kernel (init/Makefile).
+func (b *Build) environment() []string {
+	return []string{
+		"PATH=" + b.Toolchain.Path,
+		"LC_ALL=C",
+		"TZ=UTC",
+		"SOURCE_DATE_EPOCH=0",
+		"KBUILD_BUILD_TIMESTAMP=Thu Jan  1 00:00:00 UTC 1970",
+		"KBUILD_BUILD_USER=bazel",
+		"KBUILD_BUILD_HOST=bazel",
+		"KBUILD_BUILD_VERSION=1",
+		"TMPDIR=" + filepath.Join(b.Dir, tmpDir),
+	}
+}
+
+// tmpDir is a folder in the build's for what programs leave.
+const tmpDir = ".tmp_programs"
+
+// Make runs make with these arguments, and with what every run has in common. An error has
+// the last lines that it printed.
+func (b *Build) Make(ctx context.Context, args ...string) error {
+	if err := os.MkdirAll(filepath.Join(b.Dir, tmpDir), 0o755); err != nil {
+		return err
+	}
+	program, err := b.Toolchain.LookPath("make")
+	if err != nil {
+		return err
+	}
+	// The option spares kbuild a run of make by itself, which would not hand on --old-file.
+	common := []string{
+		"--no-print-directory",
+		"--jobs=" + strconv.Itoa(max(b.Jobs, 1)),
+		"ARCH=" + b.Arch.Arch,
+		"CROSS_COMPILE=" + b.Toolchain.Cross,
+		"KCPPFLAGS=-ffile-prefix-map=" + b.Dir + "=" + MappedDir,
+		"HOSTCFLAGS=-ffile-prefix-map=" + b.Dir + "=" + MappedDir,
+	}
+	cmd := exec.CommandContext(ctx, program, append(common, args...)...)
+	cmd.Dir = b.Dir
+	cmd.Env = b.environment()
+	// make ends what it has started, given the time.
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = 10 * time.Second
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	cmd.Stderr = cmd.Stdout
+	fmt.Fprintf(b.Log, "make %s\n", strings.Join(args, " "))
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	var last tail
+	copyErr := last.copyLines(b.Log, out)
+	if err := cmd.Wait(); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return fmt.Errorf("kbuild failed (make %s: %w). Its last lines:\n%s%s", strings.Join(args, " "), err, last.String(), hint(last.lines))
+	}
+	return copyErr
+}
+
+// tailLines is how many lines of kbuild's an error has.
+const tailLines = 30
+
+// tail keeps the last lines.
+type tail struct{ lines []string }
+
+func (t *tail) copyLines(log io.Writer, r io.Reader) error {
+	lines := bufio.NewReader(r)
+	var failed error
+	for {
+		line, err := lines.ReadString('\n')
+		if line != "" {
+			if _, err := io.WriteString(log, line); err != nil && failed == nil {
+				failed = err // kbuild goes on
+			}
+			t.lines = append(t.lines, strings.TrimRight(line, "\n"))
+			if len(t.lines) > tailLines {
+				t.lines = t.lines[1:]
+			}
+		}
+		if err == io.EOF {
+			return failed
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (t *tail) String() string {
+	var out strings.Builder
+	for _, line := range t.lines {
+		out.WriteString("  " + line + "\n")
+	}
+	return out.String()
+}
+
+// hints are what to do where one of kbuild's lines has a text.
+var hints = []struct{ text, advice string }{
+	{"libelf.h: No such file", "The header libelf.h is not there: install libelf-dev (elfutils-libelf-devel)."},
+	{"gelf.h: No such file", "The header gelf.h is not there: install libelf-dev (elfutils-libelf-devel)."},
+	{"openssl/", "A header of OpenSSL is not there: install libssl-dev, or turn off what signs modules and checks certificates."},
+	{"pahole", "There is no pahole, which CONFIG_DEBUG_INFO_BTF needs: install it (dwarves), or turn that option off."},
+	{"No space left on device", "The disk of the build folder is full: a compile takes 3 GB and more."},
+	{"gmp.h: No such file", "The header gmp.h is not there, which CONFIG_GCC_PLUGINS needs: install libgmp-dev, libmpc-dev and libmpfr-dev, or turn that option off."},
+}
+
+func hint(lines []string) string {
+	for _, h := range hints {
+		for _, line := range lines {
+			if strings.Contains(line, h.text) {
+				return h.advice
+			}
+		}
+	}
+	return "An error of the compiler's is one of the source's, of a patch's or of a configuration that does not build."
+}

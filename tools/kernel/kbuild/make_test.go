@@ -1,0 +1,85 @@
+package kbuild
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// build returns a build of this Makefile.
+func build(t *testing.T, makefile string) (*Build, *bytes.Buffer) {
+	t.Helper()
+	if _, err := exec.LookPath("make"); err != nil {
+		t.Skip("there is no make")
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "Makefile"), []byte(makefile), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	arch, err := FindArch("arm64")
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := &bytes.Buffer{}
+	return &Build{Dir: dir, Arch: arch, Toolchain: Toolchain{Path: os.Getenv("PATH"), Cross: "x-"}, Log: log}, log
+}
+
+// What kbuild sees of the environment is fixed.
+func TestMakeEnvironment(t *testing.T) {
+	t.Setenv("KBUILD_BUILD_USER", "somebody")
+	t.Setenv("LDFLAGS", "-s")
+	t.Setenv("MAKEFLAGS", "--silent")
+	b, log := build(t, "all:\n\t@env | grep -v -e ^PATH= -e ^TMPDIR= -e ^PWD= -e ^OLDPWD= -e ^_= -e ^MAKE -e ^MFLAGS= -e ^SHLVL= | sort\n")
+	if err := b.Make(context.Background(), "all"); err != nil {
+		t.Fatal(err)
+	}
+	mapped := "-ffile-prefix-map=" + b.Dir + "=/usr/src/linux\n"
+	want := "make all\n" +
+		"ARCH=arm64\nCROSS_COMPILE=x-\nHOSTCFLAGS=" + mapped +
+		"KBUILD_BUILD_HOST=bazel\nKBUILD_BUILD_TIMESTAMP=Thu Jan  1 00:00:00 UTC 1970\nKBUILD_BUILD_USER=bazel\nKBUILD_BUILD_VERSION=1\n" +
+		"KCPPFLAGS=" + mapped + "LC_ALL=C\nSOURCE_DATE_EPOCH=0\nTZ=UTC\n"
+	if log.String() != want {
+		t.Errorf("log:\n%s\nwant:\n%s", log, want)
+	}
+}
+
+func TestMakeError(t *testing.T) {
+	b, log := build(t, "all:\n\t@for i in 1 2 3 4 5 6 7 8 9; do echo a$$i; echo b$$i; echo c$$i; echo d$$i; done\n\t@echo 'x.c:1: fatal error: libelf.h: No such file or directory' >&2; exit 1\n")
+	err := b.Make(context.Background(), "all")
+	if err == nil {
+		t.Fatal("no error")
+	}
+	lines := strings.Split(err.Error(), "\n")
+	if lines[0] != "kbuild failed (make all: exit status 2). Its last lines:" || len(lines) != tailLines+2 {
+		t.Errorf("%d lines:\n%v", len(lines), err)
+	}
+	if last := lines[len(lines)-1]; !strings.Contains(last, "install libelf-dev") {
+		t.Errorf("last line %q", last)
+	}
+	if !strings.HasPrefix(log.String(), "make all\na1\nb1\n") {
+		t.Errorf("log:\n%s", log)
+	}
+}
+
+func TestMakeInterrupted(t *testing.T) {
+	b, _ := build(t, "all:\n\t@sleep 60\n")
+	ctx, stop := context.WithCancel(context.Background())
+	stop()
+	if err := b.Make(ctx, "all"); err != context.Canceled {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestConfigureUnknown(t *testing.T) {
+	b, _ := build(t, "")
+	for _, name := range []string{"tinyconf", "x86_64_defconfig", "../../x_defconfig", "all"} {
+		err := b.Configure(context.Background(), name, "", nil)
+		if err == nil || !strings.Contains(err.Error(), "config: this kernel has no "+name+" for arm64: want defconfig, tinyconfig") {
+			t.Errorf("%s: error %v", name, err)
+		}
+	}
+}

@@ -1,0 +1,152 @@
+package main
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rules-initramfs/rules_initramfs/tools/kernel/snapshot"
+)
+
+// trailer is an archive with nothing in it.
+var trailer = "07070100000000000000000000000000000000000000010000000000000000000000000000000000000000000000000000000B00000000TRAILER!!!\x00\x00\x00\x00"
+
+// stderr runs a command and returns its exit code and what it says.
+func stderr(t *testing.T, args ...string) (code int, message string) {
+	t.Helper()
+	var out bytes.Buffer
+	code = run(args, io.Discard, &out)
+	return code, out.String()
+}
+
+func write(t *testing.T, name, text string) string {
+	t.Helper()
+	name = filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+// programs makes a folder with programs that are there and fail.
+func programs(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, name := range []string{"gcc", "ld", "make", "flex", "bison", "bc"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\nexit 1\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// objects makes a snapshot of a kernel that has a configuration, and a place for the archive.
+func objects(t *testing.T, config string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range map[string]string{".config": config, "usr/Makefile": ""} {
+		name = filepath.Join(dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o755), os.WriteFile(name, []byte(text), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var out bytes.Buffer
+	if err := snapshot.Pack(&out, dir, "x86_64", []string{".config", "usr/Makefile"}); err != nil {
+		t.Fatal(err)
+	}
+	return write(t, "objects", out.String())
+}
+
+func TestLinkErrors(t *testing.T) {
+	var z bytes.Buffer
+	w := gzip.NewWriter(&z)
+	if _, err := io.WriteString(w, trailer); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	gzipped := z.String()
+	sound := "CONFIG_BLK_DEV_INITRD=y\nCONFIG_RD_GZIP=y\n"
+	for _, test := range []struct {
+		name, arch, config, archive string
+		want                        string
+	}{
+		{"no archive", "x86_64", sound, "hello", "archive: not an initramfs that a kernel unpacks: byte 0: no magic of an archive or of a codec\n"},
+		{"cut off", "x86_64", sound, trailer[:60], "archive: not an initramfs that a kernel unpacks: byte 60 (byte 60 of member 1, not compressed): unexpected EOF\n"},
+		{"codec", "x86_64", "CONFIG_BLK_DEV_INITRD=y\n", gzipped, "archive: the kernel does not decompress gzip, which the archive is compressed with: add CONFIG_RD_GZIP=y to a fragment of its kernel_build\n"},
+		{"no initramfs", "x86_64", "", trailer, "archive: the kernel has no initramfs at all: add CONFIG_BLK_DEV_INITRD=y to a fragment of its kernel_build\n"},
+		{"other architecture", "riscv64", sound, trailer, "objects: a kernel for x86_64 cannot be linked for riscv64: build both for one platform\n"},
+		{"unknown architecture", "vax", sound, trailer, "kernel: no architecture \"vax\": want x86_64, arm64, riscv64\n"},
+		{"kbuild fails", "x86_64", sound, trailer, "kernel: kbuild failed (make --old-file=tools/objtool --old-file=tools/bpf/resolve_btfids bzImage: exit status 1). Its last lines:\n"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			dir, work := t.TempDir(), t.TempDir()
+			image := filepath.Join(dir, "image")
+			code, message := stderr(t, "link", "--arch", test.arch, "--path", programs(t), "--work", work,
+				"--objects", objects(t, test.config), "--initramfs", write(t, "archive", test.archive), "--image", image)
+			if code != 1 || !strings.Contains(message, test.want) {
+				t.Errorf("exit code %d: %q, want 1 and %q", code, message, test.want)
+			}
+			if _, err := os.Stat(image); err == nil {
+				t.Error("there is an image")
+			}
+			if left, err := os.ReadDir(work); err != nil || len(left) > 0 {
+				t.Errorf("left behind: %v, %v", left, err)
+			}
+		})
+	}
+}
+
+func TestCompileErrors(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		args []string
+		want string
+	}{
+		{"no tarball", []string{"--source", write(t, "linux.tar.xz", "hello"), "--defconfig", "tinyconfig"},
+			"linux.tar.xz: not a tarball, compressed with xz, zstd, gzip, bzip2 or not at all"},
+		{"fragment", []string{"--source", "x", "--defconfig", "tinyconfig", "--fragment", write(t, "f", "CONFIG_A=y\nB=y\n")},
+			"f:2: \"B=y\" is no line of a .config"},
+		{"initramfs", []string{"--source", "x", "--defconfig", "tinyconfig", "--fragment", write(t, "f", "CONFIG_INITRAMFS_SOURCE=\"a.cpio\"\n")},
+			"f:1: CONFIG_INITRAMFS_SOURCE: leave it out: kernel_image links an initramfs in"},
+		{"blank in path", []string{"--source", "x", "--defconfig", "tinyconfig", "--work", "/a b"},
+			"\"/a b\": kbuild cannot build in a folder with blanks or colons in its path"},
+		{"no source", []string{"--source", "/nonexistent/linux.tar", "--defconfig", "tinyconfig"},
+			"open /nonexistent/linux.tar: no such file or directory"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			args := append([]string{"compile", "--arch", "x86_64", "--path", programs(t), "--work", t.TempDir()}, test.args...)
+			if code, message := stderr(t, args...); code != 1 || !strings.Contains(message, test.want) {
+				t.Errorf("exit code %d: %q, want 1 and %q", code, message, test.want)
+			}
+		})
+	}
+}
+
+func TestUsage(t *testing.T) {
+	for _, args := range [][]string{
+		{},
+		{"boil"},
+		{"compile"},
+		{"compile", "--arch", "x86_64", "--source", "x"},
+		{"compile", "--arch", "x86_64", "--source", "x", "--defconfig", "a", "--config-file", "b"},
+		{"compile", "--nonsense"},
+		{"link"},
+		{"link", "x"},
+	} {
+		if code, _ := stderr(t, args...); code != 2 {
+			t.Errorf("%q: exit code %d, want 2", args, code)
+		}
+	}
+	for _, args := range [][]string{{"--help"}, {"compile", "--help"}, {"link", "--help"}} {
+		if code, _ := stderr(t, args...); code != 0 {
+			t.Errorf("%q: exit code %d, want 0", args, code)
+		}
+	}
+}
