@@ -173,7 +173,7 @@ func (c *compilation) writeObjects(ctx context.Context, build *kbuild.Build, tre
 		Tools:   kbuild.Tools,
 		Modules: values.On("CONFIG_TRIM_UNUSED_KSYMS"),
 	}
-	names, err := folder.Prune()
+	names, of, err := folder.Prune()
 	if err != nil {
 		return err
 	}
@@ -187,5 +187,13 @@ func (c *compilation) writeObjects(ctx context.Context, build *kbuild.Build, tre
 		}
 	}()
 	out := bufio.NewWriterSize(file, 1<<20)
-	return errors.Join(snapshot.Pack(out, build.Dir, build.Arch.Name, names), out.Flush())
+	if err := errors.Join(snapshot.Pack(out, build.Dir, build.Arch.Name, names), out.Flush()); err != nil {
+		return err
+	}
+	info, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(build.Log, "objects for links: %d of the folder's %d files, %d bytes\n", len(names), of, info.Size())
+	return err
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -33,6 +34,10 @@ func runLink(ctx context.Context, args []string) error {
 	if common.arch == "" || *objects == "" || *initramfs == "" || *image == "" {
 		return usageFault(flags, "want --arch, --objects, --initramfs and --image")
 	}
+	info, err := os.Stat(*initramfs)
+	if err != nil {
+		return err
+	}
 	codecs, err := archiveCodecs(ctx, *initramfs)
 	if err != nil {
 		return err
@@ -48,7 +53,7 @@ func runLink(ctx context.Context, args []string) error {
 		if err != nil {
 			return err
 		}
-		if err := values.Unpacks(codecs); err != nil {
+		if err := errors.Join(values.Unpacks(codecs), values.Fits(info.Size())); err != nil {
 			return fmt.Errorf("%s: %w", *initramfs, err)
 		}
 		if err := build.Link(ctx, *initramfs); err != nil {

@@ -86,3 +86,28 @@ func TestUnpacks(t *testing.T) {
 		}
 	}
 }
+
+func TestFits(t *testing.T) {
+	for _, test := range []struct {
+		values Values
+		size   int64
+		want   string
+	}{
+		{Values{"CONFIG_X86_64": "y"}, 500 << 20, ""},
+		{Values{"CONFIG_X86_64": "y"}, 512<<20 + 1, "the archive takes 513 MiB, and the whole image of this kernel has room for 512 MiB: " +
+			"give it to the boot loader beside the kernel, or add CONFIG_RANDOMIZE_BASE=y to a fragment of its kernel_build, for room for 1024 MiB"},
+		{Values{"CONFIG_X86_64": "y", "CONFIG_RANDOMIZE_BASE": "y"}, 1 << 30, "the archive takes 1024 MiB, and the whole image of this kernel has room for 1024 MiB: " +
+			"give it to the boot loader beside the kernel"},
+		{Values{"CONFIG_ARM64": "y"}, 1 << 30, ""},
+		{Values{"CONFIG_RISCV": "y"}, 2 << 30, "the archive takes 2048 MiB, and the whole image of this kernel has room for 2048 MiB: " +
+			"give it to the boot loader beside the kernel"},
+	} {
+		message := ""
+		if err := test.values.Fits(test.size); err != nil {
+			message = err.Error()
+		}
+		if message != test.want {
+			t.Errorf("%v, %d bytes: %q, want %q", test.values, test.size, message, test.want)
+		}
+	}
+}

@@ -25,7 +25,7 @@ type Build struct {
 	Toolchain Toolchain
 	// Jobs is how many commands run at once.
 	Jobs int
-	// Log gets what kbuild prints.
+	// Log gets what kbuild has printed, sorted, after each run.
 	Log io.Writer
 }
 
@@ -61,9 +61,11 @@ func (b *Build) Make(ctx context.Context, args ...string) error {
 	if err != nil {
 		return err
 	}
-	// The option spares kbuild a run of make by itself, which would not hand on --old-file.
 	common := []string{
+		// Spares kbuild a run of make by itself, which would not hand on --old-file.
 		"--no-print-directory",
+		// A step's line comes before what its command says.
+		"--output-sync=target",
 		"--jobs=" + strconv.Itoa(max(b.Jobs, 1)),
 		"ARCH=" + b.Arch.Arch,
 		"CROSS_COMPILE=" + b.Toolchain.Cross,
@@ -81,19 +83,25 @@ func (b *Build) Make(ctx context.Context, args ...string) error {
 		return err
 	}
 	cmd.Stderr = cmd.Stdout
-	fmt.Fprintf(b.Log, "make %s\n", strings.Join(args, " "))
 	if err := cmd.Start(); err != nil {
 		return err
 	}
 	var last tail
-	copyErr := last.copyLines(b.Log, out)
+	var all report
+	readErr := readLines(out, func(line string) {
+		last.add(line)
+		all.add(line)
+	})
 	if err := cmd.Wait(); err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		return fmt.Errorf("kbuild failed (make %s: %w). Its last lines:\n%s%s", strings.Join(args, " "), err, last.String(), hint(last.lines))
 	}
-	return copyErr
+	if readErr != nil {
+		return readErr
+	}
+	return all.writeTo(b.Log, "make "+strings.Join(args, " "))
 }
 
 // tailLines is how many lines of kbuild's an error has.
@@ -102,22 +110,23 @@ const tailLines = 30
 // tail keeps the last lines.
 type tail struct{ lines []string }
 
-func (t *tail) copyLines(log io.Writer, r io.Reader) error {
+func (t *tail) add(line string) {
+	t.lines = append(t.lines, line)
+	if len(t.lines) > tailLines {
+		t.lines = t.lines[1:]
+	}
+}
+
+// readLines calls add for each line, without its end.
+func readLines(r io.Reader, add func(line string)) error {
 	lines := bufio.NewReader(r)
-	var failed error
 	for {
 		line, err := lines.ReadString('\n')
 		if line != "" {
-			if _, err := io.WriteString(log, line); err != nil && failed == nil {
-				failed = err // kbuild goes on
-			}
-			t.lines = append(t.lines, strings.TrimRight(line, "\n"))
-			if len(t.lines) > tailLines {
-				t.lines = t.lines[1:]
-			}
+			add(strings.TrimRight(line, "\n"))
 		}
 		if err == io.EOF {
-			return failed
+			return nil
 		}
 		if err != nil {
 			return err
@@ -139,6 +148,8 @@ var hints = []struct{ text, advice string }{
 	{"gelf.h: No such file", "The header gelf.h is not there: install libelf-dev (elfutils-libelf-devel)."},
 	{"openssl/", "A header of OpenSSL is not there: install libssl-dev, or turn off what signs modules and checks certificates."},
 	{"pahole", "There is no pahole, which CONFIG_DEBUG_INFO_BTF needs: install it (dwarves), or turn that option off."},
+	{"kernel image bigger than KERNEL_IMAGE_SIZE", "The kernel has no room for the archive: give it to the boot loader beside the kernel."},
+	{"relocation truncated to fit", "The kernel has no room for the archive: give it to the boot loader beside the kernel."},
 	{"No space left on device", "The disk of the build folder is full: a compile takes 3 GB and more."},
 	{"gmp.h: No such file", "The header gmp.h is not there, which CONFIG_GCC_PLUGINS needs: install libgmp-dev, libmpc-dev and libmpfr-dev, or turn that option off."},
 }

@@ -26,14 +26,15 @@ type Folder struct {
 	Modules bool
 }
 
-// Prune returns what a link needs of a folder: the paths below it, sorted. It is all that was
-// made but what a link makes anew and, unless they are wanted, the objects of modules; and of
+// Prune returns what a link needs of a folder: the paths below it, sorted, and how many
+// there are of all. It is all that was made but what a link makes anew and, unless they are wanted, the objects of modules; and of
 // the source what the .cmd files name, and all that is neither code nor text.
-func (f *Folder) Prune() ([]string, error) {
+func (f *Folder) Prune() (names []string, of int, err error) {
 	all, err := f.walk()
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
+	of = len(all)
 	all = slices.DeleteFunc(all, f.remade)
 	named := map[string]bool{}
 	ofModules := map[string]bool{}
@@ -43,7 +44,7 @@ func (f *Folder) Prune() ([]string, error) {
 		}
 		text, err := os.ReadFile(filepath.Join(f.Dir, name))
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		if !f.Modules && ofModule(text) {
 			ofModules[name] = true
@@ -54,7 +55,7 @@ func (f *Folder) Prune() ([]string, error) {
 	}
 	return slices.DeleteFunc(all, func(name string) bool {
 		return ofModules[name] || !named[name] && !f.kept(name)
-	}), nil
+	}), of, nil
 }
 
 // walk returns the files and links, sorted.

@@ -102,7 +102,7 @@ func folder(t *testing.T) (f *Folder, want []string) {
 
 func TestPrune(t *testing.T) {
 	f, want := folder(t)
-	got, err := f.Prune()
+	got, _, err := f.Prune()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +114,7 @@ func TestPrune(t *testing.T) {
 func TestPruneKeepsModules(t *testing.T) {
 	f, want := folder(t)
 	f.Modules = true
-	got, err := f.Prune()
+	got, _, err := f.Prune()
 	if err != nil {
 		t.Fatal(err)
 	}

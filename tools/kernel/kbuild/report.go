@@ -1,0 +1,50 @@
+package kbuild
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// step is what kbuild prints as it makes a file: "  CC      init/main.o".
+var step = regexp.MustCompile(`^  ([A-Z][A-Z0-9_]*)(?: \[M\])? +\S`)
+
+// report is what a run of make has printed, in an order that does not depend on which of its
+// commands was quicker: a step, with what its command said, is a block.
+type report struct {
+	blocks []string
+	counts map[string]int
+}
+
+func (r *report) add(line string) {
+	m := step.FindStringSubmatch(line)
+	if m != nil {
+		if r.counts == nil {
+			r.counts = map[string]int{}
+		}
+		r.counts[m[1]]++
+	}
+	if m != nil || len(r.blocks) == 0 {
+		r.blocks = append(r.blocks, line+"\n")
+		return
+	}
+	r.blocks[len(r.blocks)-1] += line + "\n"
+}
+
+// writeTo writes the blocks, sorted, and how many steps of each kind there were.
+func (r *report) writeTo(w io.Writer, title string) error {
+	slices.Sort(r.blocks)
+	counts := "nothing to do"
+	if len(r.counts) > 0 {
+		var parts []string
+		for _, name := range slices.Sorted(maps.Keys(r.counts)) {
+			parts = append(parts, fmt.Sprintf("%d %s", r.counts[name], name))
+		}
+		counts = strings.Join(parts, ", ")
+	}
+	_, err := fmt.Fprintf(w, "%[1]s\n%[2]s%[1]s: %[3]s\n", title, strings.Join(r.blocks, ""), counts)
+	return err
+}
