@@ -32,6 +32,7 @@ var tables = []struct {
 	{"compressed", (*bench).compressed},
 	{"reading", (*bench).reading},
 	{"growth", (*bench).growth},
+	{"kernel", (*bench).kernel},
 }
 
 func main() {
@@ -54,8 +55,15 @@ func run() error {
 	folder := flag.String("folder", "", "pack this `FOLDER` instead of 70 MB of this machine's programs")
 	memory := flag.String("memory", "/dev/shm", "work in this `FOLDER`, which is in memory and has 8 GiB left")
 	wanted := flag.String("tables", strings.Join(names, ","), "print these `TABLES`")
+	linux := flag.String("linux", "", "compile the kernel whose source is in this tarball, `FILE`; without it there is no table of kernels")
+	var fragments []string
+	flag.Func("fragment", "a `FILE` of lines for its configuration; may be given more than once", func(name string) error {
+		err := absolute(&name)
+		fragments = append(fragments, name)
+		return err
+	})
 	at := map[string]string{}
-	for _, program := range []string{"packer", "gen_init_cpio", "gen_initramfs.sh", "hyperfine"} {
+	for _, program := range []string{"packer", "kernel", "gen_init_cpio", "gen_initramfs.sh", "hyperfine"} {
 		flag.Func(program, "take this program from `FILE` instead of PATH", func(file string) error {
 			at[program] = file
 			return nil
@@ -77,6 +85,10 @@ func run() error {
 		}
 	}
 
+	if err := absolute(linux); err != nil {
+		return err
+	}
+
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	b, err := newBench(ctx, *memory, *folder, at)
@@ -84,7 +96,7 @@ func run() error {
 		return err
 	}
 	defer b.remove()
-	b.runs = *runs
+	b.runs, b.linux, b.fragments = *runs, *linux, fragments
 
 	fmt.Printf("%d processors, %d runs each, in turns; median times\n", runtime.NumCPU(), b.runs)
 	if len(b.missing) > 0 {

@@ -14,7 +14,7 @@ import (
 var (
 	needed = []string{"packer", "hyperfine", "time", "sh", "find", "sort"}
 	peers  = []string{
-		"gen_init_cpio", "gen_initramfs.sh", "3cpio", "bsdcpio", "cpio",
+		"kernel", "gen_init_cpio", "gen_initramfs.sh", "3cpio", "bsdcpio", "cpio",
 		"pigz", "gzip", "zstd", "xz", "lzma", "lz4", "lzop", "bzip2",
 	}
 )
@@ -24,12 +24,14 @@ const space = 8 << 30
 
 // bench has a folder in memory, in which all commands run, with what they read.
 type bench struct {
-	ctx     context.Context
-	folder  string // of the user's, to be packed; or ""
-	work    string
-	env     []string
-	runs    int
-	missing []string
+	ctx       context.Context
+	folder    string   // of the user's, to be packed; or ""
+	linux     string   // the tarball of a kernel's source; or ""
+	fragments []string // of its configuration
+	work      string
+	env       []string
+	runs      int
+	missing   []string
 }
 
 // newBench makes the folder, with a link to each program in its bin, which is the
