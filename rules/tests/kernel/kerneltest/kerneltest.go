@@ -43,7 +43,8 @@ func Run(t *testing.T, dir string, env []string, command ...string) {
 	}
 }
 
-// Same checks that two files have the same bytes.
+// Same checks that two files have the same bytes. What is wrong is kept in the test's undeclared
+// outputs.
 func Same(t *testing.T, what, got, want string) {
 	t.Helper()
 	one, err := os.ReadFile(got)
@@ -54,8 +55,14 @@ func Same(t *testing.T, what, got, want string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !bytes.Equal(one, two) {
-		t.Errorf("%s: %d bytes that are not the %d wanted", what, len(one), len(two))
+	if bytes.Equal(one, two) {
+		return
+	}
+	t.Errorf("%s: %d bytes that are not the %d wanted", what, len(one), len(two))
+	if dir := os.Getenv("TEST_UNDECLARED_OUTPUTS_DIR"); dir != "" {
+		if err := os.WriteFile(filepath.Join(dir, what), one, 0o644); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
