@@ -89,6 +89,7 @@ func (b *Build) Make(ctx context.Context, args ...string) error {
 	var last tail
 	var all report
 	readErr := readLines(out, func(line string) {
+		line = strings.ReplaceAll(line, b.Dir+"/", "") // some steps print absolute paths
 		last.add(line)
 		all.add(line)
 	})

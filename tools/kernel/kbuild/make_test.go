@@ -50,7 +50,7 @@ func TestMakeEnvironment(t *testing.T) {
 // The log has the steps in one order, whichever ends first, each with what it said.
 func TestMakeLog(t *testing.T) {
 	b, log := build(t, "all: x.o y.o z.o\n"+
-		"x.o:\n\t@echo '  CC      x.o'; echo 'x.c:1: warning'; sleep 0.2; echo 'x.c:2: warning'\n"+
+		"x.o:\n\t@echo '  CC      '$(CURDIR)/x.o; echo 'x.c:1: warning'; sleep 0.2; echo 'x.c:2: warning'\n"+
 		"y.o:\n\t@sleep 0.1; echo '  AS      y.o'\n"+
 		"z.o:\n\t@echo '  CC [M]  z.o'\n")
 	b.Jobs = 3

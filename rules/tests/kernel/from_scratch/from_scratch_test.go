@@ -36,18 +36,18 @@ func TestFromScratch(t *testing.T) {
 	// Now from a list and a directory: with kbuild's own tools, and with ours in their place.
 	write(t, filepath.Join(dir, "files.list"), "dir /dev 0755 0 0\nnod /dev/console 0600 0 0 c 5 1\nfile /etc/motd tree/motd 0644 0 0 /etc/issue\n")
 	write(t, filepath.Join(dir, "tree/motd"), "Welcome.\n")
-	write(t, filepath.Join(dir, "tree/bin/init"), strings.Repeat("x", 5001))
+	packer := kerneltest.Locate(t, "PACKER")
+	write(t, filepath.Join(dir, "tree/bin/init"), read(t, packer)[:100_001])
 	configuration := read(t, filepath.Join(dir, ".config"))
 	write(t, filepath.Join(dir, ".config"), strings.Replace(configuration,
 		`CONFIG_INITRAMFS_SOURCE="`+archive+`"`, `CONFIG_INITRAMFS_SOURCE="files.list tree"`, 1))
 	makeImage()
 	theirs := kerneltest.Embedded(t, filepath.Join(dir, "vmlinux"))
-	if len(theirs) < 512 {
+	if len(theirs) < 10_000 {
 		t.Fatalf("the kernel has an initramfs of %d bytes", len(theirs))
 	}
 	vmlinux := read(t, filepath.Join(dir, "vmlinux"))
 
-	packer := kerneltest.Locate(t, "PACKER")
 	copyFile(t, packer, filepath.Join(dir, "usr/gen_init_cpio"))
 	write(t, filepath.Join(dir, "usr/gen_initramfs.sh"), "exec '"+packer+"' gen_initramfs \"$@\"\n")
 	for _, name := range []string{"usr/initramfs_data.cpio", "usr/initramfs_inc_data"} {
