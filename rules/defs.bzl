@@ -1,6 +1,7 @@
 """The whole public API of rules_initramfs."""
 
 load("//rules:boot.bzl", _boot = "boot", _boot_test = "boot_test")
+load("//rules:guest.bzl", _guest_init = "guest_init", _guest_test = "guest_test")
 load(
     "//rules:initramfs.bzl",
     _early_cpio = "early_cpio",
@@ -48,6 +49,10 @@ kernel_import = _kernel_import
 # Boots
 boot = _boot
 boot_test = _boot_test
+
+# Guests
+guest_init = _guest_init
+guest_test = _guest_test
 
 # Providers
 InitramfsInfo = _InitramfsInfo

@@ -8,54 +8,38 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 
 	"github.com/bazelbuild/rules_go/go/runfiles"
 	"github.com/rules-initramfs/rules_initramfs/tools/boot/config"
+	"github.com/rules-initramfs/rules_initramfs/tools/boot/kvm"
 	"github.com/rules-initramfs/rules_initramfs/tools/boot/runner"
 )
-
-const usage = `Usage: %s [--config FILE]
-
-Boots a kernel in QEMU as FILE says and watches its console.
-
-  --config FILE  the boot's configuration, in JSON; without it, the name of
-                 this executable followed by .boot.json
-
-Environment:
-  TEST_TIMEOUT                 seconds; a boot with no time limit of its own
-                               gets 90%% of it
-  TEST_UNDECLARED_OUTPUTS_DIR  where console.log and qemu-command.txt go
-  TEST_TMPDIR                  where temporary files go
-
-Exit status: 0 the boot went as expected, 1 it did not, 2 wrong usage or an
-unreadable configuration.
-`
 
 func main() {
 	os.Exit(run(os.Args))
 }
 
 func run(args []string) int {
-	flags := flag.NewFlagSet(args[0], flag.ContinueOnError)
-	flags.Usage = func() {} // the flag package would print it to stderr, for --help too
-	name := flags.String("config", args[0]+".boot.json", "")
-	switch err := flags.Parse(args[1:]); {
+	o, err := parseOptions(args[0], args[1:])
+	switch {
 	case errors.Is(err, flag.ErrHelp):
 		fmt.Printf(usage, args[0])
 		return runner.ExitSuccess
-	case err != nil: // already printed
-		fmt.Fprintf(os.Stderr, usage, args[0])
-		return runner.ExitUsage
-	case flags.NArg() > 0:
-		fmt.Fprintf(os.Stderr, "boot: unexpected argument %q\n", flags.Arg(0))
+	case err != nil:
+		fmt.Fprintf(os.Stderr, "boot: %v\n", err)
 		fmt.Fprintf(os.Stderr, usage, args[0])
 		return runner.ExitUsage
 	}
 
-	c, err := config.Read(*name)
+	c, err := config.Read(o.config)
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "boot: %v\n", err)
+		return runner.ExitUsage
+	}
+	if err := o.apply(c); err != nil {
+		fmt.Fprintf(os.Stderr, "boot: %s: %v\n", c.Label, err)
 		return runner.ExitUsage
 	}
 	limit, err := c.TimeLimit(os.Getenv("TEST_TIMEOUT"))
@@ -63,20 +47,54 @@ func run(args []string) int {
 		fmt.Fprintf(os.Stderr, "boot: %s: %v\n", c.Label, err)
 		return runner.ExitUsage
 	}
+	if o.gdb != 0 {
+		limit = 0 // who debugs takes time
+	}
 
 	signals := make(chan os.Signal, 1)
 	// SIGPIPE too: when nobody reads the console any more, QEMU has to go and
 	// the temporary files with it.
 	signal.Notify(signals, syscall.SIGHUP, syscall.SIGINT, syscall.SIGPIPE, syscall.SIGTERM)
 
-	return runner.Run(c, runner.Session{
+	session := runner.Session{
 		TimeLimit:  limit,
 		OutputsDir: os.Getenv("TEST_UNDECLARED_OUTPUTS_DIR"),
+		XMLFile:    os.Getenv("XML_OUTPUT_FILE"),
 		TempDir:    os.Getenv("TEST_TMPDIR"),
+		Term:       os.Getenv("TERM"),
+		GDB:        int(o.gdb),
 		Rlocation:  runfiles.Rlocation,
+		ProbeKVM:   kvm.Probe,
 		Signals:    signals,
 		Stdin:      os.Stdin,
 		Stdout:     os.Stdout,
 		Stderr:     os.Stderr,
-	})
+	}
+	if o.printCommand {
+		command, err := runner.Command(c, session)
+		if err != nil {
+			fmt.Fprintf(os.Stderr, "boot: %s: %v\n", c.Label, err)
+			return runner.ExitFailure
+		}
+		fmt.Println(command)
+		return runner.ExitSuccess
+	}
+	if o.gdb != 0 {
+		fmt.Fprintln(os.Stderr, debuggerHint(c, session))
+	}
+	return runner.Run(c, session)
+}
+
+// debuggerHint says how to get at a guest that waits for a debugger.
+func debuggerHint(c *config.Config, s runner.Session) string {
+	target := fmt.Sprintf("-ex 'target remote localhost:%d'", s.GDB)
+	prefix := "boot: " + c.Label + ": "
+	vmlinux := c.Vmlinux
+	if !filepath.IsAbs(vmlinux) {
+		vmlinux, _ = s.Rlocation(vmlinux) // empty without one
+	}
+	if vmlinux == "" {
+		return prefix + "waiting for a debugger, and there is no vmlinux with symbols: gdb " + target
+	}
+	return prefix + "waiting for a debugger: gdb " + vmlinux + " " + target
 }

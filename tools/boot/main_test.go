@@ -65,7 +65,7 @@ func install(t *testing.T, script string, set map[string]any) string {
 // command returns the command of an executable with a test's environment.
 func command(name string, args ...string) (c *exec.Cmd, stdout, stderr *bytes.Buffer) {
 	c = exec.Command(name, args...)
-	c.Env = append(os.Environ(), asBoot+"=1", "TEST_TIMEOUT=", "TEST_UNDECLARED_OUTPUTS_DIR=")
+	c.Env = append(os.Environ(), asBoot+"=1", "TEST_TIMEOUT=", "TEST_UNDECLARED_OUTPUTS_DIR=", "XML_OUTPUT_FILE=")
 	stdout, stderr = new(bytes.Buffer), new(bytes.Buffer)
 	c.Stdout, c.Stderr = stdout, stderr
 	return c, stdout, stderr
@@ -75,6 +75,10 @@ func TestExitCodes(t *testing.T) {
 	good := install(t, `print "hello\n"`, map[string]any{"expect": []string{"hello"}})
 	bad := install(t, `print "hello\n"`, map[string]any{"expect": []string{"goodbye"}})
 	broken := install(t, "", map[string]any{"memory": 1})
+	said := install(t, "args", map[string]any{"expect": []string{
+		`"-m" "99" "-smp" "3" .* "console=ttyS0 panic=-1 one two three"`,
+	}})
+	terminal := install(t, "args", map[string]any{"interactive": true, "vmlinux": "/x/vmlinux"})
 	for _, test := range []struct {
 		name       string
 		executable string
@@ -84,16 +88,25 @@ func TestExitCodes(t *testing.T) {
 		wantStderr string
 		wantStdout string
 	}{
-		{name: "success", executable: good, wantStderr: "boot: //x:y: the expected pattern seen after "},
-		{name: "failure", executable: bad, want: 1, wantStderr: `boot: //x:y: QEMU ended (exit status 0) after `},
-		{name: "another configuration", executable: bad, args: []string{"--config", good + ".boot.json"}, wantStderr: "boot: //x:y: the expected pattern seen"},
-		{name: "help", executable: broken, args: []string{"--help"}, wantStdout: "--config FILE"},
-		{name: "unknown flag", executable: good, args: []string{"--kvm"}, want: 2, wantStderr: "-kvm"},
+		{name: "success", executable: good, wantStderr: "boot: //x:y: passed after "},
+		{name: "failure", executable: bad, want: 1, wantStderr: `boot: //x:y: missing-at-end after `},
+		{name: "another configuration", executable: bad, args: []string{"--config", good + ".boot.json"}, wantStderr: "boot: //x:y: passed after "},
+		{name: "help", executable: broken, args: []string{"--help"}, wantStdout: "--config=FILE"},
+		{name: "flags", executable: said, args: []string{"--append=one two", "--append", "three", "--cpus=3", "--memory=99", "--kvm=off"}, wantStderr: "passed after "},
+		{name: "kvm", executable: good, args: []string{"--kvm=maybe"}, want: 2, wantStderr: `//x:y: kvm: "maybe" is none of auto, off, on`},
+		{name: "memory", executable: good, args: []string{"--memory=-1"}, want: 2, wantStderr: "//x:y: memory_mib: -1 is not"},
+		{name: "gdb in a test", executable: good, args: []string{"--gdb"}, want: 2, wantStderr: "--gdb: a test has a time limit"},
+		{name: "gdb, no port", executable: terminal, args: []string{"--gdb=x"}, want: 2, wantStderr: "want a TCP port"},
+		{name: "gdb", executable: terminal, args: []string{"--gdb"}, wantStdout: `"-gdb" "tcp:localhost:1234" "-S"`, wantStderr: "waiting for a debugger: gdb /x/vmlinux -ex 'target remote localhost:1234'\n"},
+		{name: "gdb, another port", executable: terminal, args: []string{"--gdb=4321"}, wantStdout: `"-gdb" "tcp:localhost:4321" "-S"`, wantStderr: "localhost:4321"},
+		{name: "gdb, addresses", executable: terminal, args: []string{"--gdb"}, wantStdout: ` nokaslr"`, wantStderr: "passed"},
+		{name: "print the command", executable: good, args: []string{"--print-command", "--append=it's"}, wantStdout: `-append 'console=ttyS0 panic=-1 it'\''s'` + "\n"},
+		{name: "unknown flag", executable: good, args: []string{"--kvn=off"}, want: 2, wantStderr: "-kvn"},
 		{name: "argument", executable: good, args: []string{"x"}, want: 2, wantStderr: `unexpected argument "x"`},
 		{name: "broken configuration", executable: broken, want: 2, wantStderr: `.boot.json: json: unknown field "memory"`},
 		{name: "no configuration", executable: qemutest.Executable(t), want: 2, wantStderr: ".boot.json: no such file"},
 		{name: "bad TEST_TIMEOUT", executable: install(t, "", map[string]any{"time_limit_s": 0}), env: "TEST_TIMEOUT=soon", want: 2, wantStderr: `TEST_TIMEOUT: "soon"`},
-		{name: "TEST_TIMEOUT", executable: install(t, "hang", map[string]any{"time_limit_s": 0}), env: "TEST_TIMEOUT=1", want: 1, wantStderr: "time limit of 0.9 s reached"},
+		{name: "TEST_TIMEOUT", executable: install(t, "hang", map[string]any{"time_limit_s": 0}), env: "TEST_TIMEOUT=1", want: 1, wantStderr: "kernel-not-started after 0.9 s: the time limit"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -174,7 +187,7 @@ func TestSignals(t *testing.T) {
 			if got := c.ProcessState.ExitCode(); got != 1 {
 				t.Errorf("exit code %d", got)
 			}
-			if want := "stopped by a signal (" + signal.String() + ")"; !strings.Contains(stderr.String(), want) {
+			if want := "by a signal (" + signal.String() + ")"; !strings.Contains(stderr.String(), want) {
 				t.Errorf("standard error %q, want %q in it", stderr, want)
 			}
 			if qemutest.Running(pid) {
@@ -221,7 +234,7 @@ func TestTerminalGone(t *testing.T) {
 	io.ReadFull(stdout, make([]byte, 4))
 	stdout.Close()
 	c.Wait()
-	if got := c.ProcessState.ExitCode(); got != 1 || !strings.Contains(stderr.String(), "stopped by a signal (broken pipe)") {
+	if got := c.ProcessState.ExitCode(); got != 1 || !strings.Contains(stderr.String(), "by a signal (broken pipe)") {
 		t.Errorf("exit code %d, standard error %q", got, stderr)
 	}
 	if left, err := os.ReadDir(tmp); err != nil || len(left) > 0 {

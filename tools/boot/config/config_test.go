@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/rules-initramfs/rules_initramfs/tools/boot/failure"
 )
 
 const full = `{
@@ -21,12 +22,24 @@ const full = `{
   "kernel": "_main/kernel/bzImage",
   "initramfs": ["_main/a.cpio", "_main/b.cpio"],
   "append": ["quiet"],
+  "cmdline": [],
+  "firmware": "_main/bios.bin",
+  "vmlinux": "_main/vmlinux",
+  "disks": ["_main/a.raw"],
+  "files": ["_main/b.txt"],
+  "machine": "pc",
+  "kvm": "off",
+  "network": "user",
   "memory_mib": 512,
   "cpus": 1,
   "expect": ["^hello \\d+$", "bye"],
+  "expect_unordered": ["a"],
+  "exit_code_pattern": "exit (\\d+)",
+  "input": [{"expect": "login: $", "send": "root\n"}],
+  "allow": ["oops"],
   "forbid": ["BUG:"],
   "time_limit_s": 30,
-  "interactive": true
+  "interactive": false
 }`
 
 func TestRead(t *testing.T) {
@@ -45,12 +58,23 @@ func TestRead(t *testing.T) {
 		Kernel:           "_main/kernel/bzImage",
 		Initramfs:        []string{"_main/a.cpio", "_main/b.cpio"},
 		Append:           []string{"quiet"},
+		Cmdline:          []string{},
+		Firmware:         "_main/bios.bin",
+		Vmlinux:          "_main/vmlinux",
+		Disks:            []string{"_main/a.raw"},
+		Files:            []string{"_main/b.txt"},
+		Machine:          "pc",
+		KVM:              KVMOff,
+		Network:          NetworkUser,
+		ExpectUnordered:  []*regexp.Regexp{regexp.MustCompile("a")},
+		ExitCodePattern:  regexp.MustCompile(`exit (\d+)`),
+		Input:            []Prompt{{regexp.MustCompile("login: $"), "root\n"}},
+		Allow:            []failure.Class{failure.Oops},
 		MemoryMiB:        512,
 		CPUs:             1,
 		Expect:           []*regexp.Regexp{regexp.MustCompile(`^hello \d+$`), regexp.MustCompile("bye")},
 		Forbid:           []*regexp.Regexp{regexp.MustCompile("BUG:")},
 		TimeLimitSeconds: 30,
-		Interactive:      true,
 	}
 	same := cmp.Comparer(func(a, b *regexp.Regexp) bool { return a.String() == b.String() })
 	if diff := cmp.Diff(want, got, same); diff != "" {
@@ -80,6 +104,17 @@ func TestParseErrors(t *testing.T) {
 		{"qemu", "qemu", "", "qemu: missing"},
 		{"kernel", "kernel", "", "kernel: missing"},
 		{"initramfs", "initramfs", []string{"a", ""}, "initramfs: an empty path"},
+		{"disks", "disks", []string{""}, "disks: an empty path"},
+		{"files", "files", []string{"a", ""}, "files: an empty path"},
+		{"cmdline and append", "cmdline", []string{"quiet"}, "append: not with cmdline"},
+		{"kvm", "kvm", "maybe", `kvm: "maybe" is none of auto, off, on`},
+		{"network", "network", "tap", `network: "tap" is none of none, user`},
+		{"expect_unordered null", "expect_unordered", []any{nil}, "expect_unordered: null"},
+		{"exit code without a group", "exit_code_pattern", "exit", `"exit" has 0 groups: want one`},
+		{"exit code with two groups", "exit_code_pattern", "(a)(b)", `"(a)(b)" has 2 groups: want one`},
+		{"input without a pattern", "input", []any{map[string]string{"send": "x"}}, "input: a prompt without a pattern"},
+		{"input on the terminal", "interactive", true, "input: a boot whose console is the terminal"},
+		{"allow", "allow", []string{"oops", "warning"}, `allow: "warning" is none of ["unpacking-failed"`},
 		{"memory", "memory_mib", 0, "memory_mib: 0 is not"},
 		{"cpus", "cpus", -1, "cpus: -1 is not"},
 		{"expect", "expect", []string{"a", "(b"}, "missing closing ): `(b`"},

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/rules-initramfs/rules_initramfs/tools/boot/failure"
 )
 
 func patterns(exprs ...string) []*regexp.Regexp {
@@ -26,15 +27,23 @@ const (
 )
 
 func TestWatcher(t *testing.T) {
-	const panicLine = "Kernel panic - not syncing: No working init found."
+	const panicLine = "Kernel panic - not syncing: Fatal exception"
 	for _, test := range []struct {
-		name     string
-		expect   []string
-		forbid   []string
-		writes   []string
-		want     Outcome
-		wantLine string
-		wantSeen int
+		name   string
+		expect []string
+		forbid []string
+		writes []string
+
+		unordered []string
+		dialogue  []string // prompts, each answered with itself
+		exitCode  string
+		allow     []failure.Class
+
+		want        Outcome
+		wantClass   failure.Class
+		wantLine    string
+		wantSeen    int
+		wantAnswers string
 	}{
 		{name: "nothing", expect: []string{"a"}},
 		{name: "seen", expect: []string{"^a$"}, writes: []string{"a\n"}, want: Satisfied, wantLine: "a", wantSeen: 1},
@@ -50,20 +59,57 @@ func TestWatcher(t *testing.T) {
 		{name: "prompt, asked twice", expect: []string{"#", "#"}, writes: []string{"# ", idle, idle, "ls\n"}, wantSeen: 1},
 		{name: "two prompts", expect: []string{"#", "#"}, writes: []string{"# ", idle, "ls\n# ", idle}, want: Satisfied, wantLine: "# ", wantSeen: 2},
 		{name: "half a line is no line", expect: []string{"PASS$"}, writes: []string{"PASS", "ED 0 of 5\n", idle}},
-		{name: "forbidden", expect: []string{"b"}, forbid: []string{"x", "bad"}, writes: []string{"a bad one\nb\n"}, want: Forbidden, wantLine: "a bad one"},
-		{name: "forbidden before expected", expect: []string{"a"}, forbid: []string{"a"}, writes: []string{"a\n"}, want: Forbidden, wantLine: "a"},
-		{name: "forbidden after a prompt", expect: []string{"#", "b"}, forbid: []string{"bad"}, writes: []string{"# ", idle, "bad\n"}, want: Forbidden, wantLine: "# bad", wantSeen: 1},
+		{name: "forbidden", expect: []string{"b"}, forbid: []string{"x", "bad"}, writes: []string{"a bad one\nb\n"}, want: Failed, wantClass: failure.Forbidden, wantLine: "a bad one"},
+		{name: "forbidden before expected", expect: []string{"a"}, forbid: []string{"a"}, writes: []string{"a\n"}, want: Failed, wantClass: failure.Forbidden, wantLine: "a"},
+		{name: "forbidden after a prompt", expect: []string{"#", "b"}, forbid: []string{"bad"}, writes: []string{"# ", idle, "bad\n"}, want: Failed, wantClass: failure.Forbidden, wantLine: "# bad", wantSeen: 1},
 		{name: "forbidden too late", expect: []string{"a"}, forbid: []string{"bad"}, writes: []string{"a\nbad\n"}, want: Satisfied, wantLine: "a", wantSeen: 1},
-		{name: "panic", expect: []string{"init"}, writes: []string{"[    1.5] " + panicLine + "\r\ninit\n"}, want: Panicked, wantLine: panicLine},
-		{name: "panic, divided", writes: []string{"[    1.5] Kernel panic - not syn", "cing: No working init found.\n"}, want: Panicked, wantLine: panicLine},
-		{name: "panic after a prompt", expect: []string{"#", "b"}, writes: []string{"# ", idle, panicLine + "\n"}, want: Panicked, wantLine: panicLine, wantSeen: 1},
-		{name: "panic after text without end", writes: []string{strings.Repeat(".", 3*MaxLine), panicLine + "\n"}, want: Panicked, wantLine: panicLine},
-		{name: "panic expected", expect: []string{"Kernel panic - .*working init"}, writes: []string{panicLine + "\n"}, want: Satisfied, wantLine: panicLine, wantSeen: 1},
+		{name: "panic", expect: []string{"exception"}, writes: []string{"[    1.5] " + panicLine + "\r\ninit\n"}, want: Failed, wantClass: failure.Panic, wantLine: panicLine},
+		{name: "panic, divided", writes: []string{"[    1.5] Kernel panic - not syn", "cing: Fatal exception\n"}, want: Failed, wantClass: failure.Panic, wantLine: panicLine},
+		{name: "panic after a prompt", expect: []string{"#", "b"}, writes: []string{"# ", idle, panicLine + "\n"}, want: Failed, wantClass: failure.Panic, wantLine: panicLine, wantSeen: 1},
+		{name: "panic after text without end", writes: []string{strings.Repeat(".", 3*MaxLine), panicLine + "\n"}, want: Failed, wantClass: failure.Panic, wantLine: panicLine},
+		{name: "panic expected", expect: []string{"Kernel panic - .*exception"}, writes: []string{panicLine + "\n"}, want: Satisfied, wantLine: panicLine, wantSeen: 1},
 		{name: "panic expected, unfinished", expect: []string{"Kernel panic", "end trace"}, writes: []string{panicLine, idle, "\n--- end trace\n"}, want: Satisfied, wantLine: "--- end trace", wantSeen: 2},
 		{name: "escape sequences", expect: []string{"^ok$"}, writes: []string{"\x1b[32mo\x1b[", "0mk\r\n"}, want: Satisfied, wantLine: "ok", wantSeen: 1},
+
+		{name: "unordered", unordered: []string{"a", "b"}, writes: []string{"b\na\n"}, want: Satisfied, wantLine: "a", wantSeen: 2},
+		{name: "unordered, one line", unordered: []string{"a", "b"}, writes: []string{"ab\n"}, want: Satisfied, wantLine: "ab", wantSeen: 2},
+		{name: "unordered, one missing", unordered: []string{"a", "b"}, writes: []string{"a\na\n"}, wantSeen: 1},
+		{name: "unordered and ordered in a line", expect: []string{"b"}, unordered: []string{"a"}, writes: []string{"ab\n"}, want: Satisfied, wantLine: "ab", wantSeen: 2},
+		{name: "unordered last", expect: []string{"b"}, unordered: []string{"a"}, writes: []string{"b\n", "a\n"}, want: Satisfied, wantLine: "a", wantSeen: 2},
+
+		{name: "dialogue alone", dialogue: []string{"login: $"}, writes: []string{"login: ", idle}, wantSeen: 1, wantAnswers: "login: $"},
+		{name: "dialogue, not while it is written", dialogue: []string{"login: $"}, writes: []string{"login: "}},
+		{name: "dialogue in order", dialogue: []string{"login: $", "Password: $"}, writes: []string{"Password: ", idle, "\nlogin: ", idle, "root\nPassword: ", idle}, wantSeen: 2, wantAnswers: "login: $Password: $"},
+		{name: "dialogue, the echo is no prompt", dialogue: []string{"# $", "# "}, writes: []string{"# ", idle, "ls", idle, "\n"}, wantSeen: 1, wantAnswers: "# $"},
+		{name: "dialogue, a whole line", dialogue: []string{"^ready$"}, expect: []string{"done"}, writes: []string{"ready\ndone\n"}, want: Satisfied, wantLine: "done", wantSeen: 2, wantAnswers: "^ready$"},
+		{name: "dialogue not at its end", dialogue: []string{"ready"}, expect: []string{"done"}, writes: []string{"done\n"}, wantSeen: 1},
+		{name: "dialogue, panic behind the prompt", dialogue: []string{"# $"}, expect: []string{"^x$"}, writes: []string{"# ", idle, panicLine + "\n"}, want: Failed, wantClass: failure.Panic, wantLine: panicLine, wantSeen: 1, wantAnswers: "# $"},
+
+		{name: "exit code 0", exitCode: `^exit (\d+)$`, writes: []string{"exit 0\n"}, want: Satisfied, wantLine: "exit 0", wantSeen: 1},
+		{name: "exit code 3", exitCode: `^exit (\d+)$`, expect: []string{"^x$"}, writes: []string{"exit 3\nx\n"}, want: Failed, wantClass: failure.ExitCode, wantLine: "exit 3"},
+		{name: "exit code, not a number", exitCode: `^exit (.*)$`, writes: []string{"exit well\n"}, want: Failed, wantClass: failure.ExitCode, wantLine: "exit well"},
+		{name: "exit code, half of it", exitCode: `exit (\d)`, writes: []string{"exit 1", idle, "\n"}, want: Failed, wantClass: failure.ExitCode, wantLine: "exit 1"},
+		{name: "exit code, and a pattern", exitCode: `exit (\d)`, expect: []string{"^x$"}, writes: []string{"exit 0\nx\n"}, want: Satisfied, wantLine: "x", wantSeen: 2},
+
+		{name: "allowed", allow: []failure.Class{failure.Panic}, expect: []string{"^x$"}, writes: []string{panicLine + "\nx\n"}, want: Satisfied, wantLine: "x", wantSeen: 1},
+		{name: "another allowed", allow: []failure.Class{failure.Oops}, expect: []string{"^x$"}, writes: []string{panicLine + "\nx\n"}, want: Failed, wantClass: failure.Panic, wantLine: panicLine},
+		{name: "an expected kind is allowed from there on", unordered: []string{"Kernel panic", "^x$"}, writes: []string{panicLine + "\n---[ end " + panicLine + " ]---\nx\n"}, want: Satisfied, wantLine: "x", wantSeen: 2},
+		{name: "half a message has no class", writes: []string{"Kernel panic - not syncing: Attem", idle, "pted to kill init! exitcode=0x00000100\n"}, want: Failed, wantClass: failure.InitFailed, wantLine: "Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000100"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			w := NewWatcher(patterns(test.expect...), patterns(test.forbid...))
+			r := Rules{
+				Expect:    patterns(test.expect...),
+				Forbid:    patterns(test.forbid...),
+				Unordered: patterns(test.unordered...),
+				Allow:     test.allow,
+			}
+			for _, p := range test.dialogue {
+				r.Dialogue = append(r.Dialogue, Prompt{regexp.MustCompile(p), p})
+			}
+			if test.exitCode != "" {
+				r.ExitCode = regexp.MustCompile(test.exitCode)
+			}
+			w := NewWatcher(r)
 			for _, s := range test.writes {
 				switch s {
 				case idle:
@@ -75,13 +121,16 @@ func TestWatcher(t *testing.T) {
 				}
 			}
 			f := w.Finding()
-			if f.Outcome != test.want || f.Line != test.wantLine {
-				t.Errorf("finding %d %q, want %d %q", f.Outcome, f.Line, test.want, test.wantLine)
+			if f.Outcome != test.want || f.Class != test.wantClass || f.Line != test.wantLine {
+				t.Errorf("finding %d %q %q, want %d %q %q", f.Outcome, f.Class, f.Line, test.want, test.wantClass, test.wantLine)
 			}
-			if w.Seen() != test.wantSeen {
-				t.Errorf("seen %d patterns, want %d", w.Seen(), test.wantSeen)
+			if seen := len(w.Wanted()) - len(w.Missing()); seen != test.wantSeen {
+				t.Errorf("seen %d patterns, want %d", seen, test.wantSeen)
 			}
-			if f.Outcome == Forbidden && !f.Pattern.MatchString(f.Line) {
+			if got := w.Answers(); got != test.wantAnswers {
+				t.Errorf("answers %q, want %q", got, test.wantAnswers)
+			}
+			if f.Class == failure.Forbidden && !f.Pattern.MatchString(f.Line) {
 				t.Errorf("pattern %q does not match %q", f.Pattern, f.Line)
 			}
 		})
@@ -89,7 +138,7 @@ func TestWatcher(t *testing.T) {
 }
 
 func TestTail(t *testing.T) {
-	w := NewWatcher(nil, nil)
+	w := NewWatcher(Rules{})
 	if got := w.Tail(); len(got) != 0 {
 		t.Errorf("tail of nothing: %q", got)
 	}
@@ -107,7 +156,7 @@ func TestTail(t *testing.T) {
 }
 
 func TestWatcherMemory(t *testing.T) {
-	w := NewWatcher(patterns("never"), nil)
+	w := NewWatcher(Rules{Expect: patterns("never")})
 	chunk := []byte(strings.Repeat("x", 32<<10))
 	var before, after runtime.MemStats
 	runtime.GC()

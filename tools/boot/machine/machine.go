@@ -4,6 +4,7 @@ package machine
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -12,11 +13,23 @@ import (
 type Guest struct {
 	Kernel      string   // path of the kernel image
 	Initramfs   string   // path of the initramfs; empty for none
-	Append      []string // words at the end of the kernel's command line
+	Firmware    string   // path of what runs before the kernel; empty for QEMU's own
+	Cmdline     []string // words of the kernel's command line, all of them; nil for the usual ones
+	Environment []string // words among the usual ones, before Append
+	Append      []string // words at the end of the usual ones
 	MemoryMiB   int      // memory, in MiB
 	CPUs        int      // number of processors
+	Machine     string   // QEMU's board and its properties; empty for the architecture's
+	KVM         bool     // the host's processor runs the guest, rather than an emulator
+	Disks       []string // paths of raw images, in the order of their devices; never written
+	Files       string   // path of a folder that the guest may read; empty for none
+	Network     bool     // a network card on QEMU's own network
+	GDB         int      // TCP port on which QEMU waits for a debugger before it starts; zero for none
 	Interactive bool     // QEMU's monitor shares the terminal with the console
 }
+
+// FilesTag is the mount tag of Guest.Files.
+const FilesTag = "files"
 
 // Architectures returns the names Arguments accepts.
 func Architectures() []string {
@@ -25,6 +38,19 @@ func Architectures() []string {
 		names[i] = r.arch
 	}
 	return names
+}
+
+// GOARCH returns Go's name of arch; empty for one that is not known.
+func GOARCH(arch string) string {
+	r, _ := find(arch)
+	return r.goarch
+}
+
+// Firmware returns a pattern of the last lines that QEMU's own firmware for
+// arch shows on the console; nil where it shows nothing.
+func Firmware(arch string) *regexp.Regexp {
+	r, _ := find(arch)
+	return r.firmware
 }
 
 // Arguments returns QEMU's arguments, its own name not included, to boot g on
@@ -38,33 +64,61 @@ func Arguments(arch string, g Guest) ([]string, error) {
 	// the devices QEMU adds by itself, no network. A guest that resets ends
 	// QEMU rather than booting for ever.
 	args := []string{"-no-user-config", "-nodefaults"}
-	args = append(args, r.options...)
+	args = append(args, r.board(g)...)
 	args = append(args,
-		"-accel", "tcg",
 		"-m", strconv.Itoa(g.MemoryMiB),
 		"-smp", strconv.Itoa(g.CPUs),
-		"-nic", "none",
+	)
+	args = append(args, network(g.Network)...)
+	args = append(args,
 		"-display", "none",
 		"-no-reboot",
 	)
 	if g.Interactive {
 		// What -nographic does: Ctrl-A x leaves QEMU, Ctrl-A c is its monitor,
 		// and Ctrl-C goes to the guest.
-		args = append(args,
-			"-chardev", "stdio,id=console,mux=on,signal=off",
-			"-serial", "chardev:console",
-			"-mon", "chardev=console,mode=readline",
-		)
+		args = append(args, "-serial", "mon:stdio")
 	} else {
 		args = append(args, "-serial", "stdio", "-monitor", "none")
+	}
+	args = append(args, disks(g.Disks)...)
+	args = append(args, files(g.Files)...)
+	args = append(args, debugger(g.GDB)...)
+	if g.Firmware != "" {
+		args = append(args, "-bios", g.Firmware)
 	}
 	args = append(args, "-kernel", g.Kernel)
 	if g.Initramfs != "" {
 		args = append(args, "-initrd", g.Initramfs)
 	}
+	return append(args, "-append", strings.Join(r.words(g), " ")), nil
+}
+
+// board returns the options for the board, the processor, and what runs it.
+func (r row) board(g Guest) []string {
+	machine, cpu, accelerator := r.machine, r.cpu, "tcg"
+	if g.KVM {
+		machine, cpu, accelerator = r.machine+r.kvmMachine, "host", "kvm"
+	}
+	if g.Machine != "" {
+		machine = g.Machine
+	}
+	args := []string{"-machine", machine}
+	if cpu != "" {
+		args = append(args, "-cpu", cpu)
+	}
+	return append(args, "-accel", accelerator)
+}
+
+// words returns the kernel's command line.
+func (r row) words(g Guest) []string {
+	if g.Cmdline != nil {
+		return g.Cmdline
+	}
 	// panic=-1 reboots at once, which -no-reboot makes an exit.
-	words := append([]string{"console=" + r.console, "panic=-1"}, g.Append...)
-	return append(args, "-append", strings.Join(words, " ")), nil
+	words := []string{"console=" + r.console, "panic=-1"}
+	words = append(words, g.Environment...)
+	return append(words, g.Append...)
 }
 
 func find(arch string) (row, error) {

@@ -20,8 +20,8 @@ func TestArguments(t *testing.T) {
 			guest: Guest{Kernel: "bzImage", Initramfs: "a b.cpio", Append: []string{"quiet", "rdinit=/sbin/init"}, MemoryMiB: 512, CPUs: 2},
 			want: []string{
 				"-no-user-config", "-nodefaults",
-				"-machine", "q35", "-cpu", "max",
-				"-accel", "tcg", "-m", "512", "-smp", "2",
+				"-machine", "q35", "-cpu", "max", "-accel", "tcg",
+				"-m", "512", "-smp", "2",
 				"-nic", "none", "-display", "none", "-no-reboot",
 				"-serial", "stdio", "-monitor", "none",
 				"-kernel", "bzImage", "-initrd", "a b.cpio",
@@ -51,11 +51,59 @@ func TestArguments(t *testing.T) {
 				"-machine", "virt",
 				"-accel", "tcg", "-m", "256", "-smp", "1",
 				"-nic", "none", "-display", "none", "-no-reboot",
-				"-chardev", "stdio,id=console,mux=on,signal=off",
-				"-serial", "chardev:console",
-				"-mon", "chardev=console,mode=readline",
+				"-serial", "mon:stdio",
 				"-kernel", "Image", "-initrd", "i",
 				"-append", "console=ttyS0 panic=-1",
+			},
+		},
+		{
+			name: "x86_64, KVM and devices",
+			arch: "x86_64",
+			guest: Guest{
+				Kernel: "k", MemoryMiB: 256, CPUs: 1, KVM: true, Network: true, GDB: 1234, Firmware: "f",
+				Disks: []string{"a,b.raw", "c"}, Files: "d,e", Cmdline: []string{"x"}, Append: []string{"y"}, Environment: []string{"z"},
+			},
+			want: []string{
+				"-no-user-config", "-nodefaults",
+				"-machine", "q35", "-cpu", "host", "-accel", "kvm",
+				"-m", "256", "-smp", "1",
+				"-netdev", "user,id=network", "-device", "virtio-net-pci,netdev=network,romfile=",
+				"-display", "none", "-no-reboot",
+				"-serial", "stdio", "-monitor", "none",
+				"-drive", "if=none,id=disk0,format=raw,snapshot=on,file=a,,b.raw", "-device", "virtio-blk-pci,drive=disk0",
+				"-drive", "if=none,id=disk1,format=raw,snapshot=on,file=c", "-device", "virtio-blk-pci,drive=disk1",
+				"-fsdev", "local,id=files,security_model=none,readonly=on,path=d,,e", "-device", "virtio-9p-pci,fsdev=files,mount_tag=files",
+				"-gdb", "tcp:localhost:1234", "-S",
+				"-bios", "f", "-kernel", "k",
+				"-append", "x",
+			},
+		},
+		{
+			name:  "arm64, KVM, the terminal's size",
+			arch:  "arm64",
+			guest: Guest{Kernel: "k", MemoryMiB: 256, CPUs: 1, KVM: true, Environment: []string{"LINES=24"}, Append: []string{"quiet"}},
+			want: []string{
+				"-no-user-config", "-nodefaults",
+				"-machine", "virt,gic-version=host", "-cpu", "host", "-accel", "kvm",
+				"-m", "256", "-smp", "1",
+				"-nic", "none", "-display", "none", "-no-reboot",
+				"-serial", "stdio", "-monitor", "none",
+				"-kernel", "k",
+				"-append", "console=ttyAMA0 panic=-1 LINES=24 quiet",
+			},
+		},
+		{
+			name:  "arm64, another board",
+			arch:  "arm64",
+			guest: Guest{Kernel: "k", MemoryMiB: 256, CPUs: 1, Machine: "virt,virtualization=on"},
+			want: []string{
+				"-no-user-config", "-nodefaults",
+				"-machine", "virt,virtualization=on", "-cpu", "max,pauth-impdef=on", "-accel", "tcg",
+				"-m", "256", "-smp", "1",
+				"-nic", "none", "-display", "none", "-no-reboot",
+				"-serial", "stdio", "-monitor", "none",
+				"-kernel", "k",
+				"-append", "console=ttyAMA0 panic=-1",
 			},
 		},
 	} {
@@ -86,6 +134,27 @@ func TestArgumentsLeaveAppendAlone(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"quiet", ""}, words[:2]); diff != "" {
 		t.Errorf("the guest's words changed (-want +got):\n%s", diff)
+	}
+}
+
+// TestNames compares with what Go and the firmware say of themselves.
+func TestNames(t *testing.T) {
+	for _, test := range []struct {
+		arch, goarch string
+		firmware     string // a last line of it
+	}{
+		{"x86_64", "amd64", ""},
+		{"arm64", "arm64", ""},
+		{"riscv64", "riscv64", "Boot HART MEDELEG             : 0x0000000000f4b509"},
+		{"vax", "", ""},
+	} {
+		if got := GOARCH(test.arch); got != test.goarch {
+			t.Errorf("%s: GOARCH %q, want %q", test.arch, got, test.goarch)
+		}
+		re := Firmware(test.arch)
+		if (re != nil) != (test.firmware != "") || re != nil && !re.MatchString(test.firmware) {
+			t.Errorf("%s: firmware %v does not match %q", test.arch, re, test.firmware)
+		}
 	}
 }
 

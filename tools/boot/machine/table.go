@@ -1,29 +1,49 @@
 package machine
 
+import "regexp"
+
 // A row is what an architecture needs of its own.
 type row struct {
-	arch    string   // the architecture's name in the rules
-	options []string // QEMU's options for the board and the processor
-	console string   // the kernel's name for the board's first serial port
+	arch    string // the architecture's name in the rules
+	goarch  string // and Go's
+	machine string // QEMU's board
+	cpu     string // its processor when emulated; empty for the board's own
+	console string // the kernel's name for the board's first serial port
+
+	// kvmMachine is what follows the board's name when KVM runs the machine.
+	kvmMachine string
+
+	// firmware matches the last lines that the firmware QEMU has for the board
+	// shows on the serial port; nil where it shows nothing.
+	firmware *regexp.Regexp
 }
 
 // table has one row an architecture.
 var table = []row{
 	{
 		arch:    "x86_64",
-		options: []string{"-machine", "q35", "-cpu", "max"},
+		goarch:  "amd64",
+		machine: "q35",
+		cpu:     "max",
 		console: "ttyS0",
 	},
 	{
-		arch: "arm64",
+		arch:    "arm64",
+		goarch:  "arm64",
+		machine: "virt",
 		// The architected pointer authentication is slow to emulate; the
 		// implementation-defined algorithm is many times faster.
-		options: []string{"-machine", "virt", "-cpu", "max,pauth-impdef=on"},
+		cpu:     "max,pauth-impdef=on",
 		console: "ttyAMA0",
+		// A machine that KVM runs has the host's interrupt controller.
+		kvmMachine: ",gic-version=host",
 	},
 	{
 		arch:    "riscv64",
-		options: []string{"-machine", "virt"},
+		goarch:  "riscv64",
+		machine: "virt",
 		console: "ttyS0",
+		// OpenSBI ends with what it says of the processor that boots.
+		firmware: regexp.MustCompile(`^Boot HART `),
 	},
 }

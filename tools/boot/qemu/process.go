@@ -17,12 +17,15 @@ const grace = time.Second
 
 // Options says what a process is connected to.
 type Options struct {
-	// Interactive leaves QEMU in the foreground of the terminal, which it
-	// could not read otherwise, with Stdin as its standard input. If not set
-	// its standard input is empty and it has a process group of its own.
+	// Interactive leaves QEMU in the foreground of the terminal Stdin, which it
+	// could not read otherwise. If not set it has a process group of its own.
 	Interactive bool
 
-	Stdin          *os.File
+	// TempDir is where QEMU keeps what a guest writes to its disks; empty for
+	// QEMU's own choice.
+	TempDir string
+
+	Stdin          *os.File  // nil for an empty one
 	Stdout, Stderr io.Writer // written by one goroutine each
 }
 
@@ -30,7 +33,6 @@ type Options struct {
 type Process struct {
 	cmd         *exec.Cmd
 	interactive bool
-	started     time.Time
 	done        chan struct{}
 }
 
@@ -44,9 +46,14 @@ func Start(argv []string, o Options) (*Process, error) {
 	p.cmd.Stdout, p.cmd.Stderr = o.Stdout, o.Stderr
 	p.cmd.WaitDelay = grace
 	p.cmd.SysProcAttr = attributes(o.Interactive)
+	if o.TempDir != "" {
+		p.cmd.Env = append(os.Environ(), "TMPDIR="+o.TempDir)
+	}
 	restore := func() {}
-	if o.Interactive {
+	if o.Stdin != nil {
 		p.cmd.Stdin = o.Stdin
+	}
+	if o.Interactive {
 		restore = saveTerminal(o.Stdin)
 	}
 
@@ -56,7 +63,6 @@ func Start(argv []string, o Options) (*Process, error) {
 		// not the process: keep it until QEMU has ended.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
-		p.started = time.Now()
 		err := p.cmd.Start()
 		started <- err
 		if err != nil {
@@ -69,9 +75,6 @@ func Start(argv []string, o Options) (*Process, error) {
 	}()
 	return p, <-started
 }
-
-// Elapsed returns the time since QEMU was started.
-func (p *Process) Elapsed() time.Duration { return time.Since(p.started) }
 
 // Done is closed when QEMU has ended, all it wrote has been passed on, and the
 // terminal is as it was.

@@ -29,6 +29,17 @@ func saveTerminal(f *os.File) (restore func()) {
 	}
 }
 
+// TerminalSize returns the size of the terminal f, in characters; zero when it
+// is none, or has none.
+func TerminalSize(f *os.File) (rows, columns int) {
+	var size struct{ rows, columns, width, height uint16 }
+	_, _, errno := syscall.Syscall(syscall.SYS_IOCTL, f.Fd(), syscall.TIOCGWINSZ, uintptr(unsafe.Pointer(&size)))
+	if errno != 0 {
+		return 0, 0
+	}
+	return int(size.rows), int(size.columns)
+}
+
 func terminal(fd uintptr) (settings syscall.Termios, err error) {
 	_, _, errno := syscall.Syscall(syscall.SYS_IOCTL, fd, syscall.TCGETS, uintptr(unsafe.Pointer(&settings)))
 	if errno != 0 {

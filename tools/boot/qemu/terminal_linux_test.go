@@ -61,3 +61,25 @@ func TestTerminalRestored(t *testing.T) {
 		t.Errorf("file flags %#x, want %#x", got, flagsBefore)
 	}
 }
+
+func TestTerminalSize(t *testing.T) {
+	f := openTerminal(t)
+	if rows, columns := TerminalSize(f); rows != 0 || columns != 0 {
+		t.Errorf("a new terminal is %d by %d", rows, columns)
+	}
+	size := [4]uint16{50, 132}
+	if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, f.Fd(), syscall.TIOCSWINSZ, uintptr(unsafe.Pointer(&size))); errno != 0 {
+		t.Skip(errno)
+	}
+	if rows, columns := TerminalSize(f); rows != 50 || columns != 132 {
+		t.Errorf("%d by %d, want 50 by 132", rows, columns)
+	}
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	if rows, columns := TerminalSize(null); rows != 0 || columns != 0 {
+		t.Errorf("no terminal is %d by %d", rows, columns)
+	}
+}

@@ -9,9 +9,11 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -58,6 +60,9 @@ func Executable(t testing.TB) string {
 //	raw            put the terminal on standard input in raw mode
 //	leave          start a process that keeps the console open for a minute
 //	hang           do nothing until killed
+//	files          write the names and contents of the shared files
+//	temp           write the name of the folder for temporary files
+//	die            end by SIGKILL
 //	exit STATUS    exit
 func Kernel(t testing.TB, script string) string {
 	t.Helper()
@@ -132,6 +137,16 @@ func emulate(args []string) int {
 			fmt.Printf("pid %d\n", c.Process.Pid)
 		case "hang":
 			time.Sleep(time.Minute) // not for ever: nothing is left by a test that fails
+		case "files":
+			for _, field := range strings.Split(value(args, "-fsdev"), ",") {
+				if folder, ok := strings.CutPrefix(field, "path="); ok {
+					showFiles(folder)
+				}
+			}
+		case "temp":
+			fmt.Printf("temp %q\n", os.Getenv("TMPDIR"))
+		case "die":
+			syscall.Kill(os.Getpid(), syscall.SIGKILL)
 		case "exit":
 			return number(rest)
 		default:
@@ -139,6 +154,24 @@ func emulate(args []string) int {
 		}
 	}
 	return 0
+}
+
+func showFiles(folder string) {
+	err := filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		fmt.Printf("%s %v %q\n", strings.TrimPrefix(path, folder), info.Mode(), data)
+		return err
+	})
+	if err != nil {
+		panic(err)
+	}
 }
 
 // value returns the argument after option.

@@ -10,6 +10,7 @@ import (
 const (
 	consoleLog  = "console.log"
 	commandFile = "qemu-command.txt"
+	resultFile  = "result.json"
 )
 
 // openOutputs writes the command line argv to dir and returns the console log

@@ -2,15 +2,13 @@
 package runner
 
 import (
-	"fmt"
 	"io"
 	"os"
-	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/rules-initramfs/rules_initramfs/tools/boot/config"
 	"github.com/rules-initramfs/rules_initramfs/tools/boot/console"
+	"github.com/rules-initramfs/rules_initramfs/tools/boot/failure"
 	"github.com/rules-initramfs/rules_initramfs/tools/boot/machine"
 	"github.com/rules-initramfs/rules_initramfs/tools/boot/qemu"
 )
@@ -27,7 +25,7 @@ const (
 	// is taken for a prompt.
 	quiet = 200 * time.Millisecond
 
-	// aftermath is how long a kernel that panicked has to print its trace.
+	// aftermath is how long a kernel that fails has to print its trace.
 	aftermath = time.Second
 )
 
@@ -36,15 +34,32 @@ type Session struct {
 	// TimeLimit is how long QEMU may run; zero is for ever.
 	TimeLimit time.Duration
 
-	// OutputsDir is where the console's log and QEMU's command line are kept;
-	// empty for nowhere.
+	// OutputsDir is where the console's log, QEMU's command line and the
+	// result are kept; empty for nowhere.
 	OutputsDir string
+
+	// XMLFile is where Bazel looks for the test's cases; empty for nowhere.
+	XMLFile string
 
 	// TempDir is where temporary files go; empty for the system's place.
 	TempDir string
 
+	// Term is the kind of terminal, for an interactive guest; empty when that
+	// is not known.
+	Term string
+
+	// GDB is the TCP port on which QEMU waits for a debugger; zero for none.
+	GDB int
+
 	// Rlocation finds a runfile.
 	Rlocation func(path string) (string, error)
+
+	// ProbeKVM returns nil if KVM runs guests of an architecture, in Go's name.
+	ProbeKVM func(goarch string) error
+
+	// Observe is given the console's lines, until it returns that it has seen
+	// all that it waits for; nil for nobody. See console.Rules.
+	Observe func(line string) (done bool)
 
 	// Signals ends the boot when it gives one.
 	Signals <-chan os.Signal
@@ -59,7 +74,7 @@ func Run(c *config.Config, s Session) int {
 	b := &boot{config: c, session: s}
 	v := b.run()
 	b.report(v)
-	if !v.ok {
+	if !v.passed() {
 		return ExitFailure
 	}
 	return ExitSuccess
@@ -70,107 +85,102 @@ type boot struct {
 	config  *config.Config
 	session Session
 
-	screen    *screen  // nil before QEMU's command line is known
-	complaint []string // the last lines of QEMU's standard error, before it was stopped
+	accelerator string        // "kvm" or "tcg", when that is known
+	why         string        // it is that one
+	started     time.Time     // when QEMU was
+	elapsed     time.Duration // until the boot was decided
+	screen      *screen       // nil before QEMU's command line is known
+	complaint   []string      // the last lines of QEMU's standard error, before it was stopped
 }
 
 func (b *boot) run() verdict {
 	argv, cleanup, err := b.command()
 	defer cleanup()
 	if err != nil {
-		return failed("cannot start QEMU: %v", err)
+		return failed(failure.QEMUNotStarted, "%v", err)
 	}
 	log, err := openOutputs(b.session.OutputsDir, argv)
 	if err != nil {
-		return failed("cannot keep the console: %v", err)
+		return failed(failure.QEMUNotStarted, "cannot keep the console: %v", err)
 	}
 	if log != nil {
 		defer log.Close()
 	}
 
-	interactive := b.config.Interactive
-	stderr := newScreen(console.NewWatcher(nil, nil), nil, nil)
-	options := qemu.Options{Interactive: interactive, Stdin: b.session.Stdin}
-	watcher := console.NewWatcher(b.config.Expect, b.config.Forbid)
-	if interactive {
+	stderr := newScreen(console.NewWatcher(console.Rules{}), nil, nil)
+	options := qemu.Options{Interactive: b.config.Interactive, TempDir: b.session.TempDir}
+	watcher := console.NewWatcher(b.rules())
+	if b.config.Interactive {
 		b.screen = newScreen(watcher, log, b.session.Stdout)
-		options.Stderr = b.session.Stderr
+		options.Stdin, options.Stderr = b.session.Stdin, b.session.Stderr
 	} else {
 		b.screen = newScreen(watcher, log, nil)
 		options.Stderr = stderr
 	}
 	options.Stdout = b.screen
+	keys, err := newKeyboard(len(b.config.Input))
+	if err != nil {
+		return failed(failure.QEMUNotStarted, "%v", err)
+	}
+	defer keys.close()
+	if keys != nil {
+		options.Stdin = keys.guest
+	}
 
+	b.started = time.Now()
 	p, err := qemu.Start(argv, options)
 	if err != nil {
-		return failed("cannot start QEMU: %v", err)
+		return failed(failure.QEMUNotStarted, "%v", err)
 	}
 	defer p.Stop()
-	v := b.watch(p)
+	v := b.watch(p, keys, stderr)
+	b.elapsed = time.Since(b.started)
 	b.complaint = stderr.tail()
 	return v
 }
 
-// command returns QEMU's command line, and what removes the temporary files in
-// it: also with an error.
-func (b *boot) command() (argv []string, cleanup func(), err error) {
-	cleanup = func() {}
+// rules are what the console is watched for.
+func (b *boot) rules() console.Rules {
 	c := b.config
-	emulator := c.QEMU
-	if strings.Contains(emulator, "/") {
-		if emulator, err = b.locate(emulator); err != nil {
-			return nil, cleanup, err
-		}
+	r := console.Rules{
+		Expect:    c.Expect,
+		Unordered: c.ExpectUnordered,
+		ExitCode:  c.ExitCodePattern,
+		Forbid:    c.Forbid,
+		Allow:     c.Allow,
+		Observe:   b.session.Observe,
+		Clock:     func() time.Duration { return time.Since(b.started) },
 	}
-	kernel, err := b.locate(c.Kernel)
-	if err != nil {
-		return nil, cleanup, err
+	for _, p := range c.Input {
+		r.Dialogue = append(r.Dialogue, console.Prompt{Pattern: p.Expect, Answer: p.Send})
 	}
-	archives := make([]string, len(c.Initramfs))
-	for i, a := range c.Initramfs {
-		if archives[i], err = b.locate(a); err != nil {
-			return nil, cleanup, err
-		}
-	}
-	var initramfs string
-	switch len(archives) {
-	case 0:
-	case 1:
-		initramfs = archives[0]
+	switch {
+	case c.Firmware == "":
+		r.Firmware = machine.Firmware(c.Arch)
 	default:
-		if initramfs, err = joinInitramfs(b.session.TempDir, archives); err != nil {
-			return nil, cleanup, err
+		r.Firmware = neverMatch
+	}
+	if c.Interactive {
+		// Who sits in front of the console decides whether to go on, if there is
+		// anything to go on with.
+		for _, class := range failure.Builtin() {
+			if class != failure.Panic && class != failure.InitFailed {
+				r.Allow = append(r.Allow, class)
+			}
 		}
-		cleanup = func() { os.Remove(initramfs) }
 	}
-	args, err := machine.Arguments(c.Arch, machine.Guest{
-		Kernel:      kernel,
-		Initramfs:   initramfs,
-		Append:      c.Append,
-		MemoryMiB:   c.MemoryMiB,
-		CPUs:        c.CPUs,
-		Interactive: c.Interactive,
-	})
-	return append([]string{emulator}, args...), cleanup, err
-}
-
-// locate returns the file of a runfiles path; an absolute one is itself.
-func (b *boot) locate(path string) (string, error) {
-	if filepath.IsAbs(path) {
-		return path, nil
-	}
-	return b.session.Rlocation(path)
+	return r
 }
 
 // watch returns the verdict as soon as there is one. QEMU may still be running.
-func (b *boot) watch(p *qemu.Process) verdict {
+func (b *boot) watch(p *qemu.Process, keys *keyboard, stderr *screen) verdict {
 	var limit, after <-chan time.Time // nil: never
 	if b.session.TimeLimit > 0 {
 		limit = time.After(b.session.TimeLimit)
 	}
 	prompt := time.NewTimer(quiet)
 	defer prompt.Stop()
-	var panicked *verdict
+	var bad *verdict // what the kernel said
 
 	for {
 		var end *verdict // of the boot, if the console does not say better
@@ -181,60 +191,34 @@ func (b *boot) watch(p *qemu.Process) verdict {
 			b.screen.idle()
 		case <-p.Done():
 			b.screen.close()
-			v := b.exited(p.State(), b.screen.seen(), p.Elapsed())
+			stderr.close()
+			v := b.exited(p.State(), stderr.tail(), time.Since(b.started))
 			end = &v
 		case <-limit:
-			v := b.timedOut(b.screen.seen())
+			v := b.timedOut()
 			end = &v
 		case s := <-b.session.Signals:
-			v := b.signaled(s, b.screen.seen(), p.Elapsed())
+			v := b.signaled(s, time.Since(b.started))
 			end = &v
 		case <-after:
-			end = panicked
+			end = bad
 		}
+		keys.send(b.screen.answers())
 
 		switch f := b.screen.finding(); {
-		case f.Outcome == console.Undecided:
-		case f.Outcome == console.Panicked && panicked == nil:
-			v := b.found(f, p.Elapsed())
-			panicked = &v
+		case f.Outcome == console.Undecided || bad != nil:
+		case f.Outcome == console.Failed && f.Class != failure.Forbidden && f.Class != failure.ExitCode:
+			v := b.found(f, time.Since(b.started))
+			bad = &v
 			after = time.After(aftermath)
-		case f.Outcome != console.Panicked:
-			return b.found(f, p.Elapsed())
+		default:
+			return b.found(f, time.Since(b.started))
 		}
 		switch {
-		case end != nil && panicked != nil:
-			return *panicked
+		case end != nil && bad != nil:
+			return *bad
 		case end != nil:
 			return *end
 		}
-	}
-}
-
-// report says how the boot went; if not well, what there is to find out why.
-func (b *boot) report(v verdict) {
-	w := b.session.Stderr
-	say := func(format string, args ...any) {
-		fmt.Fprintf(w, "boot: %s: %s\n", b.config.Label, fmt.Sprintf(format, args...))
-	}
-	say("%s", v.sentence)
-	if b.screen == nil {
-		return
-	}
-	if !v.ok {
-		// On the terminal the console has been seen already.
-		if tail := b.screen.tail(); len(tail) > 0 && !b.config.Interactive {
-			fmt.Fprintf(w, "--- console, last %d lines\n%s\n", len(tail), strings.Join(tail, "\n"))
-		}
-		if len(b.complaint) > 0 {
-			fmt.Fprintf(w, "--- QEMU's standard error\n%s\n", strings.Join(b.complaint, "\n"))
-		}
-		if b.screen.log != nil {
-			// Not its path, which is in a sandbox that ends with the test.
-			fmt.Fprintf(w, "--- whole console: %s in test.outputs, beside test.log\n", consoleLog)
-		}
-	}
-	if b.screen.logErr != nil {
-		say("the console's log is incomplete: %v", b.screen.logErr)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/rules-initramfs/rules_initramfs/tools/boot/config"
 	"github.com/rules-initramfs/rules_initramfs/tools/boot/qemutest"
 )
@@ -41,6 +42,7 @@ func newRun(t *testing.T, script string) *run {
 		session: Session{
 			TimeLimit: 30 * time.Second, // for a test that fails
 			TempDir:   t.TempDir(),
+			ProbeKVM:  func(string) error { return errors.New("not in a test") },
 			Rlocation: func(path string) (string, error) {
 				return "", fmt.Errorf("no runfile %s", path)
 			},
@@ -69,7 +71,7 @@ func (r *run) check(t *testing.T, code, wantCode int, want ...string) {
 	if code != wantCode {
 		t.Errorf("exit code %d, want %d", code, wantCode)
 	}
-	report := regexp.MustCompile(`after \d+\.\d s`).ReplaceAllString(r.stderr.String(), "after T")
+	report := regexp.MustCompile(`after \d+\.\d s:`).ReplaceAllString(r.stderr.String(), "after T:")
 	sentence, rest, _ := strings.Cut(report, "\n")
 	if sentence != want[0] {
 		t.Errorf("sentence\n%s\nwant\n%s", sentence, want[0])
@@ -79,8 +81,8 @@ func (r *run) check(t *testing.T, code, wantCode int, want ...string) {
 			t.Errorf("no line %q in the report:\n%s", line, report)
 		}
 	}
-	if wantCode == ExitSuccess && rest != "" {
-		t.Errorf("more than a sentence of a success:\n%s", report)
+	if wantCode == ExitSuccess && strings.Contains(rest, "--- console") {
+		t.Errorf("the console of a success:\n%s", report)
 	}
 	left, err := os.ReadDir(r.session.TempDir)
 	if err != nil || len(left) > 0 {
@@ -89,7 +91,7 @@ func (r *run) check(t *testing.T, code, wantCode int, want ...string) {
 }
 
 func TestVerdicts(t *testing.T) {
-	const panicText = `print "[    1.0] Kernel panic - not syncing: No working init found.\r\n"` + "\n"
+	const panicText = `print "[    1.0] Kernel panic - not syncing: Fatal exception\r\n"` + "\n"
 	for _, test := range []struct {
 		name           string
 		script         string
@@ -103,36 +105,36 @@ func TestVerdicts(t *testing.T) {
 			name:   "seen",
 			script: `print "Linux version\r\nhello\r\n"` + "\nhang",
 			expect: []string{"hello"},
-			want:   []string{"boot: //x:y: the expected pattern seen after T"},
+			want:   []string{"boot: //x:y: passed after T: the pattern was seen"},
 		},
 		{
 			name:   "all seen, the output divided",
 			script: `print "Linux ver"` + "\nsleep 20ms\n" + `print "sion 7\r\nhel"` + "\nsleep 20ms\n" + `print "lo\r\n"` + "\nhang",
 			expect: []string{`Linux version \d`, "^hello$"},
-			want:   []string{"boot: //x:y: all 2 patterns seen after T"},
+			want:   []string{"boot: //x:y: passed after T: all 2 patterns were seen"},
 		},
 		{
 			name:   "prompt",
 			script: `print "hello login: "` + "\nhang",
 			expect: []string{"login: $"},
-			want:   []string{"boot: //x:y: the expected pattern seen after T"},
+			want:   []string{"boot: //x:y: passed after T: the pattern was seen"},
 		},
 		{
 			name:   "seen as QEMU exits",
 			script: `print "bye"` + "\nexit 3",
 			expect: []string{"bye"},
-			want:   []string{"boot: //x:y: the expected pattern seen after T"},
+			want:   []string{"boot: //x:y: passed after T: the pattern was seen"},
 		},
 		{
 			name:   "deaf to SIGTERM",
 			script: "deaf\n" + `print "hello\n"` + "\nhang",
 			expect: []string{"hello"},
-			want:   []string{"boot: //x:y: the expected pattern seen after T"},
+			want:   []string{"boot: //x:y: passed after T: the pattern was seen"},
 		},
 		{
 			name:   "clean exit",
 			script: `print "bye\n"`,
-			want:   []string{"boot: //x:y: QEMU exited cleanly after T"},
+			want:   []string{"boot: //x:y: passed after T: the guest ended"},
 		},
 		{
 			name:     "forbidden",
@@ -140,40 +142,40 @@ func TestVerdicts(t *testing.T) {
 			expect:   []string{"hello"},
 			forbid:   []string{"Oops", "BUG:"},
 			wantCode: ExitFailure,
-			want:     []string{`boot: //x:y: forbidden pattern "BUG:" after T: BUG: bad page`, "--- console, last 2 lines", "fine"},
+			want:     []string{`boot: //x:y: forbidden after T: pattern "BUG:" is in: BUG: bad page`, "--- console, last 2 lines", "fine"},
 		},
 		{
 			name:     "panic, then the trace and QEMU's exit",
 			script:   panicText + "sleep 50ms\n" + `print "CPU: 0 PID: 1\n"`,
 			wantCode: ExitFailure,
-			want:     []string{"boot: //x:y: kernel panic after T: Kernel panic - not syncing: No working init found.", "CPU: 0 PID: 1"},
+			want:     []string{"boot: //x:y: panic after T: Kernel panic - not syncing: Fatal exception", "CPU: 0 PID: 1"},
 		},
 		{
 			name:     "panic, then nothing",
 			script:   panicText + "hang",
 			expect:   []string{"hello"},
 			wantCode: ExitFailure,
-			want:     []string{"boot: //x:y: kernel panic after T: Kernel panic - not syncing: No working init found."},
+			want:     []string{"boot: //x:y: panic after T: Kernel panic - not syncing: Fatal exception"},
 		},
 		{
 			name:     "panic in the time limit's last moment",
 			script:   panicText + "hang",
 			limit:    300 * time.Millisecond,
 			wantCode: ExitFailure,
-			want:     []string{"boot: //x:y: kernel panic after T: Kernel panic - not syncing: No working init found."},
+			want:     []string{"boot: //x:y: panic after T: Kernel panic - not syncing: Fatal exception"},
 		},
 		{
 			name:     "exit before all was seen",
 			script:   `print "one\n"`,
 			expect:   []string{"one", "two", "three"},
 			wantCode: ExitFailure,
-			want:     []string{`boot: //x:y: QEMU ended (exit status 0) after T; still waiting for pattern 2 of 3: "two"`, "one"},
+			want:     []string{`boot: //x:y: missing-at-end after T: the guest ended, still missing: expect 2 of 3 "two"`, "one"},
 		},
 		{
 			name:     "exit with a complaint",
 			script:   `stderr "qemu: could not load kernel\n"` + "\nexit 1",
 			wantCode: ExitFailure,
-			want:     []string{"boot: //x:y: QEMU ended (exit status 1) after T", "--- QEMU's standard error", "qemu: could not load kernel"},
+			want:     []string{"boot: //x:y: qemu-not-started: QEMU ended at once (exit status 1): qemu: could not load kernel", "--- QEMU's standard error", "qemu: could not load kernel"},
 		},
 		{
 			name:     "time limit",
@@ -181,41 +183,41 @@ func TestVerdicts(t *testing.T) {
 			expect:   []string{"one", `two \d`},
 			limit:    200 * time.Millisecond,
 			wantCode: ExitFailure,
-			want:     []string{`boot: //x:y: time limit of 0.2 s reached; still waiting for pattern 2 of 2: "two \d"`, "one"},
+			want:     []string{`boot: //x:y: missing-at-limit after T: the time limit, still missing: expect 2 of 2 "two \d"`, "one"},
 		},
 		{
 			name:     "time limit, nothing expected",
-			script:   "deaf\nhang",
+			script:   "deaf\n" + `print "one\n"` + "\nhang",
 			limit:    200 * time.Millisecond,
 			wantCode: ExitFailure,
-			want:     []string{"boot: //x:y: time limit of 0.2 s reached; still waiting for QEMU to exit"},
+			want:     []string{"boot: //x:y: not-ended after T: the time limit, and the guest has not ended"},
 		},
 		{
 			name:     "endless line",
 			script:   "flood 5000000\n" + `print "\nhello\n"` + "\nhang",
 			expect:   []string{"hello"},
 			wantCode: ExitSuccess,
-			want:     []string{"boot: //x:y: the expected pattern seen after T"},
+			want:     []string{"boot: //x:y: passed after T: the pattern was seen"},
 		},
 		{
 			name:        "interactive, clean exit",
 			script:      `print "bye\n"`,
 			interactive: true,
-			want:        []string{"boot: //x:y: QEMU exited cleanly after T"},
+			want:        []string{"boot: //x:y: passed after T: the guest ended"},
 		},
 		{
 			name:        "interactive, panic",
 			script:      panicText,
 			interactive: true,
 			wantCode:    ExitFailure,
-			want:        []string{"boot: //x:y: kernel panic after T: Kernel panic - not syncing: No working init found."},
+			want:        []string{"boot: //x:y: panic after T: Kernel panic - not syncing: Fatal exception"},
 		},
 		{
 			name:        "interactive, exit with an error",
 			script:      "exit 1",
 			interactive: true,
 			wantCode:    ExitFailure,
-			want:        []string{"boot: //x:y: QEMU ended (exit status 1) after T"},
+			want:        []string{"boot: //x:y: qemu-not-started: QEMU ended at once (exit status 1)"},
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -243,15 +245,15 @@ func TestCannotStart(t *testing.T) {
 	t.Parallel()
 	r := newRun(t, "")
 	r.config.QEMU = "/nonexistent/qemu"
-	r.check(t, r.boot(), ExitFailure, "boot: //x:y: cannot start QEMU: fork/exec /nonexistent/qemu: no such file or directory")
+	r.check(t, r.boot(), ExitFailure, "boot: //x:y: qemu-not-started: fork/exec /nonexistent/qemu: no such file or directory")
 
 	r = newRun(t, "")
 	r.config.Kernel = "_main/kernel"
-	r.check(t, r.boot(), ExitFailure, "boot: //x:y: cannot start QEMU: no runfile _main/kernel")
+	r.check(t, r.boot(), ExitFailure, "boot: //x:y: qemu-not-started: no runfile _main/kernel")
 
 	r = newRun(t, "")
 	r.config.Initramfs = []string{r.config.Kernel, "/nonexistent/b.cpio"}
-	r.check(t, r.boot(), ExitFailure, "boot: //x:y: cannot start QEMU: joining the initramfs: open /nonexistent/b.cpio: no such file or directory")
+	r.check(t, r.boot(), ExitFailure, "boot: //x:y: qemu-not-started: joining the initramfs: open /nonexistent/b.cpio: no such file or directory")
 }
 
 func TestSignal(t *testing.T) {
@@ -261,7 +263,7 @@ func TestSignal(t *testing.T) {
 	signals := make(chan os.Signal, 1)
 	r.session.Signals = signals
 	signals <- syscall.SIGTERM
-	r.check(t, r.boot(), ExitFailure, `boot: //x:y: stopped by a signal (terminated) after T; still waiting for pattern 1 of 1: "two"`)
+	r.check(t, r.boot(), ExitFailure, `boot: //x:y: stopped after T: by a signal (terminated), still missing: expect "two"`)
 }
 
 func TestInitramfs(t *testing.T) {
@@ -289,7 +291,7 @@ func TestInitramfs(t *testing.T) {
 			}
 			return filepath.Join(dir, name), nil
 		}
-		r.check(t, r.boot(), ExitSuccess, "boot: //x:y: the expected pattern seen after T")
+		r.check(t, r.boot(), ExitSuccess, "boot: //x:y: passed after T: the pattern was seen")
 	}
 }
 
@@ -299,7 +301,7 @@ func TestOutputs(t *testing.T) {
 	r.config.Append = []string{"it's"}
 	r.session.OutputsDir = t.TempDir()
 	log := filepath.Join(r.session.OutputsDir, "console.log")
-	r.check(t, r.boot(), ExitFailure, "boot: //x:y: QEMU ended (exit status 1) after T",
+	r.check(t, r.boot(), ExitFailure, "boot: //x:y: qemu-died after T: exit status 1",
 		"--- console, last 2 lines", "one", "two", "--- whole console: console.log in test.outputs, beside test.log")
 
 	if got, err := os.ReadFile(log); err != nil || string(got) != "\x1b[1mone\r\ntwo" {
@@ -336,7 +338,7 @@ func TestLogIsWrittenAsItComes(t *testing.T) {
 		t.Errorf("console.log: %q, %v", got, err)
 	}
 	signals <- os.Interrupt
-	r.check(t, <-code, ExitFailure, "boot: //x:y: stopped by a signal (interrupt) after T")
+	r.check(t, <-code, ExitFailure, "boot: //x:y: stopped after T: by a signal (interrupt)")
 }
 
 func TestFullDisk(t *testing.T) {
@@ -373,7 +375,7 @@ func TestInteractive(t *testing.T) {
 	if got, want := r.stdout.String(), "\x1b[1mlogin: input \"root\\n\"\n"; got != want {
 		t.Errorf("terminal %q, want %q", got, want)
 	}
-	if got := r.stderr.String(); !strings.HasPrefix(got, "qemu: warning\nboot: //x:y: QEMU exited cleanly") {
+	if got := r.stderr.String(); !strings.HasPrefix(got, "qemu: warning\nboot: //x:y: passed after ") {
 		t.Errorf("standard error %q", got)
 	}
 }
@@ -384,5 +386,82 @@ func TestExcerpt(t *testing.T) {
 	}
 	if got := excerpt(strings.Repeat("é", 1000)); len(got) > 310 || !strings.HasSuffix(got, "é...") {
 		t.Errorf("excerpt %q", got)
+	}
+}
+
+// TestTerminalWords tells an interactive guest, and no other, of the terminal.
+func TestTerminalWords(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		interactive bool
+		term, want  string
+	}{
+		{true, "xterm-256color", `"console=ttyS0 panic=-1 TERM=xterm-256color quiet"`},
+		{true, "x y", `"console=ttyS0 panic=-1 quiet"`},
+		{true, "", `"console=ttyS0 panic=-1 quiet"`},
+		{false, "xterm", `"console=ttyS0 panic=-1 quiet"`},
+	} {
+		r := newRun(t, "args")
+		r.config.Interactive = test.interactive
+		r.config.Append = []string{"quiet"}
+		r.config.Expect = compile([]string{regexp.QuoteMeta(test.want)})
+		r.session.Term = test.term
+		stdin, err := os.Open(os.DevNull)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer stdin.Close()
+		r.session.Stdin = stdin
+		r.check(t, r.boot(), ExitSuccess, "boot: //x:y: passed after T: the pattern was seen")
+	}
+}
+
+// TestInteractiveGoesOn has an oops, which is for who sits in front of it to
+// judge.
+func TestInteractiveGoesOn(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		interactive bool
+		code        int
+		want        string
+	}{
+		{true, ExitSuccess, "boot: //x:y: passed after T: the guest ended"},
+		{false, ExitFailure, "boot: //x:y: oops after T: Oops: Oops: 0002 [#1] SMP"},
+	} {
+		r := newRun(t, `print "[    1.000000] Oops: Oops: 0002 [#1] SMP\n"`)
+		r.config.Interactive = test.interactive
+		stdin, err := os.Open(os.DevNull)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer stdin.Close()
+		r.session.Stdin = stdin
+		r.check(t, r.boot(), test.code, test.want)
+	}
+}
+
+func TestObserve(t *testing.T) {
+	t.Parallel()
+	const panicLine = `print "Kernel panic - not syncing: x\n"` + "\n"
+	for _, test := range []struct {
+		script string
+		code   int
+		want   string
+		seen   []string
+	}{
+		{`print "one\ntwo"` + "\nsleep 400ms\n" + `print "\nend\nthree\n"` + "\nhang", ExitSuccess, "passed after T: all was seen", []string{"one", "two", "end"}},
+		{`print "one\n"`, ExitSuccess, "passed after T: the guest ended", []string{"one"}},
+		{`print "one\n"` + "\n" + panicLine + "hang", ExitFailure, "panic after T: Kernel panic - not syncing: x", []string{"one"}},
+	} {
+		r := newRun(t, test.script)
+		var seen []string
+		r.session.Observe = func(line string) bool {
+			seen = append(seen, line)
+			return line == "end"
+		}
+		r.check(t, r.boot(), test.code, "boot: //x:y: "+test.want)
+		if diff := cmp.Diff(test.seen, seen); diff != "" {
+			t.Errorf("lines (-want +got):\n%s", diff)
+		}
 	}
 }

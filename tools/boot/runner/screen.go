@@ -47,32 +47,29 @@ func (s *screen) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (s *screen) idle() {
+// locked calls f with the watcher to itself.
+func (s *screen) locked(f func(w *console.Watcher)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.watcher.Idle()
+	f(s.watcher)
 }
 
-func (s *screen) close() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.watcher.Close()
+// ask returns what f says of the watcher.
+func ask[T any](s *screen, f func(w *console.Watcher) T) (answer T) {
+	s.locked(func(w *console.Watcher) { answer = f(w) })
+	return answer
 }
 
-func (s *screen) finding() console.Finding {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.watcher.Finding()
-}
+func (s *screen) idle()  { s.locked((*console.Watcher).Idle) }
+func (s *screen) close() { s.locked((*console.Watcher).Close) }
 
-func (s *screen) seen() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.watcher.Seen()
-}
+func (s *screen) answers() string           { return ask(s, (*console.Watcher).Answers) }
+func (s *screen) finding() console.Finding  { return ask(s, (*console.Watcher).Finding) }
+func (s *screen) kernelStarted() bool       { return ask(s, (*console.Watcher).KernelStarted) }
+func (s *screen) missing() []console.Wanted { return ask(s, (*console.Watcher).Missing) }
+func (s *screen) stages() []console.Stage   { return ask(s, (*console.Watcher).Stages) }
+func (s *screen) tail() []string            { return ask(s, (*console.Watcher).Tail) }
+func (s *screen) wanted() []console.Wanted  { return ask(s, (*console.Watcher).Wanted) }
 
-func (s *screen) tail() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.watcher.Tail()
-}
+// anything reports whether there was anything to be seen.
+func (s *screen) anything() bool { return len(s.stages()) > 0 }

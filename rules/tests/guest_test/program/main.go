@@ -1,0 +1,65 @@
+// Command program does in a guest what its first argument says.
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+func main() {
+	if len(os.Args) < 2 {
+		os.Exit(2)
+	}
+	if err := do(os.Args[1], os.Args[2:]); err != nil {
+		fmt.Fprintln(os.Stderr, "program:", err)
+		os.Exit(2)
+	}
+}
+
+func do(what string, args []string) error {
+	switch what {
+	case "exit":
+		code, err := strconv.Atoi(args[0])
+		if err != nil {
+			return err
+		}
+		os.Exit(code)
+	case "hang":
+		time.Sleep(time.Hour)
+	case "kill":
+		return syscall.Kill(os.Getpid(), syscall.SIGKILL)
+	case "outputs":
+		return outputs()
+	case "panic":
+		return os.WriteFile("/proc/sysrq-trigger", []byte("c"), 0)
+	case "power off":
+		return syscall.Reboot(syscall.LINUX_REBOOT_CMD_POWER_OFF)
+	}
+	return fmt.Errorf("what is %q?", what)
+}
+
+// outputs leaves files, prints to both of its outputs, has the kernel say something, and ends
+// without the end of a line.
+func outputs() error {
+	for name, content := range map[string]string{
+		os.Getenv("XML_OUTPUT_FILE"): "<testsuites/>\n",
+		filepath.Join(os.Getenv("TEST_UNDECLARED_OUTPUTS_DIR"), "folder", "file"): string(make([]byte, 300_000)),
+	} {
+		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(name, []byte(content), 0o644); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintln(os.Stderr, os.Getenv("ASKED_FOR"))
+	if err := os.WriteFile("/dev/kmsg", []byte("<1>said by the kernel\n"), 0); err != nil {
+		return err
+	}
+	fmt.Print("no end")
+	return nil
+}

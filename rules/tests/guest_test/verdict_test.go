@@ -1,0 +1,82 @@
+// Package guest_test runs programs that end in all kinds of ways in a guest, and checks what is
+// made of it.
+package guest_test
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/bazelbuild/rules_go/go/runfiles"
+)
+
+// guest runs the program in a guest; files says where its outputs go.
+func guest(t *testing.T, args []string, timeout string) (code int, stdout, stderr, xml, files string) {
+	t.Helper()
+	name := os.Getenv("GUEST")
+	if name == "" {
+		t.Skip("needs the guest that Bazel builds: run it with bazel test")
+	}
+	name, err := runfiles.Rlocation(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	xml, files = filepath.Join(t.TempDir(), "test.xml"), t.TempDir()
+	cmd := exec.Command(name, args...)
+	cmd.Env = append(os.Environ(), "TEST_TIMEOUT="+timeout, "XML_OUTPUT_FILE="+xml, "TEST_UNDECLARED_OUTPUTS_DIR="+files, "ASKED_FOR=this")
+	var out, messages bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &messages
+	var exit *exec.ExitError
+	if err := cmd.Run(); err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return cmd.ProcessState.ExitCode(), out.String(), messages.String(), xml, files
+}
+
+func TestVerdict(t *testing.T) {
+	const label = "//rules/tests/guest_test:guest: "
+	for _, test := range []struct {
+		args    []string
+		timeout string
+		code    int
+		want    string // a match of what is on stderr
+	}{
+		{[]string{"exit", "0"}, "", 0, `\A\z`},
+		{[]string{"exit", "3"}, "", 3, `(?m)\Aguest_test: ` + label + `the test exited with 3 after [0-9.]+ s$`},
+		{[]string{"kill"}, "", 137, `(?m)\Aguest_test: ` + label + `the test was killed by a signal \(killed\) after [0-9.]+ s$`},
+		{[]string{"panic"}, "", 1, `(?ms)\Aboot: ` + label + `panic after .*^guest_test: ` + label + `the guest failed while the test ran$`},
+		{[]string{"power off"}, "", 1, `(?m)^guest_test: ` + label + `.*the guest ended before the test had$|the guest failed while the test ran$`},
+		{[]string{"hang"}, "30", 1, `(?ms)\Aboot: ` + label + `[a-z-]+ after 27.0 s: the time limit.*^guest_test: ` + label + `the guest failed while the test ran$`},
+	} {
+		t.Run(strings.Join(test.args, " "), func(t *testing.T) {
+			code, _, stderr, _, _ := guest(t, test.args, test.timeout)
+			if code != test.code || !regexp.MustCompile(test.want).MatchString(stderr) {
+				t.Errorf("exit code %d, want %d; it said:\n%s\nwant a match of %s", code, test.code, stderr, test.want)
+			}
+		})
+	}
+}
+
+func TestOutputs(t *testing.T) {
+	code, stdout, stderr, xml, files := guest(t, []string{"outputs"}, "")
+	if code != 0 || stderr != "" {
+		t.Errorf("exit code %d: %s", code, stderr)
+	}
+	if !strings.HasPrefix(stdout, "this\n") || !strings.Contains(stdout, "said by the kernel") || !strings.HasSuffix(stdout, "no end") {
+		t.Errorf("it printed %q", stdout)
+	}
+	if content, err := os.ReadFile(xml); err != nil || string(content) != "<testsuites/>\n" {
+		t.Errorf("test.xml: %q, %v", content, err)
+	}
+	if info, err := os.Stat(filepath.Join(files, "folder/file")); err != nil || info.Size() != 300_000 {
+		t.Errorf("undeclared output: %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(files, "console.log")); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,33 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"strings"
+
+	"github.com/rules-initramfs/rules_initramfs/tools/guest/run"
+	"github.com/rules-initramfs/rules_initramfs/tools/packer/newc"
+)
+
+// writeArchive writes an archive that tells the guest what to run, to be unpacked over the image.
+func writeArchive(name string, r run.Run) (err error) {
+	text, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	file, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	const regular = 0o100000
+	w := newc.NewWriter(file)
+	if err := w.WriteHeader(&newc.Header{Name: strings.TrimPrefix(run.File, "/"), Mode: regular | 0o644, NLink: 1, Size: int64(len(text))}); err != nil {
+		return err
+	}
+	if _, err := w.Write(text); err != nil {
+		return err
+	}
+	return w.Close()
+}

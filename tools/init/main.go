@@ -1,0 +1,65 @@
+// Init is a guest's first process. It mounts what programs look for, runs a
+// program and ends the machine's run when that has ended; or it finds the root
+// file system of the kernel's command line and hands the machine over to the
+// init there. Started as switch_root it does only that.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/rules-initramfs/rules_initramfs/tools/init/settings"
+	"github.com/rules-initramfs/rules_initramfs/tools/init/switchroot"
+)
+
+const usage = `Usage: init [ARG...]
+       init switch_root [OPTION...] NEWROOT INIT [ARG...]
+
+As process 1: runs the command of ` + settings.File + ` or of init.command= on
+the kernel's command line, and then powers off; without a command, finds the
+root file system of root= and hands the machine over to its init, with ARG...
+init switch_root --help tells of switch_root.
+`
+
+func main() { os.Exit(run(os.Args)) }
+
+func run(args []string) int {
+	switch {
+	case len(args) > 0 && filepath.Base(args[0]) == "switch_root":
+		return switchRoot(args[1:])
+	case len(args) > 1 && args[1] == "switch_root":
+		return switchRoot(args[2:])
+	case len(args) == 2 && (args[1] == "--help" || args[1] == "-h"):
+		fmt.Print(usage)
+		return 0
+	case os.Getpid() != 1:
+		fmt.Fprintf(os.Stderr, "init: this is process %d: the kernel starts init, as process 1\n%s", os.Getpid(), usage)
+		return 2
+	}
+	boot(args)
+	return 1 // not reached
+}
+
+func switchRoot(args []string) int {
+	if len(args) == 1 && (args[0] == "--help" || args[0] == "-h") {
+		fmt.Print(switchroot.Usage)
+		return 0
+	}
+	request, err := switchroot.Parse(args)
+	if err == nil {
+		request.Env = os.Environ()
+		err = switchroot.Switch(request, os.Stderr)
+	}
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintln(os.Stderr, "switch_root:", err)
+	var wrongUsage *switchroot.UsageError
+	if errors.As(err, &wrongUsage) {
+		fmt.Fprint(os.Stderr, switchroot.Usage)
+		return 2
+	}
+	return 1
+}

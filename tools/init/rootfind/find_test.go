@@ -1,0 +1,188 @@
+package rootfind
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// machine makes a system: /sys and /dev in folders, with files for devices.
+func machine(t *testing.T) System {
+	t.Helper()
+	folder := t.TempDir()
+	s := System{Sys: folder + "/sys", Dev: folder + "/dev"}
+	for _, place := range []string{s.Sys + "/class/block", s.Dev} {
+		if err := os.MkdirAll(place, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return s
+}
+
+// add adds a device, and a partition to its disk.
+func add(t *testing.T, s System, disk, name, number string, partition int, content []byte) {
+	t.Helper()
+	place := filepath.Join(s.Sys, "devices/virtio", disk)
+	if partition > 0 {
+		place = filepath.Join(place, name)
+	}
+	files := map[string]string{
+		place + "/dev":                      number,
+		place + "/size":                     fmt.Sprint(len(content) / 512),
+		place + "/queue/logical_block_size": "512",
+		filepath.Join(s.Dev, name):          string(content),
+	}
+	if partition > 0 {
+		files[place+"/partition"] = fmt.Sprint(partition)
+	}
+	for file, text := range files {
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink(place, filepath.Join(s.Sys, "class/block", name)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// content is a device's: an erofs with a label and a UUID of one byte.
+func content(label string, uuid byte) []byte {
+	b := make([]byte, 4096)
+	copy(b[1024:], "\xe2\xe1\xf5\xe0")
+	b[1024+12] = 12
+	b[1024+48] = uuid
+	copy(b[1024+64:], label)
+	return b
+}
+
+func disks(t *testing.T) System {
+	s := machine(t)
+	table := make([]byte, 8192)
+	copy(table[440:], "\x01\x02\x03\x04")
+	table[446+4] = 0x83
+	table[510], table[511] = 0x55, 0xaa
+	add(t, s, "vda", "vda", "254:0", 0, table)
+	add(t, s, "vda", "vda1", "254:1", 1, content("one", 1))
+	add(t, s, "vda", "vda2", "254:2", 2, content("two words", 2))
+	add(t, s, "vdb", "vdb", "254:16", 0, content("one", 3))
+	add(t, s, "loop0", "loop0", "7:0", 0, nil)
+	add(t, s, "cciss!c0d0", "cciss!c0d0", "104:0", 0, make([]byte, 2048))
+	return s
+}
+
+func TestFind(t *testing.T) {
+	s := disks(t)
+	for root, want := range map[string]string{
+		"/dev/vda":        "vda",
+		"/dev/vda2":       "vda2",
+		"/dev/cciss/c0d0": "cciss!c0d0",
+		"254:2":           "vda2",
+		"fe10":            "vdb",
+		"LABEL=two words": "vda2",
+		"LABEL=one":       "vda1",
+		"UUID=03000000-0000-0000-0000-000000000000": "vdb",
+		"PARTUUID=04030201-02":                      "vda2",
+		"PARTUUID=04030201-01/PARTNROFF=1":          "vda2",
+		"PARTUUID=04030201-02/PARTNROFF=-1":         "vda1",
+		"PARTUUID=04030201-02/PARTNROFF=-2":         "vda",
+	} {
+		got, err := s.Find(Request{Root: root}, io.Discard)
+		if err != nil {
+			t.Errorf("%s: %v", root, err)
+		} else if got.Name != want {
+			t.Errorf("%s: %s, want %s", root, got.Name, want)
+		}
+	}
+}
+
+func TestFindSeveral(t *testing.T) {
+	var log strings.Builder
+	if _, err := disks(t).Find(Request{Root: "LABEL=one"}, &log); err != nil {
+		t.Fatal(err)
+	}
+	want := "init: root=LABEL=one fits vda1 4 KiB erofs LABEL=one UUID=01000000-0000-0000-0000-000000000000 PARTUUID=04030201-01; " +
+		"vdb 4 KiB erofs LABEL=one UUID=03000000-0000-0000-0000-000000000000: taking the first\n"
+	if diff := cmp.Diff(want, log.String()); diff != "" {
+		t.Errorf("log (-want +got):\n%s", diff)
+	}
+}
+
+func TestFindErrors(t *testing.T) {
+	s := disks(t)
+	for root, want := range map[string]string{
+		"/dev/vdc":                  "no root=/dev/vdc among the block devices: cciss!c0d0 2 KiB; vda 8 KiB; vda1 4 KiB erofs",
+		"LABEL=three":               `LABEL="two words"`,
+		"LABEL=":                    "there is nothing behind LABEL=",
+		"UUID=":                     "there is nothing behind UUID=",
+		"PARTUUID=/PARTNROFF=1":     "there is no UUID behind PARTUUID=",
+		"PARTUUID=x/PARTNROFF=many": `PARTNROFF: "many" is no number`,
+		"PARTLABEL=x":               "no root=PARTLABEL=x among",
+		"/dev/mapper/root":          "init makes no /dev/mapper/",
+		"/dev/nfs":                  "init makes no /dev/nfs",
+		"/dev/":                     "root=/dev/ is not known: want /dev/NAME, PARTUUID=",
+		"vda":                       "root=vda is not known",
+		"SERIAL=x":                  "root=SERIAL=x is not known",
+		"254:99":                    "no root=254:99 among",
+	} {
+		_, err := s.Find(Request{Root: root}, io.Discard)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v, want %q", root, err, want)
+		}
+	}
+	_, err := machine(t).Find(Request{Root: "/dev/vda"}, io.Discard)
+	if err == nil || !strings.Contains(err.Error(), "there are no block devices") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// A device that comes late.
+func TestFindWaits(t *testing.T) {
+	s := disks(t)
+	ready := make(chan struct{})
+	go func() {
+		<-ready
+		time.Sleep(2 * interval)
+		add(t, s, "vdc", "vdc", "254:32", 0, content("late", 9))
+	}()
+	close(ready)
+	var log strings.Builder
+	got, err := s.Find(Request{Root: "LABEL=late", Wait: 30 * time.Second}, &log)
+	if err != nil || got.Name != "vdc" {
+		t.Errorf("device %v, error %v", got, err)
+	}
+	if log.String() != "init: waiting for root=LABEL=late\n" {
+		t.Errorf("log %q", log.String())
+	}
+	begin := time.Now()
+	if _, err := s.Find(Request{Root: "LABEL=never", Wait: 3 * interval}, io.Discard); err == nil || time.Since(begin) < 3*interval {
+		t.Errorf("error %v after %v", err, time.Since(begin))
+	}
+}
+
+// What is on a disk cannot give the console orders.
+func TestDeviceString(t *testing.T) {
+	s := machine(t)
+	add(t, s, "vda", "vda", "254:0", 0, content("\x1b[2J\n", 0))
+	devices, err := s.Devices()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := devices[0].String(), `vda 4 KiB erofs LABEL="\x1b[2J\n"`; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+func TestDeviceNumber(t *testing.T) {
+	if got, want := deviceNumber(259, 0x12345), 0x12310345; got != want {
+		t.Errorf("%#x, want %#x", got, want)
+	}
+}
