@@ -65,8 +65,8 @@ def guest_test(
     `--test_env`, `--test_filter`, shards), and GUEST_TEST=1; its folder is that of its runfiles, as on the host.
 
     What it prints is in the log, and its exit code is the result. test.xml is the one that it writes, or Bazel's own; its
-    undeclared outputs are the test's, beside `console.log`. They come back over the console, at about 1 MB a second
-    or less. When the guest fails, the log says how, as that of a `boot_test` does.
+    undeclared outputs are the test's, beside `console.log`. All of it comes over the console, which is no way for many
+    megabytes. When the guest fails, the log says how, as that of a `boot_test` does.
 
     Args:
         name: the test's name. `NAME.image` is the initramfs that it boots.
