@@ -1,6 +1,6 @@
-// Package root_test does what only root may, and on no machine that anybody needs: it runs in a
+// Package privileged_test does what only root may, and on no machine that anybody needs: it runs in a
 // guest.
-package root_test
+package privileged_test
 
 import (
 	"bytes"
@@ -75,7 +75,7 @@ func TestDevice(t *testing.T) {
 // Data files come along, and what the test leaves goes back.
 func TestFiles(t *testing.T) {
 	guest(t)
-	name, err := runfiles.Rlocation("_main/examples/guest_test/root/data.txt")
+	name, err := runfiles.Rlocation("_main/examples/guest_test/privileged/data.txt")
 	if err != nil {
 		t.Fatal(err)
 	}
