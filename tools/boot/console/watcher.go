@@ -76,7 +76,8 @@ type Rules struct {
 // boot is its finding, and nothing later changes it. A line is matched
 // without carriage returns and terminal escape sequences, and when it is
 // whole: in the middle of "PASSED", the pattern "PASS$" would match. An
-// unfinished line is matched by Idle.
+// unfinished line is matched by Idle. A message of the kernel in the middle of a
+// program's line is a line of its own, and the program's is what it would be without.
 //
 // A message of the kernel that is a failure answers an expected pattern only
 // if what that matches has the words that make it one: a test may expect a
@@ -90,6 +91,7 @@ type Watcher struct {
 	rules Rules
 
 	lines    splitter
+	tangle   untangler
 	tail     tail
 	stages   stages
 	wanted   []Wanted
@@ -153,20 +155,33 @@ func (w *Watcher) Write(p []byte) (int, error) {
 // Idle matches the unfinished line, which is what a prompt is. It is to be
 // called when the console has shown nothing for a while.
 func (w *Watcher) Idle() {
-	if len(w.lines.line) > 0 {
-		w.match(string(w.lines.line), false)
+	if line := w.tangle.unfinished(string(w.lines.line)); line != "" {
+		w.match(line, false)
 	}
 }
 
 // Close ends the last line, at the end of the console.
 func (w *Watcher) Close() {
 	w.lines.close(w.end)
+	w.tangle.close(w.line)
 }
 
-func (w *Watcher) end(line string) {
-	w.tail.add(line)
+func (w *Watcher) end(raw string) {
+	w.tail.add(raw)
+	w.tangle.take(raw, w.inside, w.line)
+}
+
+// line takes a whole line.
+func (w *Watcher) line(line string) {
 	w.match(line, true)
 	w.taken, w.prompted = 0, 0
+}
+
+// inside takes a message that stands in a line which is not whole yet.
+func (w *Watcher) inside(message string) {
+	taken, prompted := w.taken, w.prompted
+	w.line(message)
+	w.taken, w.prompted = taken, prompted
 }
 
 // match looks at a line, or at the beginning of one that is not whole.

@@ -85,6 +85,17 @@ func TestWatcher(t *testing.T) {
 		{name: "dialogue not at its end", dialogue: []string{"ready"}, expect: []string{"done"}, writes: []string{"done\n"}, wantSeen: 1},
 		{name: "dialogue, panic behind the prompt", dialogue: []string{"# $"}, expect: []string{"^x$"}, writes: []string{"# ", idle, panicLine + "\n"}, want: Failed, wantClass: failure.Panic, wantLine: panicLine, wantSeen: 1, wantAnswers: "# $"},
 
+		{name: "a message behind a prompt", dialogue: []string{"login: $"}, writes: []string{"login: [    3.511333] clocksource: x\n", idle}, wantSeen: 1, wantAnswers: "login: $"},
+		{name: "two messages behind a prompt", dialogue: []string{"login: $", "root$"}, writes: []string{"login: ", idle, "[    3.5", idle, "11333] a\n[    3.511331][   T12] b\n", idle, "root", idle}, wantSeen: 2, wantAnswers: "login: $root$"},
+		{name: "a prompt is answered once", dialogue: []string{"login: $", "log"}, writes: []string{"login: ", idle, "[    3.511333] x\n", idle, "root\n"}, wantSeen: 1, wantAnswers: "login: $"},
+		{name: "a message in a line", expect: []string{"^clock$", "^init: done$"}, unordered: []string{`^\[    3.511333\] clock$`}, writes: []string{"[    1.000000] clock\n", "clock\ninit: do[    3.511333] clock\nne\n"}, want: Satisfied, wantLine: "init: done", wantSeen: 3},
+		{name: "a message before the end of a line", expect: []string{"^done$"}, writes: []string{"done[    3.511333] clock\n\n"}, want: Satisfied, wantLine: "done", wantSeen: 1},
+		{name: "a message before the end", expect: []string{"^done$"}, writes: []string{"done[    3.511333] clock\n", eof}, want: Satisfied, wantLine: "done", wantSeen: 1},
+		{name: "a panic in a line", expect: []string{"^done$"}, writes: []string{"do[    3.511333] " + panicLine + "\nne\n"}, want: Failed, wantClass: failure.Panic, wantLine: panicLine},
+		{name: "forbidden in a line", expect: []string{"^done$"}, forbid: []string{"^bad$"}, writes: []string{"b[    3.511333] clock\nad\n"}, want: Failed, wantClass: failure.Forbidden, wantLine: "bad"},
+		{name: "the kernel's log as a program prints it", expect: []string{`^dmesg: \[    1.000000\] a$`}, writes: []string{"[    1.000000] a\n[    2.000000] b\ndmesg: [    1.000000] a\n"}, want: Satisfied, wantLine: "dmesg: [    1.000000] a", wantSeen: 1},
+		{name: "messages and a line without end", expect: []string{"^x+$"}, writes: []string{strings.Repeat(strings.Repeat("x", MaxLine-100)+"[    3.511333] clock\n", 3)}, want: Satisfied, wantLine: strings.Repeat("x", MaxLine-100), wantSeen: 1},
+
 		{name: "exit code 0", exitCode: `^exit (\d+)$`, writes: []string{"exit 0\n"}, want: Satisfied, wantLine: "exit 0", wantSeen: 1},
 		{name: "exit code 3", exitCode: `^exit (\d+)$`, expect: []string{"^x$"}, writes: []string{"exit 3\nx\n"}, want: Failed, wantClass: failure.ExitCode, wantLine: "exit 3"},
 		{name: "exit code, not a number", exitCode: `^exit (.*)$`, writes: []string{"exit well\n"}, want: Failed, wantClass: failure.ExitCode, wantLine: "exit well"},
