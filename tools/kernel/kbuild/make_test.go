@@ -47,12 +47,13 @@ func TestMakeEnvironment(t *testing.T) {
 	}
 }
 
-// The log has the steps in one order, whichever ends first, each with what it said.
+// The log has the steps in one order, whichever ends first, each with what it said; not those
+// that two commands may both take.
 func TestMakeLog(t *testing.T) {
 	b, log := build(t, "all: x.o y.o z.o\n"+
 		"x.o:\n\t@echo '  CC      '$(CURDIR)/x.o; echo 'x.c:1: warning'; sleep 0.2; echo 'x.c:2: warning'\n"+
 		"y.o:\n\t@sleep 0.1; echo '  AS      y.o'\n"+
-		"z.o:\n\t@echo '  CC [M]  z.o'\n")
+		"z.o:\n\t@echo '  MKDIR   d'; echo '  CC [M]  z.o'\n")
 	b.Jobs = 3
 	if err := b.Make(context.Background(), "all"); err != nil {
 		t.Fatal(err)

@@ -21,6 +21,10 @@ type report struct {
 
 func (r *report) add(line string) {
 	m := step.FindStringSubmatch(line)
+	// A folder that two commands need is made by one of them, or by both.
+	if m != nil && m[1] == "MKDIR" {
+		return
+	}
 	if m != nil {
 		if r.counts == nil {
 			r.counts = map[string]int{}

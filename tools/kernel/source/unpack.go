@@ -107,7 +107,7 @@ func runXZ(ctx context.Context, program string, r io.Reader) (io.Reader, func() 
 		ended = ended || err == io.EOF
 		return n, err
 	})
-	return content, func() error {
+	return bufio.NewReaderSize(content, 1<<20), func() error {
 		// Whoever stopped reading before the end knows why.
 		if !ended {
 			stop()
@@ -134,7 +134,13 @@ func untar(ctx context.Context, r io.Reader, dir string) (*Tree, error) {
 		return nil, err
 	}
 	defer root.Close()
-	u := &unpacker{root: root, tree: &Tree{Dir: dir, Files: map[string]bool{}}, made: map[string]bool{".": true}}
+	u := &unpacker{
+		root:   root,
+		tree:   &Tree{Dir: dir, Files: map[string]bool{}},
+		made:   map[string]bool{".": true},
+		buffer: make([]byte, 64<<10),
+	}
+	defer u.leave()
 	archive := tar.NewReader(r)
 	for first := true; ; first = false {
 		if err := ctx.Err(); err != nil {
@@ -165,6 +171,36 @@ type unpacker struct {
 	tree *Tree
 	top  string          // the directory that all is in
 	made map[string]bool // directories
+
+	// The directory that the last file was put in: most files come after one of theirs.
+	dir     *os.Root
+	dirName string
+
+	buffer []byte
+}
+
+// enter opens the directory with this name, unless it is the one that is open.
+func (u *unpacker) enter(name string) (*os.Root, error) {
+	if u.dir != nil && u.dirName == name {
+		return u.dir, nil
+	}
+	if err := u.leave(); err != nil {
+		return nil, err
+	}
+	var err error
+	u.dir, err = u.root.OpenRoot(name)
+	u.dirName = name
+	return u.dir, err
+}
+
+// leave closes the directory that is open.
+func (u *unpacker) leave() error {
+	if u.dir == nil {
+		return nil
+	}
+	dir := u.dir
+	u.dir = nil
+	return dir.Close()
 }
 
 // below returns a name of the tarball without the directory that all is in; "." for that one.
@@ -229,10 +265,15 @@ func (u *unpacker) addFile(name string, h *tar.Header, content io.Reader) error 
 	if h.Mode&0o111 != 0 {
 		mode = 0o755
 	}
-	file, err := u.root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
+	dir, err := u.enter(path.Dir(name))
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(file, content)
+	file, err := dir.OpenFile(path.Base(name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
+	if err != nil {
+		return err
+	}
+	// Not ReadFrom, which has a buffer for each file.
+	_, err = io.CopyBuffer(struct{ io.Writer }{file}, content, u.buffer)
 	return errors.Join(err, file.Close())
 }
