@@ -150,7 +150,9 @@ def describe_boot(ctx, runner, interactive = False, input = {}, files = []):
     """
     _check(ctx)
     kernel = ctx.attr.kernel[KernelInfo]
-    archives = [ctx.attr.initramfs[InitramfsInfo].archive] if ctx.attr.initramfs else []
+
+    # The runner joins them: an image of layers need not be made for that, nor be downloaded.
+    segments = ctx.attr.initramfs[InitramfsInfo].segments if ctx.attr.initramfs else []
     disks = [_single_file(ctx, "disks", target) for target in ctx.attr.disks]
     qemu = ctx.toolchains[QEMU_TOOLCHAIN_TYPE]
 
@@ -182,7 +184,7 @@ def describe_boot(ctx, runner, interactive = False, input = {}, files = []):
         "files": [path(file) for file in ctx.files.files],
         "firmware": path(ctx.file.firmware),
         "forbid": ctx.attr.forbid,
-        "initramfs": [path(archive) for archive in archives],
+        "initramfs": [path(segment) for segment in segments],
         "input": [{"expect": prompt, "send": text} for prompt, text in input.items()],
         "interactive": interactive,
         "kernel": path(kernel.image),
@@ -197,7 +199,7 @@ def describe_boot(ctx, runner, interactive = False, input = {}, files = []):
         "vmlinux": path(vmlinux),
     }) + "\n")
     runfiles = ctx.runfiles(
-        [config, kernel.image] + archives + disks + ctx.files.files + files +
+        [config, kernel.image] + segments + disks + ctx.files.files + files +
         [file for file in [ctx.file.firmware, vmlinux] if file],
     )
     return DefaultInfo(

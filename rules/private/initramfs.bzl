@@ -3,7 +3,7 @@
 load(":archs.bzl", "ARCH_ATTRS", "maybe_target_arch")
 load(":codecs.bzl", "CODECS")
 load(":layer.bzl", "LAYER_ATTRS", "join_layers", "layer_info")
-load(":pack.bzl", "join_action", "lint_action", "listing_action", "pack_action")
+load(":pack.bzl", "join_action", "lint_action", "listing_action", "pack_action", "tail_action")
 load(":paths.bzl", "label_text")
 load(":platform_transition.bzl", "PLATFORM_ATTRS", "platform_transition")
 load(":providers.bzl", "InitramfsInfo", "InitramfsLayerInfo")
@@ -51,10 +51,15 @@ def _format_args(ctx):
         args.add("--dedupe")
     return args
 
-def _frame_args(ctx):
-    """Options on what is around the archive of an image."""
+def _front_args(ctx):
+    """Options on what is in front of the archive of an image."""
     args = ctx.actions.args()
     args.add_all(ctx.files.prepend, before_each = "--prepend")
+    return args
+
+def _behind_args(ctx):
+    """Options on what is behind it."""
+    args = ctx.actions.args()
     if ctx.file.bootconfig:
         args.add("--bootconfig", ctx.file.bootconfig)
     return args
@@ -63,7 +68,7 @@ def _contents(ctx, layer, name):
     """The folder for what archives hold, which a list cannot name."""
     return ctx.actions.declare_directory(name + ".contents") if layer.archives else None
 
-def _pack_whole(ctx, layers, archive, completed, method, frame):
+def _pack_whole(ctx, layers, archive, completed, method):
     layer = join_layers(layers)
     segments = ctx.actions.args()
     segments.add("--segments", ctx.attr.segments)
@@ -74,13 +79,13 @@ def _pack_whole(ctx, layers, archive, completed, method, frame):
         archive,
         completed,
         method,
-        [segments, _format_args(ctx), _frame_args(ctx)],
-        inputs = frame,
+        [segments, _format_args(ctx), _front_args(ctx), _behind_args(ctx)],
+        inputs = ctx.files.prepend + ctx.files.bootconfig,
         contents = contents,
     )
     return [archive], ([contents] if contents else [])
 
-def _pack_layers(ctx, layers, archive, completed, method, frame):
+def _pack_layers(ctx, layers, archive, completed, method):
     layered = ctx.actions.args()
     layered.add("--layer")
     parts, folders = [], []
@@ -103,8 +108,27 @@ def _pack_layers(ctx, layers, archive, completed, method, frame):
         )
         parts.append(part)
         folders += [contents] if contents else []
-    join_action(ctx, archive, completed, parts, method, [_format_args(ctx), _frame_args(ctx)], inputs = frame)
-    return [part.segment for part in parts], folders
+    join_action(
+        ctx,
+        archive,
+        parts,
+        method,
+        [_format_args(ctx), _front_args(ctx), _behind_args(ctx)],
+        inputs = ctx.files.prepend + ctx.files.bootconfig,
+    )
+
+    # For who takes the parts, as packer lint and boots do: a change in a layer makes no archive for them.
+    tail = ctx.actions.declare_file("%s.segments/tail.cpio%s" % (ctx.label.name, CODECS[method.codec].extension))
+    tail_action(
+        ctx,
+        tail,
+        completed,
+        [part.list for part in parts],
+        method,
+        [_format_args(ctx), _front_args(ctx), _behind_args(ctx)],
+        inputs = ctx.files.prepend + ctx.files.bootconfig,
+    )
+    return ctx.files.prepend + [part.segment for part in parts] + [tail], folders
 
 def _initramfs_impl(ctx):
     origin = label_text(ctx.label)
@@ -121,10 +145,9 @@ def _initramfs_impl(ctx):
         compressor = ctx.attr.compressor[DefaultInfo].files_to_run if ctx.attr.compressor else None,
         compressor_args = ctx.attr.compressor_args,
     )
-    frame = ctx.files.prepend + ctx.files.bootconfig
     in_layers = ctx.attr.segments == "layer" and layers
     pack = _pack_layers if in_layers else _pack_whole
-    segments, contents = pack(ctx, layers, archive, completed, method, frame)
+    segments, contents = pack(ctx, layers, archive, completed, method)
 
     listing = ctx.actions.declare_file(ctx.label.name + ".listing")
     listing_action(ctx, archive, listing)
@@ -134,7 +157,7 @@ def _initramfs_impl(ctx):
 
     # Between layers a path that is there again replaces the one before: packer join has seen to it.
     rules = ({"duplicate": "off"} if in_layers else {}) | ctx.attr.lint
-    lint_action(ctx, archive, report, rules, maybe_target_arch(ctx), completed)
+    lint_action(ctx, segments, report, rules, maybe_target_arch(ctx), completed)
     return [
         DefaultInfo(files = depset([archive])),
         InitramfsInfo(
@@ -147,7 +170,7 @@ def _initramfs_impl(ctx):
             json = depset([json]),
             list = depset([completed] + contents),
             listing = depset([listing]),
-            segments = depset(segments),
+            segments = depset(segments, order = "preorder"),
             _validation = depset([report]),
         ),
     ]
@@ -237,7 +260,8 @@ twice is an error that names both targets. Output groups:
     list         what is in it, in the format of the kernel's gen_init_cpio, with the targets' labels
     listing      what is in it, like ls -l, to be read and compared
     json         the same, an object a line
-    segments     the members, each a file, with segments = "layer"
+    segments     with segments = "layer", the parts of the image, for a boot loader that takes several initrd files: the
+                 prepended archives, a member for each layer, and what comes behind them, which may be nothing
     _validation  what packer lint finds; it runs with every build of the target
 """,
     provides = [InitramfsInfo],

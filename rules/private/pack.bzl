@@ -82,13 +82,12 @@ def pack_action(ctx, layer, archive, completed, method, options, inputs = [], co
         tools = [method.compressor] if method.compressor else [],
     )
 
-def join_action(ctx, archive, completed, segments, method, options, inputs = []):
+def join_action(ctx, archive, segments, method, options, inputs = []):
     """Joins the segments of layers: a copy, and a check that they fit together.
 
     Args:
         ctx: the rule's context.
         archive: the File to make.
-        completed: the File that gets the list of all.
         segments: list of struct of segment and list, Files.
         method: how to compress, as for compression_args.
         options: list of Args: more options of packer join.
@@ -96,7 +95,6 @@ def join_action(ctx, archive, completed, segments, method, options, inputs = [])
     """
     args = ctx.actions.args()
     args.add("--out", archive)
-    args.add("--write-list", completed)
     pairs = ctx.actions.args()
     files = []
     for part in segments:
@@ -107,9 +105,38 @@ def join_action(ctx, archive, completed, segments, method, options, inputs = [])
         "InitramfsConcat",
         "Joining the layers of initramfs",
         "join",
-        [archive, completed],
+        [archive],
         depset(inputs + files),
         [args, compression_args(ctx, method)] + options + [pairs],
+        tools = [method.compressor] if method.compressor else [],
+    )
+
+def tail_action(ctx, tail, completed, lists, method, options, inputs = []):
+    """Makes what is behind the segments of layers, and checks that they fit together.
+
+    Args:
+        ctx: the rule's context.
+        tail: the File to make, which may be empty.
+        completed: the File that gets the list of all.
+        lists: list of File: the segments' lists.
+        method: how to compress, as for compression_args.
+        options: list of Args: more options of packer join.
+        inputs: list of File that the options name.
+    """
+    args = ctx.actions.args()
+    args.add("--tail")
+    args.add("--out", tail)
+    args.add("--write-list", completed)
+    names = ctx.actions.args()
+    names.add_all(lists)
+    _run(
+        ctx,
+        "InitramfsTail",
+        "Ending the layers of initramfs",
+        "join",
+        [tail, completed],
+        depset(inputs + lists),
+        [args, compression_args(ctx, method)] + options + [names],
         tools = [method.compressor] if method.compressor else [],
     )
 
@@ -128,12 +155,12 @@ def listing_action(ctx, archive, listing, options = []):
     args.add(archive)
     _run(ctx, "InitramfsListing", "Listing initramfs", "ls", [listing], [archive], [args])
 
-def lint_action(ctx, archive, report, rules, arch, origins = None):
+def lint_action(ctx, segments, report, rules, arch, origins = None):
     """Checks that a kernel unpacks all of an image and can start it.
 
     Args:
         ctx: the rule's context.
-        archive: the image.
+        segments: list of File: the image, or its parts in their order.
         report: the File to write.
         rules: dict of a rule's id to "off", "warning" or "error".
         arch: the architecture that programs must be for, or None.
@@ -147,14 +174,14 @@ def lint_action(ctx, archive, report, rules, arch, origins = None):
     if origins:
         args.add("--origins", origins)
     args.add("--out", report)
-    args.add(archive)
+    args.add_all(segments)
     _run(
         ctx,
         "InitramfsLint",
         "Checking initramfs",
         "lint",
         [report],
-        [archive] + ([origins] if origins else []),
+        segments + ([origins] if origins else []),
         [args],
     )
 

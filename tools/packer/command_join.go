@@ -10,11 +10,16 @@ import (
 )
 
 const joinHelp = `Usage: packer join --out FILE [OPTION...] SEGMENT LIST [SEGMENT LIST]...
+       packer join --tail --out FILE [OPTION...] LIST...
 
 Joins the layers of an image: each is a SEGMENT that packer pack --layer has
 written, and the LIST of what is in it (--write-list). The segments are copied as
 they are. The lists tell whether the layers fit together: a path that two layers
 give is an error, unless the later one replaces it.
+
+With --tail, FILE is only what comes behind the last segment, which may be nothing:
+for a boot loader that takes the segments and it as initrd files of their own. What
+--prepend names is checked, then, and no part of FILE.
 
 On an error the exit code is 1 and FILE is as it was; wrong usage exits with 2.
 
@@ -25,6 +30,7 @@ func runJoin(ctx context.Context, args []string) error {
 	opts := pack.Options{SegmentSize: compress.DefaultSegmentSize, Jobs: runtime.GOMAXPROCS(0)}
 	flags := flag.NewFlagSet("packer join", flag.ContinueOnError)
 	flags.StringVar(&opts.Out, "out", "", "write the image to `FILE`")
+	tail := flags.Bool("tail", false, "write only what comes behind the segments")
 	flags.StringVar(&opts.ListOut, "write-list", "", "write the list of what is in the image to `FILE`")
 	addMethodFlags(flags, &opts)
 	addFormatFlags(flags, &opts)
@@ -37,6 +43,10 @@ func runJoin(ctx context.Context, args []string) error {
 		return usageFault(flags, "no --out FILE")
 	case bothMethods(flags):
 		return usageFault(flags, "--compress and --compressor: want one of them")
+	case *tail && flags.NArg() == 0:
+		return usageFault(flags, "--tail: want the LIST of each layer")
+	case *tail:
+		return pack.JoinTail(ctx, flags.Args(), opts)
 	case flags.NArg() == 0 || flags.NArg()%2 != 0:
 		return usageFault(flags, "want SEGMENT LIST for each layer")
 	}

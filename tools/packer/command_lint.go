@@ -13,14 +13,14 @@ import (
 
 	"github.com/rules-initramfs/rules_initramfs/tools/packer/lint"
 	"github.com/rules-initramfs/rules_initramfs/tools/packer/list"
-	"github.com/rules-initramfs/rules_initramfs/tools/packer/rootfs"
 )
 
-const lintHelp = `Usage: packer lint [OPTION...] IMAGE
+const lintHelp = `Usage: packer lint [OPTION...] IMAGE...
 
 Finds what is wrong with an image before it boots: what the kernel would refuse
-or drop in silence, and programs that could not run. "-" is standard input. A
-line for each finding, in the order of the image's entries:
+or drop in silence, and programs that could not run. "-" is standard input. Several
+IMAGEs are the parts of one: they are read as the kernel gets them from a boot loader
+that loads several files. A line for each finding, in the order of the image's entries:
 
   SEVERITY RULE: ENTRY: WHAT (FIX)
 
@@ -76,8 +76,8 @@ func runLint(ctx context.Context, args []string) error {
 		return printRules(os.Stdout)
 	case *listRules:
 		return usageFault(flags, "--list-rules takes no IMAGE")
-	case flags.NArg() != 1:
-		return usageFault(flags, "want one IMAGE")
+	case flags.NArg() == 0:
+		return usageFault(flags, "no IMAGE")
 	case config != "" && o.Kernel != nil:
 		return usageFault(flags, "--config and --kernel-codecs exclude each other")
 	}
@@ -89,12 +89,12 @@ func runLint(ctx context.Context, args []string) error {
 		o.Kernel = kernel
 	}
 
-	name := flags.Arg(0)
-	image, err := rootfs.Open(ctx, name)
+	image, err := openParts(ctx, flags.Args())
 	if err != nil {
 		return err
 	}
-	defer image.Close()
+	defer image.close()
+	name := image.name
 	origins, err := readOrigins(*originsName)
 	if err != nil {
 		return err
@@ -116,7 +116,7 @@ func runLint(ctx context.Context, args []string) error {
 		if *outName != "" {
 			out = io.MultiWriter(out, &found)
 		}
-		err := lint.Run(image.Reader, o, func(f lint.Finding) error {
+		err := lint.Run(image.reader, o, func(f lint.Finding) error {
 			counts[f.Severity]++
 			return show(out, f, origins[f.Entry])
 		})

@@ -134,7 +134,7 @@ func TestCopySegment(t *testing.T) {
 			var image bytes.Buffer
 			c := &countingWriter{w: &image}
 			for _, name := range []string{"p", "qq", "rrr"} {
-				opts := Options{Out: name, Method: method, Jobs: 1}
+				opts := Options{Out: name, Method: method, Jobs: 1, ReadOptions: ReadOptions{Layer: true}}
 				if err := Write(context.Background(), []*list.Entry{{Kind: list.Pipe, Name: name, Perm: 0o600}}, opts); err != nil {
 					t.Fatal(err)
 				}

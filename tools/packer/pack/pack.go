@@ -113,7 +113,16 @@ func Write(ctx context.Context, entries []*list.Entry, opts Options) error {
 	outputs := &outputs{ctx: ctx}
 	defer outputs.discard()
 	err = outputs.write(opts.Out, opts.Perm, func(w io.Writer) error {
-		return frame.write(ctx, w, func(w io.Writer) error { return opts.writeArchive(ctx, w, entries) })
+		return frame.write(ctx, w, func(w io.Writer) error {
+			if !opts.Layer {
+				return opts.writeArchive(ctx, w, entries)
+			}
+			segment := &segmentWriter{countingWriter: countingWriter{w: w}}
+			if err := opts.writeArchive(ctx, segment, entries); err != nil {
+				return err
+			}
+			return segment.end()
+		})
 	})
 	if err == nil && files != nil {
 		entries, err = files.write(ctx, entries)

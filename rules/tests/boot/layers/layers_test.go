@@ -2,7 +2,9 @@
 package layers_test
 
 import (
+	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -32,6 +34,43 @@ func TestLinksHaveTheSameNumbers(t *testing.T) {
 			t.Errorf("%s: no trailer between the layers", path)
 		}
 	}
+}
+
+// A boot loader that takes several initrd files makes of the segments what they are in
+// the image.
+func TestSegmentsAreTheImage(t *testing.T) {
+	if os.Getenv("IMAGES") == "" {
+		t.Skip("needs the images that Bazel makes: run it with bazel test")
+	}
+	for i, path := range strings.Fields(os.Getenv("IMAGES")) {
+		want := content(t, path)
+		var got []byte
+		segments := strings.Fields(os.Getenv(fmt.Sprintf("SEGMENTS_%d", i)))
+		for _, segment := range segments {
+			got = append(got, make([]byte, -len(got)&3)...)
+			got = append(got, content(t, segment)...)
+		}
+		// /init's layer, three, the image's own, and the tail, which has /srv again.
+		if len(segments) != 6 || len(content(t, segments[5])) == 0 {
+			t.Errorf("%s: segments %q", path, segments)
+		}
+		if !bytes.Equal(got, want) {
+			t.Errorf("%s: %d bytes, and the segments are %d other ones", path, len(want), len(got))
+		}
+	}
+}
+
+func content(t *testing.T, path string) []byte {
+	t.Helper()
+	name, err := runfiles.Rlocation(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	content, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return content
 }
 
 func read(t *testing.T, path string) map[string]*rootfs.Entry {
