@@ -15,10 +15,11 @@ import (
 	"github.com/bazelbuild/rules_go/go/runfiles"
 )
 
-// guest runs the program in a guest; files says where its outputs go.
-func guest(t *testing.T, args []string, timeout string) (code int, stdout, stderr, xml, files string) {
+// guest runs the target of a variable, such as GUEST, the program in a guest; files says where its
+// outputs go.
+func guest(t *testing.T, variable string, args []string, env ...string) (code int, stdout, stderr, xml, files string) {
 	t.Helper()
-	name := os.Getenv("GUEST")
+	name := os.Getenv(variable)
 	if name == "" {
 		t.Skip("needs the guest that Bazel builds: run it with bazel test")
 	}
@@ -28,7 +29,8 @@ func guest(t *testing.T, args []string, timeout string) (code int, stdout, stder
 	}
 	xml, files = filepath.Join(t.TempDir(), "test.xml"), t.TempDir()
 	cmd := exec.Command(name, args...)
-	cmd.Env = append(os.Environ(), "TEST_TIMEOUT="+timeout, "XML_OUTPUT_FILE="+xml, "TEST_UNDECLARED_OUTPUTS_DIR="+files, "ASKED_FOR=this")
+	cmd.Env = append(os.Environ(), "TEST_TIMEOUT=", "XML_OUTPUT_FILE="+xml, "TEST_UNDECLARED_OUTPUTS_DIR="+files, "ASKED_FOR=this")
+	cmd.Env = append(cmd.Env, env...)
 	var out, messages bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &messages
 	var exit *exec.ExitError
@@ -54,7 +56,7 @@ func TestVerdict(t *testing.T) {
 		{[]string{"hang"}, "30", 1, `(?ms)\Aboot: ` + label + `[a-z-]+ after 27.0 s: the time limit.*^guest_test: ` + label + `the guest failed while the test ran$`},
 	} {
 		t.Run(strings.Join(test.args, " "), func(t *testing.T) {
-			code, _, stderr, _, _ := guest(t, test.args, test.timeout)
+			code, _, stderr, _, _ := guest(t, "GUEST", test.args, "TEST_TIMEOUT="+test.timeout)
 			if code != test.code || !regexp.MustCompile(test.want).MatchString(stderr) {
 				t.Errorf("exit code %d, want %d; it said:\n%s\nwant a match of %s", code, test.code, stderr, test.want)
 			}
@@ -63,7 +65,7 @@ func TestVerdict(t *testing.T) {
 }
 
 func TestOutputs(t *testing.T) {
-	code, stdout, stderr, xml, files := guest(t, []string{"outputs"}, "")
+	code, stdout, stderr, xml, files := guest(t, "GUEST", []string{"outputs"})
 	if code != 0 || stderr != "" {
 		t.Errorf("exit code %d: %s", code, stderr)
 	}
@@ -78,5 +80,19 @@ func TestOutputs(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(files, "console.log")); err != nil {
 		t.Error(err)
+	}
+}
+
+// --test_filter, as Bazel gives it to tests.
+func TestFilter(t *testing.T) {
+	for filter, want := range map[string]string{"": "First Second Third", "Second|Third": "Second Third", "Fourth": ""} {
+		code, stdout, stderr, _, _ := guest(t, "PARTS", []string{"-test.v"}, "TESTBRIDGE_TEST_ONLY="+filter)
+		var ran []string
+		for _, match := range regexp.MustCompile(`(?m)^--- PASS: Test(\w+) `).FindAllStringSubmatch(stdout, -1) {
+			ran = append(ran, match[1])
+		}
+		if code != 0 || strings.Join(ran, " ") != want {
+			t.Errorf("filter %q: exit code %d, ran %q, want %q; it said:\n%s%s", filter, code, ran, want, stdout, stderr)
+		}
 	}
 }
