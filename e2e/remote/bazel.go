@@ -1,0 +1,219 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A bazel runs commands in a workspace.
+type bazel struct {
+	s       *session
+	dir     string
+	startup []string // startup options
+	env     []string // NAME=VALUE, more of the client's environment
+	before  []string // what runs the client, such as taskset 1
+	log     string   // the execution log
+
+	limit time.Duration // of a command; 0 for none
+}
+
+// newBazel returns what runs Bazel in a folder; output is its output base, or ""
+// for the workspace's usual one.
+func (s *session) newBazel(dir, output string) *bazel {
+	b := &bazel{s: s, dir: dir, log: filepath.Join(s.temp, "execution.log")}
+	if output != "" {
+		b.startup = []string{"--output_base=" + output}
+	}
+	return b
+}
+
+// command runs a command, and returns its standard output and its messages.
+func (b *bazel) command(command string, args ...string) (string, string, error) {
+	line := slices.Concat(b.before, []string{filepath.Join(b.s.here, "bazelw")}, b.startup, []string{command})
+	if command != "shutdown" && command != "clean" {
+		line = append(line, "--noshow_progress")
+	}
+	ctx := b.s.ctx
+	if command == "shutdown" {
+		ctx = context.WithoutCancel(ctx) // which a signal may have ended
+	}
+	if b.limit > 0 {
+		var stop context.CancelFunc
+		ctx, stop = context.WithTimeoutCause(ctx, b.limit, fmt.Errorf("not done after %s", b.limit))
+		defer stop()
+	}
+	cmd := exec.CommandContext(ctx, line[0], append(line[1:], args...)...)
+	cmd.Dir = b.dir
+	cmd.Env = append(clientEnv(), b.env...)
+	// The client tells the server to cancel the build.
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = 20 * time.Second
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		if cause := context.Cause(ctx); cause != nil {
+			err = cause
+		}
+		return stdout.String(), stderr.String(), fmt.Errorf("bazel %s %.200s: %w\n%s", command, strings.Join(args, " "), err, stdout.String()+stderr.String())
+	}
+	return stdout.String(), stderr.String(), nil
+}
+
+// clientEnv is this process's environment without what go run and bazel run have added:
+// a repository rule that looks for programs on PATH would run again.
+func clientEnv() []string {
+	var env []string
+	for _, variable := range os.Environ() {
+		name, value, _ := strings.Cut(variable, "=")
+		switch {
+		case name == "PATH":
+			folders := slices.DeleteFunc(filepath.SplitList(value), func(folder string) bool {
+				return folder == filepath.Join(os.Getenv("GOROOT"), "bin") || strings.Contains(folder, "/external/")
+			})
+			env = append(env, "PATH="+strings.Join(folders, ":"))
+		case strings.HasPrefix(name, "GO"), strings.HasPrefix(name, "BUILD_"), strings.Contains(name, "RUNFILES"):
+		default:
+			env = append(env, variable)
+		}
+	}
+	return env
+}
+
+// shutdown ends the server.
+func (b *bazel) shutdown() { b.command("shutdown") }
+
+// A spawn is a process that an action has run, or what a cache had in its place.
+type spawn struct {
+	Mnemonic      string
+	TargetLabel   string
+	Runner        string
+	CacheHit      bool
+	ExitCode      int
+	ActualOutputs []struct {
+		Path   string
+		Digest struct {
+			Hash      string
+			SizeBytes int64 `json:",string"`
+		}
+	}
+}
+
+// A built is what a build has done.
+type built struct {
+	spawns   []spawn
+	messages string
+	seconds  float64
+}
+
+// build builds targets; with them go options.
+func (b *bazel) build(args ...string) (built, error) { return b.logged("build", args...) }
+
+// logged runs a command that builds, and reads Bazel's execution log, which there is after a
+// failure, too.
+func (b *bazel) logged(command string, args ...string) (built, error) {
+	os.Remove(b.log)
+	start := time.Now()
+	_, messages, err := b.command(command, append([]string{"--execution_log_json_file=" + b.log}, args...)...)
+	result := built{messages: messages, seconds: time.Since(start).Seconds()}
+	file, openErr := os.Open(b.log)
+	if openErr != nil {
+		return result, errors.Join(err, openErr)
+	}
+	defer file.Close()
+	for decoder := json.NewDecoder(file); ; {
+		var one spawn
+		if readErr := decoder.Decode(&one); readErr == io.EOF {
+			return result, err
+		} else if readErr != nil {
+			return result, errors.Join(err, fmt.Errorf("execution log: %w", readErr))
+		}
+		result.spawns = append(result.spawns, one)
+	}
+}
+
+// ours tells whether a process is one of the packer or of kbuild.
+func (p spawn) ours() bool {
+	return strings.HasPrefix(p.Mnemonic, "Initramfs") || strings.HasPrefix(p.Mnemonic, "Kernel")
+}
+
+// packing returns the spawns of the packer and of kbuild.
+func (r built) packing() []spawn {
+	return slices.DeleteFunc(slices.Clone(r.spawns), func(p spawn) bool { return !p.ours() })
+}
+
+// digests are the outputs of the packer and of kbuild, by their paths below the bin folder.
+// A file that is not always written, such as one of a tree, counts, too.
+func (r built) digests() map[string]string {
+	digests := map[string]string{}
+	for _, p := range r.packing() {
+		for _, out := range p.ActualOutputs {
+			_, path, _ := strings.Cut(out.Path, "/bin/")
+			digests[path] = out.Digest.Hash
+		}
+	}
+	return digests
+}
+
+// counted says how many of each kind there are: "3 remote, 4 remote cache hit".
+func counted[T any](all []T, kind func(T) string) string {
+	counts := map[string]int{}
+	for _, one := range all {
+		counts[kind(one)]++
+	}
+	var words []string
+	for _, name := range slices.Sorted(maps.Keys(counts)) {
+		words = append(words, fmt.Sprintf("%d %s", counts[name], name))
+	}
+	return strings.Join(words, ", ")
+}
+
+func runnerOf(p spawn) string   { return p.Runner }
+func mnemonicOf(p spawn) string { return p.Mnemonic }
+
+// expectRunner fails unless all spawns, and one at least, ran in a way.
+func expectRunner(spawns []spawn, runner string) error {
+	if len(spawns) == 0 {
+		return errors.New("nothing ran")
+	}
+	for _, p := range spawns {
+		// Of two that are the same at the same time, one runs.
+		if p.Runner != runner && p.Runner != "deduplicated" {
+			return fmt.Errorf("%s of %s: %s, want %s", p.Mnemonic, p.TargetLabel, p.Runner, runner)
+		}
+	}
+	return nil
+}
+
+// expectSame fails unless two builds made the same outputs.
+func expectSame(one, two map[string]string) error {
+	if len(one) == 0 {
+		return errors.New("no outputs")
+	}
+	var differ []string
+	for path := range one {
+		if one[path] != two[path] {
+			differ = append(differ, fmt.Sprintf("%s: %q and %q", path, one[path], two[path]))
+		}
+	}
+	for path := range two {
+		if _, ok := one[path]; !ok {
+			differ = append(differ, path+": only in the second")
+		}
+	}
+	slices.Sort(differ)
+	if len(differ) > 0 {
+		return fmt.Errorf("outputs differ:\n%s", strings.Join(differ, "\n"))
+	}
+	return nil
+}

@@ -1,0 +1,216 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// An engine is a server on loopback, which ends when this process does.
+type engine struct {
+	name string
+	port int
+	cmd  *exec.Cmd
+	out  bytes.Buffer // what it has printed; to be read when it has ended
+	done chan struct{}
+}
+
+// start starts a server.
+func start(name string, command ...string) (*engine, error) {
+	e := &engine{name: name, cmd: exec.Command(command[0], command[1:]...), done: make(chan struct{})}
+	e.cmd.Stdout, e.cmd.Stderr = &e.out, &e.out
+	e.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := e.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	go func() {
+		e.cmd.Wait() // it is killed in the end: that is no error
+		close(e.done)
+	}()
+	return e, nil
+}
+
+// kill ends it at once, whatever it is doing.
+func (e *engine) kill() {
+	e.cmd.Process.Kill()
+	<-e.done
+}
+
+// wait polls for what shows that it serves, for 20 seconds at most.
+func (e *engine) wait(serves func() bool) error {
+	for range 200 {
+		if serves() {
+			return nil
+		}
+		select {
+		case <-e.done:
+			return fmt.Errorf("%s does not start: %s", e.name, e.out.Bytes())
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	e.kill()
+	return fmt.Errorf("%s does not serve after 20 s: %s", e.name, e.out.Bytes())
+}
+
+// serve begins a worker's life in namespaces of its own: $1 is its root, $2 a mount
+// option of the file system that it works on.
+const serve = `
+mount --rbind /dev "$1/dev"
+mount --bind "$3" "$1/mnt"
+[ -z "$2" ] || mount -t tmpfs -o "$2" tmpfs "$1/mnt"
+mount -t tmpfs tmpfs "$1/tmp"
+mount -t proc proc "$1/proc"
+cd /
+exec chroot "$1" /usr/bin/env -i justbuild execute --compatible --local-build-root /mnt/build \
+  --interface 127.0.0.1 --info-file "/run/$4" --log-limit 3
+`
+
+// startWorker starts justbuild's execution service in the worker's root. What it
+// keeps is in folder, or, with an option such as size=8m, in a file system in memory.
+func (s *session) startWorker(folder, option string) (*engine, error) {
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return nil, err
+	}
+	// Of several workers in the same root.
+	info := fmt.Sprintf("justbuild.%d.json", time.Now().UnixNano())
+	file := filepath.Join(s.worker, "run", info)
+	defer os.Remove(file)
+	e, err := start("justbuild", "unshare", "--user", "--map-root-user", "--mount", "--pid", "--fork", "--kill-child",
+		"sh", "-eu", "-c", serve, "sh", s.worker, option, folder, info)
+	if err != nil {
+		return nil, err
+	}
+	err = e.wait(func() bool {
+		var written struct{ Port int }
+		content, err := os.ReadFile(file)
+		if err != nil || json.Unmarshal(content, &written) != nil {
+			return false
+		}
+		e.port = written.Port
+		return true
+	})
+	return e, err
+}
+
+const nginx = `
+daemon off;
+master_process off;
+pid DIR/pid;
+error_log stderr;
+events {}
+http {
+  log_format requests '$request_method $uri $status $content_length $body_bytes_sent';
+  access_log DIR/access.log requests;
+  client_body_temp_path DIR/body;
+  proxy_temp_path DIR/proxy;
+  fastcgi_temp_path DIR/fastcgi;
+  uwsgi_temp_path DIR/uwsgi;
+  scgi_temp_path DIR/scgi;
+  client_max_body_size 0;
+  server {
+    listen 127.0.0.1:PORT;
+    location /cache/ {
+      root DIR;
+      dav_methods PUT;
+      create_full_put_path on;
+      FALLBACK
+    }
+    location @disk {
+      rewrite ^/cache/(ac|cas)/((..).*)$ /$1/$3/$2 break;
+      root DISK;
+    }
+  }
+}
+`
+
+// startCache starts nginx as a cache that keeps what it gets in folder, and has
+// besides what is in disk, a disk cache of Bazel's, unless that is "".
+func startCache(folder, disk string) (*engine, error) {
+	if err := os.MkdirAll(filepath.Join(folder, "cache"), 0o755); err != nil {
+		return nil, err
+	}
+	fallback := "error_page 404 = @disk;"
+	if disk == "" {
+		fallback, disk = "", "/nonexistent"
+	}
+	// nginx takes no free port by itself. Another process may take this one in between.
+	for tries := 0; ; tries++ {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, err
+		}
+		port := listener.Addr().(*net.TCPAddr).Port
+		listener.Close()
+		config := strings.NewReplacer("DIR", folder, "PORT", fmt.Sprint(port), "DISK", disk, "FALLBACK", fallback).Replace(nginx)
+		file := filepath.Join(folder, "nginx.conf")
+		if err := os.WriteFile(file, []byte(config), 0o644); err != nil {
+			return nil, err
+		}
+		e, err := start("nginx", "nginx", "-p", folder, "-e", "stderr", "-c", file)
+		if err != nil {
+			return nil, err
+		}
+		e.port = port
+		err = e.wait(func() bool {
+			conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+			if err == nil {
+				conn.Close()
+			}
+			return err == nil
+		})
+		if err == nil || tries == 5 {
+			return e, err
+		}
+	}
+}
+
+// url is what --remote_cache takes.
+func (e *engine) url() string { return fmt.Sprintf("http://127.0.0.1:%d/cache", e.port) }
+
+// traffic sums up an access log of nginx's.
+type traffic struct {
+	puts, gets, misses int
+	up, down           int64
+}
+
+// readTraffic reads the access log from an offset on, and returns where it ends.
+func readTraffic(folder string, offset int64) (traffic, int64, error) {
+	var t traffic
+	content, err := os.ReadFile(filepath.Join(folder, "access.log"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return t, 0, nil
+	}
+	if err != nil {
+		return t, 0, err
+	}
+	for line := range strings.Lines(string(content[offset:])) {
+		var method, uri, length string
+		var status int
+		var sent int64
+		if _, err := fmt.Sscan(line, &method, &uri, &status, &length, &sent); err != nil {
+			return t, 0, fmt.Errorf("access log: %q: %w", line, err)
+		}
+		switch {
+		case method == "PUT" && status < 300:
+			var received int64
+			fmt.Sscan(length, &received) // "-" for none
+			t.puts, t.up = t.puts+1, t.up+received
+		case method == "GET" && status == 200:
+			t.gets, t.down = t.gets+1, t.down+sent
+		case method == "GET" && status == 404:
+			t.misses++
+		default:
+			return t, 0, fmt.Errorf("nginx refused: %s", line)
+		}
+	}
+	return t, int64(len(content)), nil
+}

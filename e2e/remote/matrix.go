@@ -1,0 +1,236 @@
+package main
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// matrixImages are what each row makes: several codecs, cut in each way.
+var matrixImages = []string{"//:bzip2", "//:gzip", "//:layers", "//:lz4", "//:lzma", "//:lzo", "//:one", "//:xz", "//:zstd"}
+
+// A row is what changes around the packer.
+type row struct {
+	name    string
+	script  string   // how the packer is run: see wrap; "" is as it is
+	options []string // Bazel's
+	// prepare changes the workspace.
+	prepare func(dir string) error
+	remote  bool // at a worker
+	another bool // in another workspace, with another output base
+	// The lists name files by paths of their own; all else is the same.
+	lists bool
+}
+
+// In the sandbox all of it reaches the packer: Bazel itself would keep it away.
+var rows = []row{
+	{name: "as it is"},
+	{name: "another user", script: `exec unshare --user --map-user=1234 --map-group=2345 "$packer" "$@"`},
+	{name: "umask 077", script: `umask 077; exec "$packer" "$@"`},
+	{name: "umask 000", script: `umask 000; exec "$packer" "$@"`},
+	{name: "another time zone", script: `export TZ=Pacific/Auckland; exec "$packer" "$@"`},
+	{name: "another locale", script: `export LANG=tr_TR.UTF-8 LC_ALL=tr_TR.UTF-8; exec "$packer" "$@"`},
+	{name: "no environment", script: `exec /usr/bin/env -i "$packer" "$@"`},
+	{name: "another host", script: `export HOSTNAME=elsewhere; exec unshare --user --map-root-user --uts sh -c 'hostname elsewhere; exec "$@"' sh "$packer" "$@"`},
+	{name: "another TMPDIR", script: `export TMPDIR=$PWD/temporary; mkdir -p "$TMPDIR"; exec "$packer" "$@"`},
+	{name: "other times and modes on disk", prepare: changeOnDisk},
+	{name: "one processor", script: `exec taskset --cpu-list 0 "$packer" "$@"`},
+	{name: "one thread", script: `export GOMAXPROCS=1; exec "$packer" "$@"`},
+	{name: "garbage collected all the time", script: `export GOGC=5; exec "$packer" "$@"`},
+	{name: "--jobs=1", options: []string{"--jobs=1"}},
+	{name: "--compilation_mode=opt", options: []string{"--compilation_mode=opt"}},
+	{name: "--experimental_output_paths=off", options: []string{"--experimental_output_paths=off"}, lists: true},
+	// Without a sandbox Bazel maps no paths.
+	{name: "not sandboxed", options: []string{"--spawn_strategy=local", "--experimental_output_paths=off"}, lists: true},
+	{name: "at a worker", remote: true},
+	{name: "another workspace", another: true},
+	{name: "the packer for arm64, under qemu-user", script: `exec qemu-aarch64 "$packer_aarch64" "$@"`},
+}
+
+// changeOnDisk changes what files of the workspace have beside their content.
+func changeOnDisk(dir string) error {
+	then := time.Date(2001, 2, 3, 4, 5, 6, 0, time.UTC)
+	for i, file := range []string{"content/text", "content/binary", "base.list", "boot.conf", "app.sh"} {
+		file = filepath.Join(dir, file)
+		if err := errors.Join(os.Chmod(file, []os.FileMode{0o700, 0o777, 0o755}[i%3]), os.Chtimes(file, then, then)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// matrix builds the same images once for each row: one table, one digest.
+func matrix(s *session) error {
+	const seed = 1
+	b, done, err := s.module(seed)
+	if err != nil {
+		return err
+	}
+	defer done()
+	var first outputs
+	for _, r := range rows {
+		where := b
+		if r.another {
+			if where, err = s.moduleCopy("another place", seed); err != nil {
+				return err
+			}
+			defer where.shutdown()
+		}
+		got, err := s.runRow(where, r)
+		if err != nil {
+			return fmt.Errorf("%s: %w", r.name, err)
+		}
+		fmt.Printf("| %-37s | %s |\n", r.name, got.withoutLists().digest())
+		if r.lists {
+			err = expectSame(first.withoutLists(), got.withoutLists())
+		} else if first == nil {
+			first = got
+			// The bytes, for a comparison.
+			if err = keepArchives(b, filepath.Join(s.temp, "first")); err != nil {
+				return err
+			}
+		} else {
+			err = expectSame(first, got)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", r.name, errors.Join(err, diffArchives(b.dir, filepath.Join(s.temp, "first"), where)))
+		}
+	}
+	s.say("matrix: %d rows, %d outputs each, the same", len(rows), len(first))
+	return seesDifferences(s, b, first)
+}
+
+// seesDifferences shows that the matrix is no table of one constant.
+func seesDifferences(s *session, b *bazel, first outputs) error {
+	got, err := s.runRow(b, row{name: "another content", prepare: func(dir string) error { return writeContent(dir, 2) }})
+	if err != nil {
+		return err
+	}
+	if expectSame(first, got) == nil {
+		return errors.New("images of other content are the same")
+	}
+	if err := diffArchives(b.dir, filepath.Join(s.temp, "first"), b); err == nil || !strings.Contains(err.Error(), "~ /usr/share/text: content") {
+		return fmt.Errorf("packer diff does not name what was changed: %w", err)
+	}
+	s.say("matrix: another content is seen, and named by packer diff")
+	return nil
+}
+
+// outputs are digests by path.
+type outputs map[string]string
+
+// withoutLists are the images, and what is read from them.
+func (o outputs) withoutLists() outputs {
+	rest := maps.Clone(o)
+	maps.DeleteFunc(rest, func(path, _ string) bool { return strings.HasSuffix(path, ".list") })
+	return rest
+}
+
+// digest is one digest of all.
+func (o outputs) digest() string {
+	sum := sha256.New()
+	for _, path := range slices.Sorted(maps.Keys(o)) {
+		fmt.Fprintf(sum, "%s %s\n", path, o[path])
+	}
+	return fmt.Sprintf("%x", sum.Sum(nil))[:16]
+}
+
+// runRow builds the images. All of the packer's actions run.
+func (s *session) runRow(b *bazel, r row) (outputs, error) {
+	script := r.script
+	if script == "" {
+		script = `exec "$packer" "$@"`
+	}
+	// The comment makes it another program than that of the row before.
+	if err := wrap(b.dir, fmt.Sprintf("# %s, %d\n%s", r.name, time.Now().UnixNano(), script)); err != nil {
+		return nil, err
+	}
+	if r.prepare != nil {
+		if err := r.prepare(b.dir); err != nil {
+			return nil, err
+		}
+	}
+	options := append(r.options, wrapped, groups, "--disk_cache=")
+	runner := "linux-sandbox"
+	if r.remote {
+		worker, err := s.startWorker(filepath.Join(s.temp, "worker"), "")
+		if err != nil {
+			return nil, err
+		}
+		defer worker.kill()
+		options = append(options, remotely(worker)...)
+		runner = "remote"
+	}
+	if slices.Contains(options, "--spawn_strategy=local") {
+		runner = "local"
+	}
+	result, err := b.build(append(options, matrixImages...)...)
+	if err != nil {
+		return nil, err
+	}
+	return result.digests(), expectRunner(result.packing(), runner)
+}
+
+// archives returns the paths of the images in a workspace.
+func archives(b *bazel) ([]string, error) {
+	files, _, err := b.command("cquery", "--output=files", "--disk_cache=", wrapped, strings.Join(matrixImages, "+"))
+	if err != nil {
+		return nil, err
+	}
+	root, _, err := b.command("info", "execution_root")
+	if err != nil {
+		return nil, err
+	}
+	var paths []string
+	for _, file := range strings.Fields(files) {
+		paths = append(paths, filepath.Join(strings.TrimSpace(root), file))
+	}
+	return paths, nil
+}
+
+// keepArchives copies the images to a folder.
+func keepArchives(b *bazel, folder string) error {
+	paths, err := archives(b)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return err
+	}
+	for _, path := range paths {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(folder, filepath.Base(path)), content, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// diffArchives is an error that says in the packer's words how images differ from those kept.
+func diffArchives(module, folder string, b *bazel) error {
+	paths, err := archives(b)
+	if err != nil {
+		return err
+	}
+	var text strings.Builder
+	for _, path := range paths {
+		out, err := exec.Command(filepath.Join(module, "prebuilt/packer"), "diff", filepath.Join(folder, filepath.Base(path)), path).CombinedOutput()
+		if err != nil {
+			fmt.Fprintf(&text, "packer diff of %s: %v\n%s", filepath.Base(path), err, out)
+		}
+	}
+	if text.Len() == 0 {
+		return errors.New("packer diff: the images unpack to the same files")
+	}
+	return errors.New(text.String())
+}
