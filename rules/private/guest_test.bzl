@@ -3,6 +3,7 @@
 load(":boot.bzl", "BOOT_ATTRS", "boot_requirements", "describe_boot")
 load(":guest_init.bzl", "guest_init")
 load(":initramfs.bzl", "initramfs")
+load(":paths.bzl", "rlocation_path")
 load(":platform_transition.bzl", "platform_transition")
 load(":toolchains.bzl", "QEMU_TOOLCHAIN_TYPE")
 
@@ -14,6 +15,7 @@ def _guest_test_impl(ctx):
     environment = ctx.attr.test[RunEnvironmentInfo].environment if RunEnvironmentInfo in ctx.attr.test else {}
     ctx.actions.write(settings, json.encode_indent({
         "env": environment | ctx.attr.env,
+        "executable": rlocation_path(ctx.workspace_name, ctx.executable.test),
         "workspace": ctx.workspace_name,
     }) + "\n")
     boot = describe_boot(ctx, runner = ctx.attr._guest, files = [settings])

@@ -26,6 +26,8 @@ import (
 type settings struct {
 	// Workspace is the name of the test's repository among its runfiles.
 	Workspace string `json:"workspace"`
+	// Executable is the test's path among its runfiles.
+	Executable string `json:"executable"`
 	// Env is what the test's target adds to its environment.
 	Env map[string]string `json:"env"`
 }
@@ -63,9 +65,10 @@ func runTest(self string, args []string) (code int, err error) {
 
 	told := filepath.Join(dir, "run.cpio")
 	err = writeArchive(told, run.Run{
-		Args: args,
-		Env:  environment.Guest(os.Environ(), own.Env, own.Workspace),
-		Dir:  filepath.Join(run.Program+".runfiles", own.Workspace),
+		Args:    args,
+		Env:     environment.Guest(os.Environ(), own.Env, own.Workspace),
+		Dir:     filepath.Join(run.Program+".runfiles", own.Workspace),
+		Runfile: filepath.Join(run.Program+".runfiles", own.Executable),
 	})
 	if err != nil {
 		return exitBroken, err

@@ -73,10 +73,13 @@ func start(console io.Writer) frame.Ending {
 		return notStarted(err)
 	}
 	// A test without runfiles has no folder for them.
-	for _, dir := range []string{filepath.Join(run.Outputs, run.Undeclared), r.Dir} {
+	for _, dir := range []string{filepath.Join(run.Outputs, run.Undeclared), r.Dir, filepath.Dir(r.Runfile)} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return notStarted(err)
 		}
+	}
+	if err := os.Symlink(run.Program, r.Runfile); err != nil && !errors.Is(err, os.ErrExist) {
+		return notStarted(err)
 	}
 	cmd := exec.Command(run.Program, r.Args...)
 	cmd.Env = append([]string{}, r.Env...)

@@ -31,6 +31,8 @@ type Run struct {
 	Env []string `json:"env"`
 	// Dir is where it starts.
 	Dir string `json:"dir"`
+	// Runfile is where it looks for itself, and for the folder of its package.
+	Runfile string `json:"runfile"`
 }
 
 // Read reads the named file.
