@@ -27,7 +27,7 @@ BOOT_ATTRS = PLATFORM_ATTRS | {
     ),
     "cmdline": attr.string_list(
         doc = """The words of the whole command line of the kernel, in place of those that the machine needs, which
-are `console=` and `panic=-1`, and of `append`. A kernel that is not told its console says nothing.""",
+are `console=`, `panic=-1` and on x86_64 `no_timer_check=1`, and of `append`. A kernel that is not told its console says nothing.""",
     ),
     "cpus": attr.int(
         default = 1,

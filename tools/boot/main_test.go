@@ -76,7 +76,7 @@ func TestExitCodes(t *testing.T) {
 	bad := install(t, `print "hello\n"`, map[string]any{"expect": []string{"goodbye"}})
 	broken := install(t, "", map[string]any{"memory": 1})
 	said := install(t, "args", map[string]any{"expect": []string{
-		`"-m" "99" "-smp" "3" .* "console=ttyS0 panic=-1 one two three"`,
+		`"-m" "99" "-smp" "3" .* "console=ttyS0 panic=-1 no_timer_check=1 one two three"`,
 	}})
 	terminal := install(t, "args", map[string]any{"interactive": true, "vmlinux": "/x/vmlinux"})
 	for _, test := range []struct {
@@ -100,7 +100,7 @@ func TestExitCodes(t *testing.T) {
 		{name: "gdb", executable: terminal, args: []string{"--gdb"}, wantStdout: `"-gdb" "tcp:localhost:1234" "-S"`, wantStderr: "waiting for a debugger: gdb /x/vmlinux -ex 'target remote localhost:1234'\n"},
 		{name: "gdb, another port", executable: terminal, args: []string{"--gdb=4321"}, wantStdout: `"-gdb" "tcp:localhost:4321" "-S"`, wantStderr: "localhost:4321"},
 		{name: "gdb, addresses", executable: terminal, args: []string{"--gdb"}, wantStdout: ` nokaslr"`, wantStderr: "passed"},
-		{name: "print the command", executable: good, args: []string{"--print-command", "--append=it's"}, wantStdout: `-append 'console=ttyS0 panic=-1 it'\''s'` + "\n"},
+		{name: "print the command", executable: good, args: []string{"--print-command", "--append=it's"}, wantStdout: `-append 'console=ttyS0 panic=-1 no_timer_check=1 it'\''s'` + "\n"},
 		{name: "unknown flag", executable: good, args: []string{"--kvn=off"}, want: 2, wantStderr: "-kvn"},
 		{name: "argument", executable: good, args: []string{"x"}, want: 2, wantStderr: `unexpected argument "x"`},
 		{name: "broken configuration", executable: broken, want: 2, wantStderr: `.boot.json: json: unknown field "memory"`},

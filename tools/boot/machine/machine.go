@@ -117,6 +117,9 @@ func (r row) words(g Guest) []string {
 	}
 	// panic=-1 reboots at once, which -no-reboot makes an exit.
 	words := []string{"console=" + r.console, "panic=-1"}
+	if r.extra != "" {
+		words = append(words, r.extra)
+	}
 	words = append(words, g.Environment...)
 	return append(words, g.Append...)
 }

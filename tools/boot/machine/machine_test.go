@@ -25,7 +25,7 @@ func TestArguments(t *testing.T) {
 				"-nic", "none", "-display", "none", "-no-reboot",
 				"-serial", "stdio", "-monitor", "none",
 				"-kernel", "bzImage", "-initrd", "a b.cpio",
-				"-append", "console=ttyS0 panic=-1 quiet rdinit=/sbin/init",
+				"-append", "console=ttyS0 panic=-1 no_timer_check=1 quiet rdinit=/sbin/init",
 			},
 		},
 		{

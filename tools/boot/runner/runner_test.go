@@ -312,7 +312,7 @@ func TestOutputs(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := string(command); !strings.HasPrefix(got, r.config.QEMU+" -no-user-config ") ||
-		!strings.HasSuffix(got, ` -append 'console=ttyS0 panic=-1 it'\''s'`+"\n") {
+		!strings.HasSuffix(got, ` -append 'console=ttyS0 panic=-1 no_timer_check=1 it'\''s'`+"\n") {
 		t.Errorf("qemu-command.txt: %s", got)
 	}
 }
@@ -396,10 +396,10 @@ func TestTerminalWords(t *testing.T) {
 		interactive bool
 		term, want  string
 	}{
-		{true, "xterm-256color", `"console=ttyS0 panic=-1 TERM=xterm-256color quiet"`},
-		{true, "x y", `"console=ttyS0 panic=-1 quiet"`},
-		{true, "", `"console=ttyS0 panic=-1 quiet"`},
-		{false, "xterm", `"console=ttyS0 panic=-1 quiet"`},
+		{true, "xterm-256color", `"console=ttyS0 panic=-1 no_timer_check=1 TERM=xterm-256color quiet"`},
+		{true, "x y", `"console=ttyS0 panic=-1 no_timer_check=1 quiet"`},
+		{true, "", `"console=ttyS0 panic=-1 no_timer_check=1 quiet"`},
+		{false, "xterm", `"console=ttyS0 panic=-1 no_timer_check=1 quiet"`},
 	} {
 		r := newRun(t, "args")
 		r.config.Interactive = test.interactive
