@@ -160,7 +160,7 @@ func TestVerdicts(t *testing.T) {
 		{
 			name:     "panic in the time limit's last moment",
 			script:   panicText + "hang",
-			limit:    300 * time.Millisecond,
+			limit:    900 * time.Millisecond, // less than the aftermath
 			wantCode: ExitFailure,
 			want:     []string{"boot: //x:y: panic after T: Kernel panic - not syncing: Fatal exception"},
 		},
@@ -181,14 +181,14 @@ func TestVerdicts(t *testing.T) {
 			name:     "time limit",
 			script:   `print "one\n"` + "\nhang",
 			expect:   []string{"one", `two \d`},
-			limit:    200 * time.Millisecond,
+			limit:    3 * time.Second,
 			wantCode: ExitFailure,
 			want:     []string{`boot: //x:y: missing-at-limit after T: the time limit, still missing: expect 2 of 2 "two \d"`, "one"},
 		},
 		{
 			name:     "time limit, nothing expected",
 			script:   "deaf\n" + `print "one\n"` + "\nhang",
-			limit:    200 * time.Millisecond,
+			limit:    3 * time.Second,
 			wantCode: ExitFailure,
 			want:     []string{"boot: //x:y: not-ended after T: the time limit, and the guest has not ended"},
 		},
