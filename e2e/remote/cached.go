@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -122,7 +123,10 @@ func cached(s *session) error {
 			return fmt.Errorf("no %s in the copy", mnemonic)
 		}
 	}
-	return withoutBytes(s, there, options)
+	if err := withoutBytes(s, there, options); err != nil {
+		return err
+	}
+	return joinedHere(s, there, options, folder)
 }
 
 // withoutBytes boots an image that is nowhere but in the cache, and builds one for
@@ -155,6 +159,35 @@ func withoutBytes(s *session, b *bazel, options []string) error {
 		}
 	}
 	s.say("cache: toplevel: the image asked for was downloaded")
+	return nil
+}
+
+// joinedHere keeps the joined image out of the cache and in the disk cache.
+func joinedHere(s *session, b *bazel, options []string, folder string) error {
+	_, offset, err := readTraffic(folder, 0)
+	if err != nil {
+		return err
+	}
+	options = append(options, "--modify_execution_info=InitramfsConcat=+no-remote-cache", "--disk_cache="+filepath.Join(s.temp, "disk"))
+	for _, runner := range []string{"linux-sandbox", "disk cache hit"} {
+		b.command("clean")
+		result, err := b.build(append(options, "//examples/linked:image_gzip")...)
+		if err != nil {
+			return err
+		}
+		concats := slices.DeleteFunc(result.packing(), func(p spawn) bool { return p.Mnemonic != "InitramfsConcat" })
+		if err := expectRunner(concats, runner); err != nil {
+			return err
+		}
+	}
+	caused, _, err := readTraffic(folder, offset)
+	if err != nil {
+		return err
+	}
+	if caused.puts > 0 {
+		return fmt.Errorf("%d uploads, %d bytes: the joined image was to stay here", caused.puts, caused.up)
+	}
+	s.say("cache: no-remote-cache: an image was joined here, came from the disk cache then, and was not uploaded")
 	return nil
 }
 
