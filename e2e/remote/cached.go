@@ -59,11 +59,14 @@ const (
 var linkedTargets = []string{linkedKernel, "//examples/linked:image",
 	"//examples/linked:image_bzip2", "//examples/linked:image_gzip", "//examples/linked:image_lz4", "//examples/linked:image_lzma",
 	"//examples/linked:image_lzo", "//examples/linked:image_none", "//examples/linked:image_xz", "//examples/linked:image_zstd",
-	"//rules/tests/content:trees", "//rules/tests/content:binaries", "//rules/tests/content:archives", "//docs/size:changes"}
+	"//rules/tests/content:trees", "//rules/tests/content:binaries", "//rules/tests/content:archives", "//docs/size:changes",
+	"//rules/tests:everything", "//rules/tests:everything_gzip", "//rules/tests:everything_zstd",
+	"//examples/busybox:image", "//examples/hello:image"}
 
 // cached builds here, and then in a copy at another path with an output base of its
-// own and no disk cache: all that the packer and kbuild do comes from the cache. Then it
-// boots there what it has not downloaded.
+// own, another umask and time zone, and no disk cache: all that the packer and kbuild do
+// comes from the cache. Then it boots there what it has not downloaded, and packs all of
+// it itself: the bytes are the same.
 func cached(s *session) error {
 	folder := filepath.Join(s.temp, "nginx")
 	here := s.newBazel(s.here, "")
@@ -103,6 +106,8 @@ func cached(s *session) error {
 		return err
 	}
 	there := s.newBazel(copied, filepath.Join(s.temp, "output"))
+	there.before = []string{"sh", "-c", `umask 077 && exec "$0" "$@"`}
+	there.env = []string{"TZ=Pacific/Auckland"}
 	defer there.shutdown()
 	options = append(options, "--disk_cache=", "--remote_download_outputs=minimal")
 	two, err := there.build(append(options, linkedTargets...)...)
@@ -126,7 +131,10 @@ func cached(s *session) error {
 	if err := withoutBytes(s, there, options); err != nil {
 		return err
 	}
-	return joinedHere(s, there, options, folder)
+	if err := joinedHere(s, there, options, folder); err != nil {
+		return err
+	}
+	return packedThere(s, there, options, two)
 }
 
 // withoutBytes boots an image that is nowhere but in the cache, and builds one for
@@ -188,6 +196,26 @@ func joinedHere(s *session, b *bazel, options []string, folder string) error {
 		return fmt.Errorf("%d uploads, %d bytes: the joined image was to stay here", caused.puts, caused.up)
 	}
 	s.say("cache: no-remote-cache: an image was joined here, came from the disk cache then, and was not uploaded")
+	return nil
+}
+
+// packedThere packs in the copy what was packed here, and has come from the cache.
+func packedThere(s *session, b *bazel, options []string, cached built) error {
+	if _, _, err := b.command("clean"); err != nil {
+		return err
+	}
+	there, err := b.build(slices.Concat(options, []string{"--modify_execution_info=Initramfs.*=+no-cache"}, linkedTargets)...)
+	if err != nil {
+		return err
+	}
+	packing := slices.DeleteFunc(there.packing(), func(p spawn) bool { return strings.HasPrefix(p.Mnemonic, "Kernel") })
+	if err := expectRunner(packing, "linux-sandbox"); err != nil {
+		return err
+	}
+	if err := expectSame(cached.digests(), there.digests()); err != nil {
+		return fmt.Errorf("packed in the copy: %w", err)
+	}
+	s.say("cache: packed in the copy, with another umask and time zone: %s: the same %d outputs", counted(packing, runnerOf), len(there.digests()))
 	return nil
 }
 
