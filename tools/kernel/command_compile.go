@@ -43,7 +43,7 @@ func runCompile(ctx context.Context, args []string) error {
 	flags.StringVar(&c.config, "config", "", "write the configuration to `FILE`")
 	flags.StringVar(&c.systemMap, "system-map", "", "write the addresses of the symbols to `FILE`")
 	flags.StringVar(&c.release, "release", "", "write what uname -r says to `FILE`")
-	flags.StringVar(&c.modules, "modules", "", "install the modules into `FOLDER`")
+	flags.StringVar(&c.modules, "modules", "", "install the modules into `FOLDER`, new or empty")
 	flags.StringVar(&c.objects, "objects", "", "write what kernel link needs to `FILE`")
 	if err := parseFlags(flags, compileHelp, args); err != nil {
 		return err
@@ -60,6 +60,11 @@ func runCompile(ctx context.Context, args []string) error {
 	fragments, err := readFragments(c.fragments)
 	if err != nil {
 		return err
+	}
+	if c.modules != "" {
+		if err := makeEmpty(c.modules); err != nil {
+			return err
+		}
 	}
 	return common.withBuild(ctx, func(build *kbuild.Build) error { return c.run(ctx, build, fragments) })
 }
@@ -108,14 +113,10 @@ func (c *compilation) run(ctx context.Context, build *kbuild.Build, fragments []
 	if err := config.Check(values, fragments, findOption); err != nil {
 		return err
 	}
-	modules := values.On("CONFIG_MODULES")
-	if err := build.Compile(ctx, modules); err != nil {
+	if err := build.Compile(ctx, values.On(config.Modules)); err != nil {
 		return err
 	}
-	if err := c.writeKernel(ctx, build, modules); err != nil {
-		return err
-	}
-	return c.writeObjects(ctx, build, tree, values)
+	return c.write(ctx, build, tree, values)
 }
 
 func (c *compilation) unpack(ctx context.Context, build *kbuild.Build) (*source.Tree, error) {
@@ -134,24 +135,33 @@ func (c *compilation) unpack(ctx context.Context, build *kbuild.Build) (*source.
 	return tree, nil
 }
 
-func (c *compilation) writeKernel(ctx context.Context, build *kbuild.Build, modules bool) error {
-	if c.modules != "" {
-		if err := os.MkdirAll(c.modules, 0o755); err != nil {
-			return err
-		}
-	}
-	if c.modules != "" && modules {
+// write writes the results; after an error there are none.
+func (c *compilation) write(ctx context.Context, build *kbuild.Build, tree *source.Tree, values config.Values) (err error) {
+	if c.modules != "" && values.On(config.Modules) {
+		defer func() {
+			if err != nil {
+				err = errors.Join(err, empty(c.modules))
+			}
+		}()
 		if err := build.InstallModules(ctx, c.modules); err != nil {
 			return err
 		}
 	}
-	return copyOutputs(build, []output{
+	kernel := []output{
 		{c.image, build.Arch.Image},
 		{c.vmlinux, "vmlinux"},
 		{c.config, kbuild.ConfigFile},
 		{c.systemMap, "System.map"},
 		{c.release, "include/config/kernel.release"},
-	})
+	}
+	if err := copyOutputs(build, kernel); err != nil {
+		return err
+	}
+	if err := c.writeObjects(ctx, build, tree, values); err != nil {
+		removeOutputs(kernel)
+		return err
+	}
+	return nil
 }
 
 // writeObjects writes what another link needs. Nothing but a link can be done with the folder

@@ -1,12 +1,16 @@
 package main
 
 import (
+	"archive/tar"
 	"bytes"
 	"compress/gzip"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -83,7 +87,7 @@ func TestLinkErrors(t *testing.T) {
 		{"no initramfs", "x86_64", "", trailer, "archive: the kernel has no initramfs at all: add CONFIG_BLK_DEV_INITRD=y to a fragment of its kernel_build\n"},
 		{"other architecture", "riscv64", sound, trailer, "objects: a kernel for x86_64 cannot be linked for riscv64: build both for one platform\n"},
 		{"unknown architecture", "vax", sound, trailer, "kernel: no architecture \"vax\": want x86_64, arm64, riscv64\n"},
-		{"kbuild fails", "x86_64", sound, trailer, "kernel: kbuild failed (make --old-file=tools/objtool --old-file=tools/bpf/resolve_btfids bzImage: exit status 1). Its last lines:\n"},
+		{"kbuild fails", "x86_64", sound, trailer, "kernel: kbuild failed (make --old-file=tools/objtool --old-file=tools/bpf/resolve_btfids bzImage: exit status 1):\nkernel: An error of the compiler's"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			dir, work := t.TempDir(), t.TempDir()
@@ -117,6 +121,8 @@ func TestCompileErrors(t *testing.T) {
 			"f:1: CONFIG_INITRAMFS_SOURCE: leave it out: kernel_image links an initramfs in"},
 		{"blank in path", []string{"--source", "x", "--defconfig", "tinyconfig", "--work", "/a b"},
 			"\"/a b\": kbuild cannot build in a folder with blanks or colons in its path"},
+		{"modules", []string{"--source", "x", "--defconfig", "tinyconfig", "--modules", filepath.Dir(write(t, "f", ""))},
+			": not empty: give a new folder, or an empty one"},
 		{"no source", []string{"--source", "/nonexistent/linux.tar", "--defconfig", "tinyconfig"},
 			"open /nonexistent/linux.tar: no such file or directory"},
 	} {
@@ -124,6 +130,87 @@ func TestCompileErrors(t *testing.T) {
 			args := append([]string{"compile", "--arch", "x86_64", "--path", programs(t), "--work", t.TempDir()}, test.args...)
 			if code, message := stderr(t, args...); code != 1 || !strings.Contains(message, test.want) {
 				t.Errorf("exit code %d: %q, want 1 and %q", code, message, test.want)
+			}
+		})
+	}
+}
+
+// tinyKernel makes the source of a kernel whose kbuild writes a line into each result.
+func tinyKernel(t *testing.T) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "linux.tar")
+	file, err := os.Create(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	w := tar.NewWriter(file)
+	for _, f := range [][2]string{
+		{"Makefile", "tinyconfig olddefconfig usr/:\n\t@touch .config\n" +
+			"bzImage modules:\n\t@mkdir -p arch/x86/boot include/config\n" +
+			"\t@for f in arch/x86/boot/bzImage vmlinux System.map include/config/kernel.release; do echo 1 >$$f; done\n" +
+			"modules_install:\n\t@mkdir -p $(INSTALL_MOD_PATH)/lib/modules/1; echo 1 >$(INSTALL_MOD_PATH)/lib/modules/1/x.ko\n"},
+		{"Kbuild", ""}, {"Kconfig", ""}, {"scripts/kconfig/Makefile", ""}, {"usr/Makefile", ""}, {"arch/x86/Makefile", ""},
+	} {
+		h := &tar.Header{Typeflag: tar.TypeReg, Name: "linux-1/" + f[0], Mode: 0o644, Size: int64(len(f[1]))}
+		if err := w.WriteHeader(h); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(w, f[1]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+// All results are there or, where one of them cannot be written, none.
+func TestCompileResults(t *testing.T) {
+	makeProgram, err := exec.LookPath("make")
+	if err != nil {
+		t.Skip("there is no make")
+	}
+	path := programs(t)
+	if err := errors.Join(os.Remove(filepath.Join(path, "make")), os.Symlink(makeProgram, filepath.Join(path, "make"))); err != nil {
+		t.Fatal(err)
+	}
+	results := []string{"System.map", "config", "image", "objects", "release", "vmlinux"}
+	modules := "modules/lib/modules/1/x.ko"
+	for _, test := range []struct {
+		name, unwritable string
+		code             int
+		left             []string
+	}{
+		{"all", "", 0, append(slices.Clone(results), modules)},
+		{"no objects", "objects", 1, nil},
+		{"no release", "release", 1, nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			dir, work := t.TempDir(), t.TempDir()
+			args := []string{"compile", "--arch", "x86_64", "--path", path + ":/usr/bin:/bin", "--work", work, "--source", tinyKernel(t),
+				"--defconfig", "tinyconfig", "--fragment", write(t, "f", "CONFIG_MODULES=y\n"), "--modules", filepath.Join(dir, "modules")}
+			for _, result := range results {
+				file := filepath.Join(dir, result)
+				if result == test.unwritable {
+					file = filepath.Join(dir, "nowhere", result)
+				}
+				args = append(args, "--"+strings.ToLower(strings.ReplaceAll(result, ".", "-")), file)
+			}
+			if code, message := stderr(t, args...); code != test.code {
+				t.Errorf("exit code %d: %s", code, message)
+			}
+			var left []string
+			err := fs.WalkDir(os.DirFS(dir), ".", func(name string, entry fs.DirEntry, err error) error {
+				if err == nil && !entry.IsDir() {
+					left = append(left, name)
+				}
+				return err
+			})
+			slices.Sort(test.left)
+			if err != nil || !slices.Equal(left, test.left) {
+				t.Errorf("there are %q, want %q (%v)", left, test.left, err)
 			}
 		})
 	}

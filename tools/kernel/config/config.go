@@ -5,6 +5,9 @@ import (
 	"strings"
 )
 
+// Modules is the option of a kernel that loads modules.
+const Modules = "CONFIG_MODULES"
+
 // Values are the values of a .config by symbol. What is not there is n.
 type Values map[string]string
 

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -52,7 +53,7 @@ func (b *Build) environment() []string {
 const tmpDir = ".tmp_programs"
 
 // Make runs make with these arguments, and with what every run has in common. An error has
-// the last lines that it printed.
+// what the step that failed has printed.
 func (b *Build) Make(ctx context.Context, args ...string) error {
 	if err := os.MkdirAll(filepath.Join(b.Dir, tmpDir), 0o755); err != nil {
 		return err
@@ -86,36 +87,21 @@ func (b *Build) Make(ctx context.Context, args ...string) error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	var last tail
-	var all report
+	var printed report
 	readErr := readLines(out, func(line string) {
-		line = strings.ReplaceAll(line, b.Dir+"/", "") // some steps print absolute paths
-		last.add(line)
-		all.add(line)
+		printed.add(strings.ReplaceAll(line, b.Dir+"/", "")) // some steps print absolute paths
 	})
 	if err := cmd.Wait(); err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		return fmt.Errorf("kbuild failed (make %s: %w). Its last lines:\n%s%s", strings.Join(args, " "), err, last.String(), hint(last.lines))
+		fault := printed.fault()
+		return fmt.Errorf("kbuild failed (make %s: %w):\n%s%s", strings.Join(args, " "), err, excerpt(fault), hint(fault))
 	}
 	if readErr != nil {
 		return readErr
 	}
-	return all.writeTo(b.Log, "make "+strings.Join(args, " "))
-}
-
-// tailLines is how many lines of kbuild's an error has.
-const tailLines = 30
-
-// tail keeps the last lines.
-type tail struct{ lines []string }
-
-func (t *tail) add(line string) {
-	t.lines = append(t.lines, line)
-	if len(t.lines) > tailLines {
-		t.lines = t.lines[1:]
-	}
+	return printed.writeTo(b.Log, "make "+strings.Join(args, " "))
 }
 
 // readLines calls add for each line, without its end.
@@ -135,12 +121,20 @@ func readLines(r io.Reader, add func(line string)) error {
 	}
 }
 
-func (t *tail) String() string {
-	var out strings.Builder
-	for _, line := range t.lines {
-		out.WriteString("  " + line + "\n")
+// maxExcerpt is how many lines of kbuild's an error has.
+const maxExcerpt = 30
+
+// excerpt returns the first and the last lines of a text, indented.
+func excerpt(text string) string {
+	if text == "" {
+		return ""
 	}
-	return out.String()
+	lines := strings.SplitAfter(strings.TrimSuffix(text, "\n"), "\n")
+	if left := len(lines) - maxExcerpt; left > 0 {
+		gap := fmt.Sprintf("[%d lines]\n", left)
+		lines = slices.Replace(lines, maxExcerpt/2, maxExcerpt/2+left, gap)
+	}
+	return "  " + strings.Join(lines, "  ") + "\n"
 }
 
 // hints are what to do where one of kbuild's lines has a text.
@@ -155,12 +149,10 @@ var hints = []struct{ text, advice string }{
 	{"gmp.h: No such file", "The header gmp.h is not there, which CONFIG_GCC_PLUGINS needs: install libgmp-dev, libmpc-dev and libmpfr-dev, or turn that option off."},
 }
 
-func hint(lines []string) string {
+func hint(fault string) string {
 	for _, h := range hints {
-		for _, line := range lines {
-			if strings.Contains(line, h.text) {
-				return h.advice
-			}
+		if strings.Contains(fault, h.text) {
+			return h.advice
 		}
 	}
 	return "An error of the compiler's is one of the source's, of a patch's or of a configuration that does not build."

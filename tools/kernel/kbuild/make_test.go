@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -64,21 +65,47 @@ func TestMakeLog(t *testing.T) {
 	}
 }
 
+// The error is that of the step that failed, whatever ran beside it and ended later.
 func TestMakeError(t *testing.T) {
-	b, log := build(t, "all:\n\t@for i in 1 2 3 4 5 6 7 8 9; do echo a$$i; echo b$$i; echo c$$i; echo d$$i; done\n\t@echo 'x.c:1: fatal error: libelf.h: No such file or directory' >&2; exit 1\n")
+	b, log := build(t, "all: a.o b.o c.o\n"+
+		"a.o:\n\t@echo '  CC      a.o'\n"+
+		"b.o:\n\t@sleep 0.1; echo '  CC      b.o'; echo 'x.c:1: fatal error: libelf.h: No such file or directory' >&2; exit 1\n"+
+		"c.o:\n\t@echo '  CC      c.o'; sleep 0.3; for i in 1 2 3 4 5 6 7 8 9; do echo a$$i; echo b$$i; echo c$$i; echo d$$i; done\n")
+	b.Jobs = 3
+	err := b.Make(context.Background(), "all")
+	want := "kbuild failed (make all: exit status 2):\n" +
+		"    CC      b.o\n" +
+		"  x.c:1: fatal error: libelf.h: No such file or directory\n" +
+		"  make: *** [Makefile:5: b.o] Error 1\n" +
+		"The header libelf.h is not there: install libelf-dev (elfutils-libelf-devel)."
+	if err == nil || err.Error() != want {
+		t.Errorf("error:\n%v\nwant:\n%s", err, want)
+	}
+	if log.Len() > 0 {
+		t.Errorf("log of a run that failed:\n%s", log)
+	}
+}
+
+// Of a long error its beginning and its end are told.
+func TestMakeLongError(t *testing.T) {
+	b, _ := build(t, "all:\n\t@echo '  LD      vmlinux'; for i in 1 2 3 4 5 6 7 8 9; do echo a$$i; echo b$$i; echo c$$i; echo d$$i; done; exit 1\n")
 	err := b.Make(context.Background(), "all")
 	if err == nil {
 		t.Fatal("no error")
 	}
 	lines := strings.Split(err.Error(), "\n")
-	if lines[0] != "kbuild failed (make all: exit status 2). Its last lines:" || len(lines) != tailLines+2 {
-		t.Errorf("%d lines:\n%v", len(lines), err)
+	got := []string{lines[1], lines[15], lines[16], lines[17], lines[31]}
+	want := []string{"    LD      vmlinux", "  b4", "  [8 lines]", "  c6", "  make: *** [Makefile:2: all] Error 1"}
+	if len(lines) != 33 || !slices.Equal(got, want) {
+		t.Errorf("%d lines, of which %q, want %q:\n%v", len(lines), got, want, err)
 	}
-	if last := lines[len(lines)-1]; !strings.Contains(last, "install libelf-dev") {
-		t.Errorf("last line %q", last)
-	}
-	if log.Len() > 0 {
-		t.Errorf("log of a run that failed:\n%s", log)
+}
+
+// make says so itself where there is no step.
+func TestMakeNoRule(t *testing.T) {
+	b, _ := build(t, "all: x.o\n")
+	if err := b.Make(context.Background(), "all"); err == nil || !strings.Contains(err.Error(), "  make: *** No rule to make target 'x.o', needed by 'all'.  Stop.\n") {
+		t.Errorf("error %v", err)
 	}
 }
 

@@ -12,11 +12,15 @@ import (
 // step is what kbuild prints as it makes a file: "  CC      init/main.o".
 var step = regexp.MustCompile(`^  ([A-Z][A-Z0-9_]*)(?: \[M\])? +\S`)
 
+// failure is what make says of a command that failed, behind what that printed.
+var failure = regexp.MustCompile(`^make(\[[0-9]+\])?: \*\*\* `)
+
 // report is what a run of make has printed, in an order that does not depend on which of its
 // commands was quicker: a step, with what its command said, is a block.
 type report struct {
 	blocks []string
 	counts map[string]int
+	failed string // the block of the first step that failed
 }
 
 func (r *report) add(line string) {
@@ -35,7 +39,20 @@ func (r *report) add(line string) {
 		r.blocks = append(r.blocks, line+"\n")
 		return
 	}
-	r.blocks[len(r.blocks)-1] += line + "\n"
+	last := &r.blocks[len(r.blocks)-1]
+	*last += line + "\n"
+	if r.failed == "" && failure.MatchString(line) {
+		r.failed = *last
+	}
+}
+
+// fault returns what the step that failed first has printed, or the last step if make does not
+// tell: behind it are the steps that ran beside it.
+func (r *report) fault() string {
+	if r.failed == "" && len(r.blocks) > 0 {
+		return r.blocks[len(r.blocks)-1]
+	}
+	return r.failed
 }
 
 // writeTo writes the blocks, sorted, and how many steps of each kind there were.
