@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/rules-initramfs/rules_initramfs/tools/cli"
 	"github.com/rules-initramfs/rules_initramfs/tools/kernel/config"
 	"github.com/rules-initramfs/rules_initramfs/tools/kernel/kbuild"
 	"github.com/rules-initramfs/rules_initramfs/tools/kernel/snapshot"
@@ -49,10 +50,10 @@ func runCompile(ctx context.Context, args []string) error {
 		return err
 	}
 	if common.arch == "" || c.source == "" {
-		return usageFault(flags, "want --arch and --source")
+		return cli.UsageFault(flags, "want --arch and --source")
 	}
 	if (c.defconfig == "") == (c.configFile == "") {
-		return usageFault(flags, "want one of --defconfig and --config-file")
+		return cli.UsageFault(flags, "want one of --defconfig and --config-file")
 	}
 	if err := common.toolchain.CheckCompile(ctx); err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/rules-initramfs/rules_initramfs/tools/cli"
 	"github.com/rules-initramfs/rules_initramfs/tools/kernel/kbuild"
 	"github.com/rules-initramfs/rules_initramfs/tools/kernel/snapshot"
 	"github.com/rules-initramfs/rules_initramfs/tools/packer/rootfs"
@@ -32,7 +33,7 @@ func runLink(ctx context.Context, args []string) error {
 		return err
 	}
 	if common.arch == "" || *objects == "" || *initramfs == "" || *image == "" {
-		return usageFault(flags, "want --arch, --objects, --initramfs and --image")
+		return cli.UsageFault(flags, "want --arch, --objects, --initramfs and --image")
 	}
 	info, err := os.Stat(*initramfs)
 	if err != nil {

@@ -10,37 +10,19 @@ import (
 	"runtime"
 	"strings"
 
+	"github.com/rules-initramfs/rules_initramfs/tools/cli"
 	"github.com/rules-initramfs/rules_initramfs/tools/kernel/kbuild"
 )
 
 // parseFlags parses the arguments of a command with this help, none of which may be left.
 func parseFlags(flags *flag.FlagSet, help string, args []string) error {
-	flags.Usage = func() {
-		fmt.Fprint(flags.Output(), help)
-		flags.PrintDefaults()
-	}
-	for _, arg := range args {
-		if arg == "-h" || arg == "-help" || arg == "--help" {
-			flags.SetOutput(os.Stdout) // help that was asked for is a result
-		}
-	}
-	switch err := flags.Parse(args); err {
-	case nil:
-	case flag.ErrHelp:
+	if err := cli.ParseFlags(flags, help, args); err != nil {
 		return err
-	default:
-		return errUsage
 	}
 	if flags.NArg() > 0 {
-		return usageFault(flags, "unexpected argument %q", flags.Arg(0))
+		return cli.UsageFault(flags, "unexpected argument %q", flags.Arg(0))
 	}
 	return nil
-}
-
-// usageFault reports wrong usage of the command that has the flags.
-func usageFault(flags *flag.FlagSet, format string, args ...any) error {
-	fmt.Fprintf(os.Stderr, "%s: %s; see %[1]s --help\n", flags.Name(), fmt.Sprintf(format, args...))
-	return errUsage
 }
 
 // files is a flag that may be given more than once.

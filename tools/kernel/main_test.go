@@ -24,7 +24,7 @@ var trailer = "07070100000000000000000000000000000000000000010000000000000000000
 func stderr(t *testing.T, args ...string) (code int, message string) {
 	t.Helper()
 	var out bytes.Buffer
-	code = run(args, io.Discard, &out)
+	code = program.Run(args, io.Discard, &out)
 	return code, out.String()
 }
 

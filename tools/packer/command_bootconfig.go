@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 
+	"github.com/rules-initramfs/rules_initramfs/tools/cli"
 	"github.com/rules-initramfs/rules_initramfs/tools/packer/pack"
 )
 
@@ -28,19 +29,19 @@ func runBootconfig(ctx context.Context, args []string) error {
 	apply := flags.String("apply", "", "end the image with the boot configuration in `FILE`")
 	remove := flags.Bool("remove", false, "take the boot configuration off, if there is one")
 	out := flags.String("out", "", "write the image to `OUT`")
-	if err := parseFlags(flags, bootconfigHelp, args); err != nil {
+	if err := cli.ParseFlags(flags, bootconfigHelp, args); err != nil {
 		return err
 	}
 	change := *apply != "" || *remove
 	switch {
 	case flags.NArg() != 1:
-		return usageFault(flags, "want one IMAGE")
+		return cli.UsageFault(flags, "want one IMAGE")
 	case *apply != "" && *remove:
-		return usageFault(flags, "--apply and --remove exclude each other")
+		return cli.UsageFault(flags, "--apply and --remove exclude each other")
 	case change && *out == "":
-		return usageFault(flags, "no --out OUT")
+		return cli.UsageFault(flags, "no --out OUT")
 	case !change && *out != "":
-		return usageFault(flags, "--out goes with --apply or --remove")
+		return cli.UsageFault(flags, "--out goes with --apply or --remove")
 	}
 	image := flags.Arg(0)
 	switch {

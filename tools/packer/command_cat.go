@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/rules-initramfs/rules_initramfs/tools/cli"
 	"github.com/rules-initramfs/rules_initramfs/tools/packer/rootfs"
 )
 
@@ -25,11 +26,11 @@ If a PATH is missing or no regular file, nothing is printed, and the exit code i
 
 func runCat(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("packer cat", flag.ContinueOnError)
-	if err := parseFlags(flags, catHelp, args); err != nil {
+	if err := cli.ParseFlags(flags, catHelp, args); err != nil {
 		return err
 	}
 	if flags.NArg() < 2 {
-		return usageFault(flags, "want IMAGE PATH...")
+		return cli.UsageFault(flags, "want IMAGE PATH...")
 	}
 	name := flags.Arg(0)
 	if info, err := os.Stat(name); name == "-" || err == nil && !info.Mode().IsRegular() {

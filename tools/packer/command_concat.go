@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/rules-initramfs/rules_initramfs/tools/cli"
 	"github.com/rules-initramfs/rules_initramfs/tools/packer/pack"
 )
 
@@ -28,14 +29,14 @@ Options:
 func runConcat(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("packer concat", flag.ContinueOnError)
 	out := flags.String("out", "", "write the image to `FILE`")
-	if err := parseFlags(flags, concatHelp, args); err != nil {
+	if err := cli.ParseFlags(flags, concatHelp, args); err != nil {
 		return err
 	}
 	switch {
 	case *out == "":
-		return usageFault(flags, "no --out FILE")
+		return cli.UsageFault(flags, "no --out FILE")
 	case flags.NArg() == 0:
-		return usageFault(flags, "no IMAGE")
+		return cli.UsageFault(flags, "no IMAGE")
 	}
 	return pack.Concat(ctx, flags.Args(), *out, func(message string) {
 		fmt.Fprintln(os.Stderr, "packer: warning:", message)

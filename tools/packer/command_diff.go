@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -12,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/rules-initramfs/rules_initramfs/tools/cli"
 	"github.com/rules-initramfs/rules_initramfs/tools/packer/rootfs"
 )
 
@@ -33,18 +33,15 @@ usage.
 Options:
 `
 
-// errDiffer is an answer, which the lines have given: exit code 1 and no message.
-var errDiffer = errors.New("the images differ")
-
 func runDiff(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("packer diff", flag.ContinueOnError)
 	noTimes := flags.Bool("ignore-times", false, "do not compare times")
 	outName := addOutFlag(flags, ", and exit with 0 if the images differ, too")
-	if err := parseFlags(flags, diffHelp, args); err != nil {
+	if err := cli.ParseFlags(flags, diffHelp, args); err != nil {
 		return err
 	}
 	if flags.NArg() != 2 {
-		return usageFault(flags, "want two images")
+		return cli.UsageFault(flags, "want two images")
 	}
 	// Two models of a million files take half a GiB, and as much again as garbage
 	// without this.
@@ -58,7 +55,7 @@ func runDiff(ctx context.Context, args []string) error {
 		}
 		if err != nil {
 			fmt.Fprintln(os.Stderr, "packer:", err)
-			return errUsage // its exit code says that there is no answer
+			return cli.ErrUsage // its exit code says that there is no answer
 		}
 		sides[i], sizes[i] = model, image.Size
 		if image.Size < 0 {
@@ -74,10 +71,10 @@ func runDiff(ctx context.Context, args []string) error {
 	})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "packer:", err)
-		return errUsage
+		return cli.ErrUsage
 	}
 	if differ && *outName == "" {
-		return errDiffer
+		return cli.ErrAnswered
 	}
 	return nil
 }

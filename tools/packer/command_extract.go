@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/rules-initramfs/rules_initramfs/tools/cli"
 	"github.com/rules-initramfs/rules_initramfs/tools/packer/rootfs"
 )
 
@@ -27,11 +28,11 @@ Options:
 func runExtract(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("packer extract", flag.ContinueOnError)
 	skip := flags.Bool("skip-special", false, "leave owners and device nodes out in silence where this user may not make them")
-	if err := parseFlags(flags, extractHelp, args); err != nil {
+	if err := cli.ParseFlags(flags, extractHelp, args); err != nil {
 		return err
 	}
 	if flags.NArg() != 2 {
-		return usageFault(flags, "want IMAGE DIR")
+		return cli.UsageFault(flags, "want IMAGE DIR")
 	}
 	name, dir := flags.Arg(0), flags.Arg(1)
 	image, err := rootfs.Open(ctx, name)

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rules-initramfs/rules_initramfs/tools/cli"
 	"github.com/rules-initramfs/rules_initramfs/tools/packer/pack"
 )
 
@@ -125,7 +126,7 @@ func setTime(opts *pack.Options, seconds int64) error {
 // do.
 func kernelUsage(help string, err error) error {
 	fmt.Fprintf(os.Stderr, "packer: %v\n%s", err, help)
-	return errUsage
+	return cli.ErrUsage
 }
 
 // kernelError puts the kernel's words before an error that its users know.

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"runtime"
 
+	"github.com/rules-initramfs/rules_initramfs/tools/cli"
 	"github.com/rules-initramfs/rules_initramfs/tools/packer/compress"
 	"github.com/rules-initramfs/rules_initramfs/tools/packer/pack"
 )
@@ -35,20 +36,20 @@ func runJoin(ctx context.Context, args []string) error {
 	addMethodFlags(flags, &opts)
 	addFormatFlags(flags, &opts)
 	addFrameFlags(flags, &opts)
-	if err := parseFlags(flags, joinHelp, args); err != nil {
+	if err := cli.ParseFlags(flags, joinHelp, args); err != nil {
 		return err
 	}
 	switch {
 	case opts.Out == "":
-		return usageFault(flags, "no --out FILE")
+		return cli.UsageFault(flags, "no --out FILE")
 	case bothMethods(flags):
-		return usageFault(flags, "--compress and --compressor: want one of them")
+		return cli.UsageFault(flags, "--compress and --compressor: want one of them")
 	case *tail && flags.NArg() == 0:
-		return usageFault(flags, "--tail: want the LIST of each layer")
+		return cli.UsageFault(flags, "--tail: want the LIST of each layer")
 	case *tail:
 		return pack.JoinTail(ctx, flags.Args(), opts)
 	case flags.NArg() == 0 || flags.NArg()%2 != 0:
-		return usageFault(flags, "want SEGMENT LIST for each layer")
+		return cli.UsageFault(flags, "want SEGMENT LIST for each layer")
 	}
 	var layers []pack.Layer
 	for i := 0; i < flags.NArg(); i += 2 {

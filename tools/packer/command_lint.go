@@ -11,6 +11,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/rules-initramfs/rules_initramfs/tools/cli"
 	"github.com/rules-initramfs/rules_initramfs/tools/packer/lint"
 	"github.com/rules-initramfs/rules_initramfs/tools/packer/list"
 )
@@ -68,18 +69,18 @@ func runLint(ctx context.Context, args []string) error {
 	listRules := flags.Bool("list-rules", false, "print the rules: ID, severity, what they find")
 	outName := addOutFlag(flags, "; if there are errors, FILE is as it was, and standard error has what was found")
 	originsName := flags.String("origins", "", "the completed `LIST` of the image, as pack --write-list gives it: findings name the targets in it")
-	if err := parseFlags(flags, lintHelp, args); err != nil {
+	if err := cli.ParseFlags(flags, lintHelp, args); err != nil {
 		return err
 	}
 	switch {
 	case *listRules && flags.NArg() == 0:
 		return printRules(os.Stdout)
 	case *listRules:
-		return usageFault(flags, "--list-rules takes no IMAGE")
+		return cli.UsageFault(flags, "--list-rules takes no IMAGE")
 	case flags.NArg() == 0:
-		return usageFault(flags, "no IMAGE")
+		return cli.UsageFault(flags, "no IMAGE")
 	case config != "" && o.Kernel != nil:
-		return usageFault(flags, "--config and --kernel-codecs exclude each other")
+		return cli.UsageFault(flags, "--config and --kernel-codecs exclude each other")
 	}
 	if config != "" {
 		kernel, err := readKernelConfig(config)

@@ -12,6 +12,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/rules-initramfs/rules_initramfs/tools/cli"
 	"github.com/rules-initramfs/rules_initramfs/tools/packer/list"
 	"github.com/rules-initramfs/rules_initramfs/tools/packer/rootfs"
 )
@@ -36,16 +37,16 @@ func runLs(ctx context.Context, args []string) error {
 	asJSON := flags.Bool("json", false, "print a JSON object a line")
 	segments := flags.Bool("segments", false, "print a line for each member: what was compressed, or not compressed, on its own")
 	outName := addOutFlag(flags, "")
-	if err := parseFlags(flags, lsHelp, args); err != nil {
+	if err := cli.ParseFlags(flags, lsHelp, args); err != nil {
 		return err
 	}
 	switch {
 	case flags.NArg() == 0:
-		return usageFault(flags, "no IMAGE")
+		return cli.UsageFault(flags, "no IMAGE")
 	case *segments && (*names || flags.NArg() > 1):
-		return usageFault(flags, "--segments goes with neither --names nor PATH")
+		return cli.UsageFault(flags, "--segments goes with neither --names nor PATH")
 	case *names && *asJSON:
-		return usageFault(flags, "--names and --json exclude each other")
+		return cli.UsageFault(flags, "--names and --json exclude each other")
 	}
 
 	show := printLong

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"flag"
@@ -6,8 +6,9 @@ import (
 	"os"
 )
 
-// parseFlags parses the arguments of a command with this help.
-func parseFlags(flags *flag.FlagSet, help string, args []string) error {
+// ParseFlags parses the arguments of a command with this help, which comes before that of the
+// flags. An error has been reported.
+func ParseFlags(flags *flag.FlagSet, help string, args []string) error {
 	flags.Usage = func() {
 		fmt.Fprint(flags.Output(), help)
 		flags.PrintDefaults()
@@ -21,12 +22,12 @@ func parseFlags(flags *flag.FlagSet, help string, args []string) error {
 	case nil, flag.ErrHelp:
 		return err
 	default:
-		return errUsage
+		return ErrUsage
 	}
 }
 
-// usageFault reports wrong usage of the command that has the flags.
-func usageFault(flags *flag.FlagSet, format string, args ...any) error {
+// UsageFault reports wrong usage of the command that has the flags, and returns ErrUsage.
+func UsageFault(flags *flag.FlagSet, format string, args ...any) error {
 	fmt.Fprintf(os.Stderr, "%s: %s; see %[1]s --help\n", flags.Name(), fmt.Sprintf(format, args...))
-	return errUsage
+	return ErrUsage
 }
