@@ -79,7 +79,8 @@ func unpackObjects(ctx context.Context, name string, build *kbuild.Build) error 
 }
 
 // archiveCodecs returns the codecs of an archive's members. It reads all of it: what the
-// kernel would refuse at its boot is an error.
+// kernel would refuse at its boot is an error. So is a boot configuration, which a kernel cuts
+// off what a boot loader gives it only (setup_boot_config in init/main.c).
 func archiveCodecs(ctx context.Context, name string) ([]string, error) {
 	image, err := rootfs.Open(ctx, name)
 	if err != nil {
@@ -94,6 +95,9 @@ func archiveCodecs(ctx context.Context, name string) ([]string, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: not an initramfs that a kernel unpacks: %w", name, err)
 		}
+	}
+	if image.Bootconfig > 0 {
+		return nil, fmt.Errorf("%s: a boot configuration is behind the archive, where a kernel does not look for it in what is linked in: leave it out, or give the archive to the boot loader beside the kernel", name)
 	}
 	var codecs []string
 	for _, member := range image.Members() {

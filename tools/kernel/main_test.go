@@ -83,6 +83,7 @@ func TestLinkErrors(t *testing.T) {
 	}{
 		{"no archive", "x86_64", sound, "hello", "archive: not an initramfs that a kernel unpacks: byte 0: no magic of an archive or of a codec\n"},
 		{"cut off", "x86_64", sound, trailer[:60], "archive: not an initramfs that a kernel unpacks: byte 60 (byte 60 of member 1, not compressed): unexpected EOF\n"},
+		{"boot configuration", "x86_64", sound, trailer + "a=1\x00\x04\x00\x00\x00\xcf\x00\x00\x00#BOOTCONFIG\n", "archive: a boot configuration is behind the archive, where a kernel does not look for it in what is linked in: leave it out"},
 		{"codec", "x86_64", "CONFIG_BLK_DEV_INITRD=y\n", gzipped, "archive: the kernel does not decompress gzip, which the archive is compressed with: add CONFIG_RD_GZIP=y to a fragment of its kernel_build\n"},
 		{"no initramfs", "x86_64", "", trailer, "archive: the kernel has no initramfs at all: add CONFIG_BLK_DEV_INITRD=y to a fragment of its kernel_build\n"},
 		{"other architecture", "riscv64", sound, trailer, "objects: a kernel for x86_64 cannot be linked for riscv64: build both for one platform\n"},

@@ -135,15 +135,19 @@ func (f *Folder) otherArch(name string) bool {
 	return strings.HasPrefix(name, "arch/") && ok && rest != "" && other != own
 }
 
-// madeForModules tells whether kbuild makes a file with this name for modules only.
+// madeForModules tells whether kbuild makes a file with this name for modules only: x.mod.o is
+// what it adds to a module x, and mod.o any object.
 func madeForModules(name string) bool {
-	base := path.Base(name)
-	for _, end := range []string{".ko", ".ko.cmd", ".mod", ".mod.cmd", ".mod.c", ".mod.o", ".mod.o.cmd", "modules.order", "modules.order.cmd"} {
-		if strings.HasSuffix(base, end) {
-			return true
-		}
+	if path.Ext(name) == ".cmd" {
+		name = target(name)
 	}
-	return false
+	base := path.Base(name)
+	if base == "modules.order" {
+		return true
+	}
+	return slices.ContainsFunc([]string{".ko", ".mod", ".mod.c", ".mod.o"}, func(end string) bool {
+		return strings.HasSuffix(base, end)
+	})
 }
 
 // listed is an object of a module that is made of several.

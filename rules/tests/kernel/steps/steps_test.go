@@ -1,0 +1,37 @@
+// Package steps_test reads what kbuild printed as it linked initramfs images into kernels.
+package steps_test
+
+import (
+	"os"
+	"regexp"
+	"testing"
+
+	"github.com/rules-initramfs/rules_initramfs/rules/tests/kernel/kerneltest"
+)
+
+var (
+	// compiled is a step that makes an object out of a source, or a program for kbuild.
+	compiled = regexp.MustCompile(`(?m)^  (?:CC|AS|LDS|HOSTCC|HOSTLD)(?: \[M\])? +(\S+)$`)
+	// linked are the objects that a link makes anew, for what is in them is known then only: the
+	// archive, the symbols, the image around the kernel.
+	linked = regexp.MustCompile(`^(usr/initramfs_data\.o|\.tmp_vmlinux[0-9]\.kallsyms\.o|\.vmlinux\.export\.o|arch/\w+/boot/.*)$`)
+)
+
+// A link compiles nothing again.
+func TestSteps(t *testing.T) {
+	for _, name := range []string{"ARM64", "MODULES", "RISCV64", "X86_64"} {
+		log, err := os.ReadFile(kerneltest.Locate(t, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		steps := compiled.FindAllStringSubmatch(string(log), -1)
+		if len(steps) == 0 {
+			t.Errorf("%s: not even the archive:\n%s", name, log)
+		}
+		for _, step := range steps {
+			if !linked.MatchString(step[1]) {
+				t.Errorf("%s: compiled again: %s", name, step[0])
+			}
+		}
+	}
+}
