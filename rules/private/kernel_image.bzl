@@ -102,7 +102,8 @@ Example:
 
 It is linked by the kernel's own build out of what `kernel_build` has kept, and is the image which that makes from scratch.
 The kernel must have CONFIG_BLK_DEV_INITRD and the archive's codec (CONFIG_RD_GZIP, CONFIG_RD_ZSTD...): if not, the
-build fails and says which option to add.
+build fails and says which option to add. An initramfs with a `bootconfig` fails it too: kernels look for one only behind
+what a boot loader gives them.
 
 The output is the image (bzImage, Image). Output groups: config, log and vmlinux, as kernel_build's.
 """,
