@@ -93,6 +93,14 @@ func clientEnv() []string {
 // shutdown ends the server.
 func (b *bazel) shutdown() { b.command("shutdown") }
 
+// clean removes all that was built, and ends the server: one that went on was once seen to run
+// actions in sandboxes without the files of an external repository.
+func (b *bazel) clean() error {
+	_, _, err := b.command("clean")
+	b.shutdown()
+	return err
+}
+
 // A spawn is a process that an action has run, or what a cache had in its place.
 type spawn struct {
 	Mnemonic      string

@@ -178,7 +178,9 @@ func joinedHere(s *session, b *bazel, options []string, folder string) error {
 	}
 	options = append(options, "--modify_execution_info=InitramfsConcat=+no-remote-cache", "--disk_cache="+filepath.Join(s.temp, "disk"))
 	for _, runner := range []string{"linux-sandbox", "disk cache hit"} {
-		b.command("clean")
+		if err := b.clean(); err != nil {
+			return err
+		}
 		result, err := b.build(append(options, "//examples/linked:image_gzip")...)
 		if err != nil {
 			return err
@@ -201,7 +203,7 @@ func joinedHere(s *session, b *bazel, options []string, folder string) error {
 
 // packedThere packs in the copy what was packed here, and has come from the cache.
 func packedThere(s *session, b *bazel, options []string, cached built) error {
-	if _, _, err := b.command("clean"); err != nil {
+	if err := b.clean(); err != nil {
 		return err
 	}
 	there, err := b.build(slices.Concat(options, []string{"--modify_execution_info=Initramfs.*=+no-cache"}, linkedTargets)...)
