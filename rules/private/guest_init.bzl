@@ -25,7 +25,7 @@ def _line(name, *values):
     return " ".join([name] + [json.encode(value) for value in values])
 
 def _settings(ctx):
-    """The lines that //tools/init/settings reads."""
+    """The lines that //internal/init/settings reads."""
     lines = [_line("command", ctx.attr.command, *ctx.attr.args)] if ctx.attr.command else []
     lines += [_line("env", name, value) for name, value in ctx.attr.env.items()]
     lines += [_line("module", module) for module in ctx.attr.modules]

@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/rules-initramfs/rules_initramfs/tools/boot/config"
+	"github.com/rules-initramfs/rules_initramfs/internal/boot/config"
 )
 
 const usage = `Usage: %s [FLAG...]

@@ -12,9 +12,9 @@ import (
 	"syscall"
 
 	"github.com/bazelbuild/rules_go/go/runfiles"
-	"github.com/rules-initramfs/rules_initramfs/tools/boot/config"
-	"github.com/rules-initramfs/rules_initramfs/tools/boot/kvm"
-	"github.com/rules-initramfs/rules_initramfs/tools/boot/runner"
+	"github.com/rules-initramfs/rules_initramfs/internal/boot/config"
+	"github.com/rules-initramfs/rules_initramfs/internal/boot/kvm"
+	"github.com/rules-initramfs/rules_initramfs/internal/boot/runner"
 )
 
 func main() {

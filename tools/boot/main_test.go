@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rules-initramfs/rules_initramfs/tools/boot/qemutest"
+	"github.com/rules-initramfs/rules_initramfs/internal/boot/qemutest"
 )
 
 // asBoot has the test binary run main.

@@ -9,9 +9,9 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/rules-initramfs/rules_initramfs/tools/docs/module"
-	"github.com/rules-initramfs/rules_initramfs/tools/docs/pages"
-	"github.com/rules-initramfs/rules_initramfs/tools/docs/reference"
+	"github.com/rules-initramfs/rules_initramfs/internal/docs/module"
+	"github.com/rules-initramfs/rules_initramfs/internal/docs/pages"
+	"github.com/rules-initramfs/rules_initramfs/internal/docs/reference"
 )
 
 const usage = `Usage: docs reference OUT MODULE...

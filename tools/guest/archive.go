@@ -6,8 +6,8 @@ import (
 	"os"
 	"strings"
 
-	"github.com/rules-initramfs/rules_initramfs/tools/guest/run"
-	"github.com/rules-initramfs/rules_initramfs/tools/packer/newc"
+	"github.com/rules-initramfs/rules_initramfs/internal/cpio"
+	"github.com/rules-initramfs/rules_initramfs/internal/guest/run"
 )
 
 // writeArchive writes an archive that tells the guest what to run, to be unpacked over the image.
@@ -22,8 +22,8 @@ func writeArchive(name string, r run.Run) (err error) {
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
 	const regular = 0o100000
-	w := newc.NewWriter(file)
-	if err := w.WriteHeader(&newc.Header{Name: strings.TrimPrefix(run.File, "/"), Mode: regular | 0o644, NLink: 1, Size: int64(len(text))}); err != nil {
+	w := cpio.NewWriter(file)
+	if err := w.WriteHeader(&cpio.Header{Name: strings.TrimPrefix(run.File, "/"), Mode: regular | 0o644, NLink: 1, Size: int64(len(text))}); err != nil {
 		return err
 	}
 	if _, err := w.Write(text); err != nil {

@@ -14,12 +14,12 @@ import (
 	"time"
 
 	"github.com/bazelbuild/rules_go/go/runfiles"
-	"github.com/rules-initramfs/rules_initramfs/tools/boot/config"
-	"github.com/rules-initramfs/rules_initramfs/tools/boot/kvm"
-	"github.com/rules-initramfs/rules_initramfs/tools/boot/runner"
-	"github.com/rules-initramfs/rules_initramfs/tools/guest/environment"
-	"github.com/rules-initramfs/rules_initramfs/tools/guest/receive"
-	"github.com/rules-initramfs/rules_initramfs/tools/guest/run"
+	"github.com/rules-initramfs/rules_initramfs/internal/boot/config"
+	"github.com/rules-initramfs/rules_initramfs/internal/boot/kvm"
+	"github.com/rules-initramfs/rules_initramfs/internal/boot/runner"
+	"github.com/rules-initramfs/rules_initramfs/internal/guest/environment"
+	"github.com/rules-initramfs/rules_initramfs/internal/guest/receive"
+	"github.com/rules-initramfs/rules_initramfs/internal/guest/run"
 )
 
 // settings are what the rule says of the test, beside the boot.

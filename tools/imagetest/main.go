@@ -10,8 +10,8 @@ import (
 	"os"
 
 	"github.com/bazelbuild/rules_go/go/runfiles"
-	"github.com/rules-initramfs/rules_initramfs/tools/imagetest/golden"
-	"github.com/rules-initramfs/rules_initramfs/tools/imagetest/size"
+	"github.com/rules-initramfs/rules_initramfs/internal/imagetest/golden"
+	"github.com/rules-initramfs/rules_initramfs/internal/imagetest/size"
 )
 
 const usage = `Usage: %[1]s

@@ -6,14 +6,14 @@ import (
 	"os"
 	"time"
 
-	"github.com/rules-initramfs/rules_initramfs/tools/init/console"
-	"github.com/rules-initramfs/rules_initramfs/tools/init/modules"
-	"github.com/rules-initramfs/rules_initramfs/tools/init/mounts"
-	"github.com/rules-initramfs/rules_initramfs/tools/init/power"
-	"github.com/rules-initramfs/rules_initramfs/tools/init/reaper"
-	"github.com/rules-initramfs/rules_initramfs/tools/init/rootfind"
-	"github.com/rules-initramfs/rules_initramfs/tools/init/settings"
-	"github.com/rules-initramfs/rules_initramfs/tools/init/switchroot"
+	"github.com/rules-initramfs/rules_initramfs/internal/init/console"
+	"github.com/rules-initramfs/rules_initramfs/internal/init/modules"
+	"github.com/rules-initramfs/rules_initramfs/internal/init/mounts"
+	"github.com/rules-initramfs/rules_initramfs/internal/init/power"
+	"github.com/rules-initramfs/rules_initramfs/internal/init/reaper"
+	"github.com/rules-initramfs/rules_initramfs/internal/init/rootfind"
+	"github.com/rules-initramfs/rules_initramfs/internal/init/settings"
+	"github.com/rules-initramfs/rules_initramfs/internal/init/switchroot"
 )
 
 const (

@@ -10,8 +10,8 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/rules-initramfs/rules_initramfs/tools/init/settings"
-	"github.com/rules-initramfs/rules_initramfs/tools/init/switchroot"
+	"github.com/rules-initramfs/rules_initramfs/internal/init/settings"
+	"github.com/rules-initramfs/rules_initramfs/internal/init/switchroot"
 )
 
 const usage = `Usage: init [ARG...]

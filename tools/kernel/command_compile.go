@@ -8,11 +8,11 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/rules-initramfs/rules_initramfs/tools/cli"
-	"github.com/rules-initramfs/rules_initramfs/tools/kernel/config"
-	"github.com/rules-initramfs/rules_initramfs/tools/kernel/kbuild"
-	"github.com/rules-initramfs/rules_initramfs/tools/kernel/snapshot"
-	"github.com/rules-initramfs/rules_initramfs/tools/kernel/source"
+	"github.com/rules-initramfs/rules_initramfs/internal/cli"
+	"github.com/rules-initramfs/rules_initramfs/internal/kbuild"
+	"github.com/rules-initramfs/rules_initramfs/internal/kbuild/config"
+	"github.com/rules-initramfs/rules_initramfs/internal/kbuild/snapshot"
+	"github.com/rules-initramfs/rules_initramfs/internal/kbuild/source"
 )
 
 const compileHelp = `Usage: kernel compile --arch ARCH --source FILE (--defconfig NAME | --config-file FILE) [OPTION...]

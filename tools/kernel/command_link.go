@@ -8,10 +8,10 @@ import (
 	"io"
 	"os"
 
-	"github.com/rules-initramfs/rules_initramfs/tools/cli"
-	"github.com/rules-initramfs/rules_initramfs/tools/kernel/kbuild"
-	"github.com/rules-initramfs/rules_initramfs/tools/kernel/snapshot"
-	"github.com/rules-initramfs/rules_initramfs/tools/packer/rootfs"
+	"github.com/rules-initramfs/rules_initramfs/internal/cli"
+	"github.com/rules-initramfs/rules_initramfs/internal/image"
+	"github.com/rules-initramfs/rules_initramfs/internal/kbuild"
+	"github.com/rules-initramfs/rules_initramfs/internal/kbuild/snapshot"
 )
 
 const linkHelp = `Usage: kernel link --arch ARCH --objects FILE --initramfs FILE --image FILE [OPTION...]
@@ -25,14 +25,14 @@ func runLink(ctx context.Context, args []string) error {
 	common := addBuildFlags(flags)
 	objects := flags.String("objects", "", "link the objects in `FILE`, which kernel compile has written")
 	initramfs := flags.String("initramfs", "", "link in the archive `FILE`")
-	image := flags.String("image", "", "write the image to `FILE`")
+	img := flags.String("image", "", "write the image to `FILE`")
 	vmlinux := flags.String("vmlinux", "", "write the ELF image to `FILE`")
 	configuration := flags.String("config", "", "write the configuration to `FILE`")
 	systemMap := flags.String("system-map", "", "write the addresses of the symbols to `FILE`")
 	if err := parseFlags(flags, linkHelp, args); err != nil {
 		return err
 	}
-	if common.arch == "" || *objects == "" || *initramfs == "" || *image == "" {
+	if common.arch == "" || *objects == "" || *initramfs == "" || *img == "" {
 		return cli.UsageFault(flags, "want --arch, --objects, --initramfs and --image")
 	}
 	info, err := os.Stat(*initramfs)
@@ -61,7 +61,7 @@ func runLink(ctx context.Context, args []string) error {
 			return err
 		}
 		return copyOutputs(build, []output{
-			{*image, build.Arch.Image},
+			{*img, build.Arch.Image},
 			{*vmlinux, "vmlinux"},
 			{*configuration, kbuild.ConfigFile},
 			{*systemMap, "System.map"},
@@ -82,13 +82,13 @@ func unpackObjects(ctx context.Context, name string, build *kbuild.Build) error 
 // kernel would refuse at its boot is an error. So is a boot configuration, which a kernel cuts
 // off what a boot loader gives it only (setup_boot_config in init/main.c).
 func archiveCodecs(ctx context.Context, name string) ([]string, error) {
-	image, err := rootfs.Open(ctx, name)
+	img, err := image.Open(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	defer image.Close()
+	defer img.Close()
 	for {
-		_, err := image.Next()
+		_, err := img.Next()
 		if err == io.EOF {
 			break
 		}
@@ -96,11 +96,11 @@ func archiveCodecs(ctx context.Context, name string) ([]string, error) {
 			return nil, fmt.Errorf("%s: not an initramfs that a kernel unpacks: %w", name, err)
 		}
 	}
-	if image.Bootconfig > 0 {
+	if img.Bootconfig > 0 {
 		return nil, fmt.Errorf("%s: a boot configuration is behind the archive, where a kernel does not look for it in what is linked in: leave it out, or give the archive to the boot loader beside the kernel", name)
 	}
 	var codecs []string
-	for _, member := range image.Members() {
+	for _, member := range img.Members() {
 		codecs = append(codecs, member.Codec)
 	}
 	return codecs, nil

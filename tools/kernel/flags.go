@@ -10,8 +10,8 @@ import (
 	"runtime"
 	"strings"
 
-	"github.com/rules-initramfs/rules_initramfs/tools/cli"
-	"github.com/rules-initramfs/rules_initramfs/tools/kernel/kbuild"
+	"github.com/rules-initramfs/rules_initramfs/internal/cli"
+	"github.com/rules-initramfs/rules_initramfs/internal/kbuild"
 )
 
 // parseFlags parses the arguments of a command with this help, none of which may be left.

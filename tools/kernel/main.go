@@ -4,7 +4,7 @@ package main
 import (
 	"os"
 
-	"github.com/rules-initramfs/rules_initramfs/tools/cli"
+	"github.com/rules-initramfs/rules_initramfs/internal/cli"
 )
 
 var program = cli.Program{

@@ -14,7 +14,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/rules-initramfs/rules_initramfs/tools/kernel/snapshot"
+	"github.com/rules-initramfs/rules_initramfs/internal/kbuild/snapshot"
 )
 
 // trailer is an archive with nothing in it.

@@ -6,7 +6,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/rules-initramfs/rules_initramfs/tools/kernel/kbuild"
+	"github.com/rules-initramfs/rules_initramfs/internal/kbuild"
 )
 
 // output is a file of the build folder that is a result, and the name it gets; none if that

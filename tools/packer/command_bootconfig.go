@@ -5,8 +5,8 @@ import (
 	"flag"
 	"os"
 
-	"github.com/rules-initramfs/rules_initramfs/tools/cli"
-	"github.com/rules-initramfs/rules_initramfs/tools/packer/pack"
+	"github.com/rules-initramfs/rules_initramfs/internal/cli"
+	"github.com/rules-initramfs/rules_initramfs/internal/pack"
 )
 
 const bootconfigHelp = `Usage: packer bootconfig IMAGE

@@ -8,8 +8,10 @@ import (
 	"io"
 	"os"
 
-	"github.com/rules-initramfs/rules_initramfs/tools/cli"
-	"github.com/rules-initramfs/rules_initramfs/tools/packer/rootfs"
+	"github.com/rules-initramfs/rules_initramfs/internal/cli"
+	"github.com/rules-initramfs/rules_initramfs/internal/cpio"
+	"github.com/rules-initramfs/rules_initramfs/internal/image"
+	"github.com/rules-initramfs/rules_initramfs/internal/image/kernel"
 )
 
 const catHelp = `Usage: packer cat IMAGE PATH...
@@ -61,18 +63,18 @@ func runCat(ctx context.Context, args []string) error {
 }
 
 // findBody returns the index of the entry that has the content of a file.
-func findBody(model *rootfs.Model, name string) (int, error) {
+func findBody(model *kernel.Model, name string) (int, error) {
 	file, at, err := model.Lookup(name)
 	if err != nil {
-		if at != rootfs.CleanPath(name) {
+		if at != kernel.CleanPath(name) {
 			return 0, fmt.Errorf("%s: %w: it leads to %s", printable(name), err, printable(at))
 		}
 		return 0, fmt.Errorf("%s: %w", printable(name), err)
 	}
 	switch file.Type() {
-	case rootfs.TypeRegular:
+	case cpio.TypeRegular:
 		return file.Body, nil
-	case rootfs.TypeDir:
+	case cpio.TypeDir:
 		return 0, fmt.Errorf("%s is a directory", printable(name))
 	}
 	return 0, fmt.Errorf("%s has no content: it is a %s", printable(name), typeNames[file.Type()])
@@ -80,22 +82,22 @@ func findBody(model *rootfs.Model, name string) (int, error) {
 
 // typeNames are for people.
 var typeNames = map[uint32]string{
-	rootfs.TypeRegular: "file", rootfs.TypeDir: "directory", rootfs.TypeSymlink: "symbolic link",
-	rootfs.TypeChar: "character device", rootfs.TypeBlock: "block device",
-	rootfs.TypePipe: "pipe", rootfs.TypeSocket: "socket",
+	cpio.TypeRegular: "file", cpio.TypeDir: "directory", cpio.TypeSymlink: "symbolic link",
+	cpio.TypeChar: "character device", cpio.TypeBlock: "block device",
+	cpio.TypePipe: "pipe", cpio.TypeSocket: "socket",
 }
 
 // copyBody copies the content of the entry with this index.
 func copyBody(ctx context.Context, w io.Writer, name string, index int) error {
-	image, err := rootfs.Open(ctx, name)
+	img, err := image.Open(ctx, name)
 	if err != nil {
 		return err
 	}
-	defer image.Close()
+	defer img.Close()
 	for {
-		e, err := image.Next()
+		e, err := img.Next()
 		if err == nil && e.Index == index {
-			_, err = io.Copy(w, image)
+			_, err = io.Copy(w, img)
 			if err == nil {
 				return nil
 			}
@@ -110,16 +112,16 @@ func copyBody(ctx context.Context, w io.Writer, name string, index int) error {
 }
 
 // readModel reads the image in a file, and closes it.
-func readModel(ctx context.Context, name string, digests bool) (*rootfs.Model, *rootfs.Image, error) {
-	image, err := rootfs.Open(ctx, name)
+func readModel(ctx context.Context, name string, digests bool) (*kernel.Model, *image.Image, error) {
+	img, err := image.Open(ctx, name)
 	if err != nil {
 		return nil, nil, err
 	}
-	defer image.Close()
-	model, err := rootfs.ReadModel(image.Reader, digests, nil)
+	defer img.Close()
+	model, err := kernel.ReadModel(img.Reader, digests, nil)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", name, err)
 	}
-	warnCut(image)
-	return model, image, nil
+	warnCut(img)
+	return model, img, nil
 }

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/rules-initramfs/rules_initramfs/tools/cli"
-	"github.com/rules-initramfs/rules_initramfs/tools/packer/pack"
+	"github.com/rules-initramfs/rules_initramfs/internal/cli"
+	"github.com/rules-initramfs/rules_initramfs/internal/pack"
 )
 
 const concatHelp = `Usage: packer concat --out FILE IMAGE...

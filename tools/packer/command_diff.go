@@ -11,8 +11,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/rules-initramfs/rules_initramfs/tools/cli"
-	"github.com/rules-initramfs/rules_initramfs/tools/packer/rootfs"
+	"github.com/rules-initramfs/rules_initramfs/internal/cli"
+	"github.com/rules-initramfs/rules_initramfs/internal/cpio"
+	"github.com/rules-initramfs/rules_initramfs/internal/image/kernel"
 )
 
 const diffHelp = `Usage: packer diff [OPTION...] A B
@@ -46,7 +47,7 @@ func runDiff(ctx context.Context, args []string) error {
 	// Two models of a million files take half a GiB, and as much again as garbage
 	// without this.
 	debug.SetGCPercent(30)
-	var sides [2]*rootfs.Model
+	var sides [2]*kernel.Model
 	var sizes [2]int64
 	for i, name := range flags.Args() {
 		model, image, err := readModel(ctx, name, true)
@@ -81,9 +82,9 @@ func runDiff(ctx context.Context, args []string) error {
 
 // printDifferences prints a line for each name that differs, and tells whether any
 // does.
-func printDifferences(out io.Writer, sides [2]*rootfs.Model, noTimes bool) bool {
+func printDifferences(out io.Writer, sides [2]*kernel.Model, noTimes bool) bool {
 	differ := false
-	links := [2]map[*rootfs.File][]string{namesOf(sides[0]), namesOf(sides[1])}
+	links := [2]map[*kernel.File][]string{namesOf(sides[0]), namesOf(sides[1])}
 	for _, name := range allNames(sides[0], sides[1]) {
 		a, b := sides[0].Files[name], sides[1].Files[name]
 		var line string
@@ -109,10 +110,10 @@ func printDifferences(out io.Writer, sides [2]*rootfs.Model, noTimes bool) bool 
 }
 
 // namesOf returns the names of each file that has several, sorted.
-func namesOf(model *rootfs.Model) map[*rootfs.File][]string {
-	names := map[*rootfs.File][]string{}
+func namesOf(model *kernel.Model) map[*kernel.File][]string {
+	names := map[*kernel.File][]string{}
 	for name, f := range model.Files {
-		if f.Type() != rootfs.TypeDir && f.NLink > 1 {
+		if f.Type() != cpio.TypeDir && f.NLink > 1 {
 			names[f] = append(names[f], name)
 		}
 	}
@@ -123,7 +124,7 @@ func namesOf(model *rootfs.Model) map[*rootfs.File][]string {
 }
 
 // allNames returns the names that are in either index, sorted.
-func allNames(a, b *rootfs.Model) []string {
+func allNames(a, b *kernel.Model) []string {
 	names := slices.Collect(maps.Keys(a.Files))
 	for name := range b.Files {
 		if a.Files[name] == nil {
@@ -135,7 +136,7 @@ func allNames(a, b *rootfs.Model) []string {
 }
 
 // compareFiles says what differs.
-func compareFiles(a, b *rootfs.File, noTimes bool) []string {
+func compareFiles(a, b *kernel.File, noTimes bool) []string {
 	var changes []string
 	change := func(differs bool, format string, args ...any) {
 		if differs {
@@ -151,8 +152,8 @@ func compareFiles(a, b *rootfs.File, noTimes bool) []string {
 		change(a.RMajor != b.RMajor || a.RMinor != b.RMinor, "device %d,%d -> %d,%d", a.RMajor, a.RMinor, b.RMajor, b.RMinor)
 	}
 	// The kernel takes no permissions of a symbolic link.
-	bothLinks := a.Type() == rootfs.TypeSymlink && b.Type() == rootfs.TypeSymlink
-	change((a.Mode^b.Mode)&^rootfs.TypeMask != 0 && !bothLinks, "mode %04o -> %04o", a.Mode&^rootfs.TypeMask, b.Mode&^rootfs.TypeMask)
+	bothLinks := a.Type() == cpio.TypeSymlink && b.Type() == cpio.TypeSymlink
+	change((a.Mode^b.Mode)&^cpio.TypeMask != 0 && !bothLinks, "mode %04o -> %04o", a.Mode&^cpio.TypeMask, b.Mode&^cpio.TypeMask)
 	change(a.UID != b.UID || a.GID != b.GID, "owner %d:%d -> %d:%d", a.UID, a.GID, b.UID, b.GID)
 	change(a.MTime != b.MTime && !noTimes, "time %s -> %s", timeString(a.MTime), timeString(b.MTime))
 	return changes

@@ -7,8 +7,9 @@ import (
 	"os"
 	"strings"
 
-	"github.com/rules-initramfs/rules_initramfs/tools/cli"
-	"github.com/rules-initramfs/rules_initramfs/tools/packer/rootfs"
+	"github.com/rules-initramfs/rules_initramfs/internal/cli"
+	"github.com/rules-initramfs/rules_initramfs/internal/image"
+	"github.com/rules-initramfs/rules_initramfs/internal/image/unpack"
 )
 
 const extractHelp = `Usage: packer extract [OPTION...] IMAGE DIR
@@ -35,17 +36,17 @@ func runExtract(ctx context.Context, args []string) error {
 		return cli.UsageFault(flags, "want IMAGE DIR")
 	}
 	name, dir := flags.Arg(0), flags.Arg(1)
-	image, err := rootfs.Open(ctx, name)
+	img, err := image.Open(ctx, name)
 	if err != nil {
 		return err
 	}
-	defer image.Close()
+	defer img.Close()
 	var losses [3]int
-	err = rootfs.Extract(image.Reader, dir, func(loss rootfs.Loss, entry, reason string) {
+	err = unpack.Extract(img.Reader, dir, func(loss unpack.Loss, entry, reason string) {
 		switch {
-		case loss != rootfs.LossDropped && *skip:
+		case loss != unpack.LossDropped && *skip:
 			return
-		case loss != rootfs.LossOwner: // those may be all entries
+		case loss != unpack.LossOwner: // those may be all entries
 			fmt.Fprintf(os.Stderr, "packer: %s: %s is left out: %s\n", name, printable(entry), reason)
 		}
 		losses[loss]++
@@ -53,12 +54,12 @@ func runExtract(ctx context.Context, args []string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	warnCut(image)
+	warnCut(img)
 	var lost []string
 	for loss, what := range []string{
-		rootfs.LossDropped: "%d entries",
-		rootfs.LossNode:    "%d device nodes",
-		rootfs.LossOwner:   "the owners of %d entries",
+		unpack.LossDropped: "%d entries",
+		unpack.LossNode:    "%d device nodes",
+		unpack.LossOwner:   "the owners of %d entries",
 	} {
 		if losses[loss] > 0 {
 			lost = append(lost, fmt.Sprintf(what, losses[loss]))
@@ -67,7 +68,7 @@ func runExtract(ctx context.Context, args []string) error {
 	switch {
 	case lost == nil:
 		return nil
-	case losses[rootfs.LossDropped] > 0:
+	case losses[unpack.LossDropped] > 0:
 		return fmt.Errorf("%s is not all in %s: left out: %s", name, dir, strings.Join(lost, ", "))
 	}
 	return fmt.Errorf("%s is not all in %s: left out: %s; --skip-special accepts that", name, dir, strings.Join(lost, ", "))

@@ -13,8 +13,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/rules-initramfs/rules_initramfs/tools/cli"
-	"github.com/rules-initramfs/rules_initramfs/tools/packer/pack"
+	"github.com/rules-initramfs/rules_initramfs/internal/cli"
+	"github.com/rules-initramfs/rules_initramfs/internal/pack"
 )
 
 const genInitCpioHelp = `Usage: packer gen_init_cpio [-t EPOCH] [-c] [-o FILE] [-a ALIGN] LIST

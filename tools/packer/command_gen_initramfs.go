@@ -10,8 +10,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/rules-initramfs/rules_initramfs/tools/packer/list"
-	"github.com/rules-initramfs/rules_initramfs/tools/packer/pack"
+	"github.com/rules-initramfs/rules_initramfs/internal/list"
+	"github.com/rules-initramfs/rules_initramfs/internal/pack"
 )
 
 const genInitramfsHelp = `Usage: packer gen_initramfs [-o FILE] [-l DEPS] {-u UID | -g GID | -d DATE | SOURCE}...

@@ -5,9 +5,9 @@ import (
 	"flag"
 	"runtime"
 
-	"github.com/rules-initramfs/rules_initramfs/tools/cli"
-	"github.com/rules-initramfs/rules_initramfs/tools/packer/compress"
-	"github.com/rules-initramfs/rules_initramfs/tools/packer/pack"
+	"github.com/rules-initramfs/rules_initramfs/internal/cli"
+	"github.com/rules-initramfs/rules_initramfs/internal/codec"
+	"github.com/rules-initramfs/rules_initramfs/internal/pack"
 )
 
 const joinHelp = `Usage: packer join --out FILE [OPTION...] SEGMENT LIST [SEGMENT LIST]...
@@ -28,7 +28,7 @@ Options:
 `
 
 func runJoin(ctx context.Context, args []string) error {
-	opts := pack.Options{SegmentSize: compress.DefaultSegmentSize, Jobs: runtime.GOMAXPROCS(0)}
+	opts := pack.Options{SegmentSize: codec.DefaultSegmentSize, Jobs: runtime.GOMAXPROCS(0)}
 	flags := flag.NewFlagSet("packer join", flag.ContinueOnError)
 	flags.StringVar(&opts.Out, "out", "", "write the image to `FILE`")
 	tail := flags.Bool("tail", false, "write only what comes behind the segments")

@@ -11,9 +11,9 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/rules-initramfs/rules_initramfs/tools/cli"
-	"github.com/rules-initramfs/rules_initramfs/tools/packer/lint"
-	"github.com/rules-initramfs/rules_initramfs/tools/packer/list"
+	"github.com/rules-initramfs/rules_initramfs/internal/cli"
+	"github.com/rules-initramfs/rules_initramfs/internal/lint"
+	"github.com/rules-initramfs/rules_initramfs/internal/list"
 )
 
 const lintHelp = `Usage: packer lint [OPTION...] IMAGE...

@@ -12,9 +12,11 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/rules-initramfs/rules_initramfs/tools/cli"
-	"github.com/rules-initramfs/rules_initramfs/tools/packer/list"
-	"github.com/rules-initramfs/rules_initramfs/tools/packer/rootfs"
+	"github.com/rules-initramfs/rules_initramfs/internal/cli"
+	"github.com/rules-initramfs/rules_initramfs/internal/cpio"
+	"github.com/rules-initramfs/rules_initramfs/internal/image"
+	"github.com/rules-initramfs/rules_initramfs/internal/image/kernel"
+	"github.com/rules-initramfs/rules_initramfs/internal/list"
 )
 
 const lsHelp = `Usage: packer ls [OPTION...] IMAGE [PATH...]
@@ -52,7 +54,7 @@ func runLs(ctx context.Context, args []string) error {
 	show := printLong
 	switch {
 	case *segments:
-		show = func(io.Writer, *rootfs.Entry) error { return nil }
+		show = func(io.Writer, *image.Entry) error { return nil }
 	case *names:
 		show = printName
 	case *asJSON:
@@ -60,7 +62,7 @@ func runLs(ctx context.Context, args []string) error {
 	}
 	wanted := newPathFilter(flags.Args()[1:])
 	return writeResults(ctx, *outName, func(out io.Writer) error {
-		image, err := walkImage(ctx, flags.Arg(0), func(_ *rootfs.Reader, e *rootfs.Entry) error {
+		img, err := walkImage(ctx, flags.Arg(0), func(_ *image.Reader, e *image.Entry) error {
 			if !wanted.has(e.Name) {
 				return nil
 			}
@@ -70,26 +72,26 @@ func runLs(ctx context.Context, args []string) error {
 			return err
 		}
 		if *segments {
-			printMembers(out, image.Members(), *asJSON)
+			printMembers(out, img.Members(), *asJSON)
 		}
 		return wanted.missing(flags.Arg(0))
 	})
 }
 
 // printName prints a name that can be told from others and does no harm to a terminal.
-func printName(w io.Writer, e *rootfs.Entry) error {
+func printName(w io.Writer, e *image.Entry) error {
 	_, err := fmt.Fprintln(w, printable(e.Name))
 	return err
 }
 
 // printLong prints an entry as ls -l would.
-func printLong(w io.Writer, e *rootfs.Entry) error {
+func printLong(w io.Writer, e *image.Entry) error {
 	size := fmt.Sprint(e.Size)
-	if t := e.Type(); t == rootfs.TypeBlock || t == rootfs.TypeChar {
+	if t := e.Type(); t == cpio.TypeBlock || t == cpio.TypeChar {
 		size = fmt.Sprintf("%d, %d", e.RMajor, e.RMinor)
 	}
 	name := printable(e.Name)
-	if e.Type() == rootfs.TypeSymlink {
+	if e.Type() == cpio.TypeSymlink {
 		name += " -> " + printable(e.Target)
 	}
 	_, err := fmt.Fprintf(w, "%s %3d %5d %5d %10s %s %s\n",
@@ -104,19 +106,19 @@ func timeString(mtime uint32) string {
 // typeLetters are those of ls -l, typeWords those of the list.
 var (
 	typeLetters = map[uint32]byte{
-		rootfs.TypeRegular: '-', rootfs.TypeDir: 'd', rootfs.TypeSymlink: 'l', rootfs.TypeChar: 'c',
-		rootfs.TypeBlock: 'b', rootfs.TypePipe: 'p', rootfs.TypeSocket: 's',
+		cpio.TypeRegular: '-', cpio.TypeDir: 'd', cpio.TypeSymlink: 'l', cpio.TypeChar: 'c',
+		cpio.TypeBlock: 'b', cpio.TypePipe: 'p', cpio.TypeSocket: 's',
 	}
 	typeWords = map[uint32]string{
-		rootfs.TypeRegular: "file", rootfs.TypeDir: "dir", rootfs.TypeSymlink: "slink", rootfs.TypeChar: "nod",
-		rootfs.TypeBlock: "nod", rootfs.TypePipe: "pipe", rootfs.TypeSocket: "sock",
+		cpio.TypeRegular: "file", cpio.TypeDir: "dir", cpio.TypeSymlink: "slink", cpio.TypeChar: "nod",
+		cpio.TypeBlock: "nod", cpio.TypePipe: "pipe", cpio.TypeSocket: "sock",
 	}
 )
 
 // modeString writes a mode as ls -l does, with "?" for a type that there is not.
 func modeString(mode uint32) string {
 	s := []byte("?rwxrwxrwx")
-	if letter, ok := typeLetters[mode&rootfs.TypeMask]; ok {
+	if letter, ok := typeLetters[mode&cpio.TypeMask]; ok {
 		s[0] = letter
 	}
 	for i := range 9 {
@@ -188,15 +190,15 @@ type jsonEntry struct {
 	Segment     int     `json:"segment"`
 }
 
-func printJSON(w io.Writer, e *rootfs.Entry) error {
+func printJSON(w io.Writer, e *image.Entry) error {
 	j := jsonEntry{
-		Name: e.Name, NameBytes: bytesUnlessUTF8(e.Name), Type: typeWords[e.Type()], Mode: fmt.Sprintf("%04o", e.Mode&^rootfs.TypeMask),
+		Name: e.Name, NameBytes: bytesUnlessUTF8(e.Name), Type: typeWords[e.Type()], Mode: fmt.Sprintf("%04o", e.Mode&^cpio.TypeMask),
 		UID: e.UID, GID: e.GID, NLink: e.NLink, Size: e.Size, MTime: e.MTime, Ino: e.Ino, Segment: e.Member + 1,
 	}
 	switch e.Type() {
-	case rootfs.TypeSymlink:
+	case cpio.TypeSymlink:
 		j.Target, j.TargetBytes = &e.Target, bytesUnlessUTF8(e.Target)
-	case rootfs.TypeBlock, rootfs.TypeChar:
+	case cpio.TypeBlock, cpio.TypeChar:
 		j.DevType, j.Major, j.Minor = string(typeLetters[e.Type()]), &e.RMajor, &e.RMinor
 	}
 	return encodeJSON(w, j)
@@ -215,7 +217,7 @@ func encodeJSON(w io.Writer, v any) error {
 	return encoder.Encode(v)
 }
 
-func printMembers(w io.Writer, members []rootfs.Member, asJSON bool) {
+func printMembers(w io.Writer, members []image.Member, asJSON bool) {
 	if !asJSON {
 		fmt.Fprintf(w, "%12s %-6s %12s %12s %6s %8s\n", "OFFSET", "CODEC", "STORED", "UNPACKED", "RATIO", "ENTRIES")
 	}
@@ -246,7 +248,7 @@ type pathFilter struct {
 func newPathFilter(paths []string) *pathFilter {
 	f := &pathFilter{given: paths, seen: make([]bool, len(paths))}
 	for _, p := range paths {
-		f.paths = append(f.paths, rootfs.CleanPath(p))
+		f.paths = append(f.paths, kernel.CleanPath(p))
 	}
 	return f
 }
@@ -255,7 +257,7 @@ func (f *pathFilter) has(name string) bool {
 	if len(f.paths) == 0 {
 		return true
 	}
-	name = rootfs.CleanPath(name)
+	name = kernel.CleanPath(name)
 	found := false
 	for i, p := range f.paths {
 		if name == p || p == "/" || strings.HasPrefix(name, p+"/") {
@@ -266,46 +268,46 @@ func (f *pathFilter) has(name string) bool {
 }
 
 // missing reports the paths that no entry matched.
-func (f *pathFilter) missing(image string) error {
+func (f *pathFilter) missing(img string) error {
 	var missing []error
 	for i, p := range f.given {
 		if !f.seen[i] {
-			missing = append(missing, fmt.Errorf("%s: no entry %s", image, printable(p)))
+			missing = append(missing, fmt.Errorf("%s: no entry %s", img, printable(p)))
 		}
 	}
 	return errors.Join(missing...)
 }
 
 // walkImage visits each entry of the image in a file, and closes it.
-func walkImage(ctx context.Context, name string, visit func(*rootfs.Reader, *rootfs.Entry) error) (*rootfs.Image, error) {
-	image, err := rootfs.Open(ctx, name)
+func walkImage(ctx context.Context, name string, visit func(*image.Reader, *image.Entry) error) (*image.Image, error) {
+	img, err := image.Open(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	defer image.Close()
+	defer img.Close()
 	for {
-		e, err := image.Next()
+		e, err := img.Next()
 		if err == io.EOF {
 			break
 		}
 		if err == nil {
-			err = visit(image.Reader, e)
+			err = visit(img.Reader, e)
 		}
-		if fault, ok := errors.AsType[*rootfs.Error](err); ok {
+		if fault, ok := errors.AsType[*image.Error](err); ok {
 			err = fmt.Errorf("%s: %w", name, fault)
 		}
 		if err != nil {
 			return nil, err
 		}
 	}
-	warnCut(image)
-	return image, nil
+	warnCut(img)
+	return img, nil
 }
 
 // warnCut warns of an image that may have been cut off between two records: no
 // error, for the kernel unpacks what is there.
-func warnCut(image *rootfs.Image) {
-	if !image.Trailer() {
-		fmt.Fprintf(os.Stderr, "packer: warning: %s: no trailer at its end: it may have been cut off, which the kernel does not see\n", image.Name)
+func warnCut(img *image.Image) {
+	if !img.Trailer() {
+		fmt.Fprintf(os.Stderr, "packer: warning: %s: no trailer at its end: it may have been cut off, which the kernel does not see\n", img.Name)
 	}
 }

@@ -10,9 +10,9 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/rules-initramfs/rules_initramfs/tools/cli"
-	"github.com/rules-initramfs/rules_initramfs/tools/packer/pack"
-	"github.com/rules-initramfs/rules_initramfs/tools/packer/progress"
+	"github.com/rules-initramfs/rules_initramfs/internal/cli"
+	"github.com/rules-initramfs/rules_initramfs/internal/pack"
+	"github.com/rules-initramfs/rules_initramfs/internal/progress"
 )
 
 const packHelp = `Usage: packer pack --out FILE [OPTION...] LIST|DIR|ARCHIVE...

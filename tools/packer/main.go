@@ -5,7 +5,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/rules-initramfs/rules_initramfs/tools/cli"
+	"github.com/rules-initramfs/rules_initramfs/internal/cli"
 )
 
 var program = cli.Program{

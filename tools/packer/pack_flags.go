@@ -6,20 +6,20 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/rules-initramfs/rules_initramfs/tools/packer/compress"
-	"github.com/rules-initramfs/rules_initramfs/tools/packer/pack"
+	"github.com/rules-initramfs/rules_initramfs/internal/codec"
+	"github.com/rules-initramfs/rules_initramfs/internal/pack"
 )
 
 // addMethodFlags adds the flags that say how to compress.
 func addMethodFlags(flags *flag.FlagSet, opts *pack.Options) {
-	flags.Func("compress", "compress with `CODEC[:LEVEL]`: "+strings.Join(compress.Names(), ", ")+" (default none)",
+	flags.Func("compress", "compress with `CODEC[:LEVEL]`: "+strings.Join(codec.Names(), ", ")+" (default none)",
 		func(text string) (err error) {
-			opts.Method, err = compress.Parse(text)
+			opts.Method, err = codec.Parse(text)
 			return err
 		})
 	flags.Func("compressor", "compress with a program, such as 'zstd -19': `COMMAND` compresses standard input to standard output and runs without a shell",
 		func(text string) (err error) {
-			opts.Method, err = compress.ParseProgram(text)
+			opts.Method, err = codec.ParseProgram(text)
 			return err
 		})
 }

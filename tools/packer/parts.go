@@ -7,13 +7,13 @@ import (
 	"io"
 	"os"
 
-	"github.com/rules-initramfs/rules_initramfs/tools/packer/rootfs"
+	"github.com/rules-initramfs/rules_initramfs/internal/image"
 )
 
 // parts is an image that is read, and may be in several files.
 type parts struct {
 	name   string // of the first file, with the number of others
-	reader *rootfs.Reader
+	reader *image.Reader
 	close  func() error
 }
 
@@ -21,11 +21,11 @@ type parts struct {
 // from a boot loader that loads several files, each at a multiple of 4 bytes.
 func openParts(ctx context.Context, names []string) (*parts, error) {
 	if len(names) == 1 {
-		image, err := rootfs.Open(ctx, names[0])
+		img, err := image.Open(ctx, names[0])
 		if err != nil {
 			return nil, err
 		}
-		return &parts{image.Name, image.Reader, image.Close}, nil
+		return &parts{img.Name, img.Reader, img.Close}, nil
 	}
 	joined := &joinedReader{ctx: ctx}
 	for _, name := range names {
@@ -43,7 +43,7 @@ func openParts(ctx context.Context, names []string) (*parts, error) {
 	if n := len(joined.parts); n > 0 {
 		joined.parts[n-1].size -= joined.parts[n-1].bootconfig
 	}
-	reader := rootfs.NewReader(joined)
+	reader := image.NewReader(joined)
 	return &parts{
 		name:   fmt.Sprintf("%s and %d more", names[0], len(names)-1),
 		reader: reader,
@@ -59,19 +59,19 @@ type part struct {
 
 func openPart(ctx context.Context, name string) (*part, error) {
 	// It knows what the kernel takes for a boot configuration.
-	image, err := rootfs.Open(ctx, name)
+	img, err := image.Open(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	image.Close()
-	if image.Size < 0 {
+	img.Close()
+	if img.Size < 0 {
 		return nil, fmt.Errorf("%s: of an image in several files each has to be a regular file", name)
 	}
 	file, err := os.Open(name)
 	if err != nil {
 		return nil, err
 	}
-	return &part{file, image.Size, image.Bootconfig}, nil
+	return &part{file, img.Size, img.Bootconfig}, nil
 }
 
 // joinedReader reads parts one after the other, with zeros between them that have each

@@ -8,7 +8,7 @@ import (
 	"io"
 	"os"
 
-	"github.com/rules-initramfs/rules_initramfs/tools/packer/pack"
+	"github.com/rules-initramfs/rules_initramfs/internal/pack"
 )
 
 // addOutFlag adds the flag that names a file for a command's results.

@@ -14,9 +14,9 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/rules-initramfs/rules_initramfs/tools/guest/frame"
-	"github.com/rules-initramfs/rules_initramfs/tools/guest/outputs"
-	"github.com/rules-initramfs/rules_initramfs/tools/guest/run"
+	"github.com/rules-initramfs/rules_initramfs/internal/guest/frame"
+	"github.com/rules-initramfs/rules_initramfs/internal/guest/outputs"
+	"github.com/rules-initramfs/rules_initramfs/internal/guest/run"
 )
 
 // What a shell exits with when it cannot start a program, and what it adds to a signal's number.

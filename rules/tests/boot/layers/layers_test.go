@@ -12,7 +12,7 @@ import (
 
 	"github.com/bazelbuild/rules_go/go/runfiles"
 
-	"github.com/rules-initramfs/rules_initramfs/tools/packer/rootfs"
+	"github.com/rules-initramfs/rules_initramfs/internal/image"
 )
 
 // The boots show that the links of two layers stay apart only if a kernel could take
@@ -73,20 +73,20 @@ func content(t *testing.T, path string) []byte {
 	return content
 }
 
-func read(t *testing.T, path string) map[string]*rootfs.Entry {
+func read(t *testing.T, path string) map[string]*image.Entry {
 	t.Helper()
 	name, err := runfiles.Rlocation(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	image, err := rootfs.Open(context.Background(), name)
+	img, err := image.Open(context.Background(), name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer image.Close()
-	entries := map[string]*rootfs.Entry{}
+	defer img.Close()
+	entries := map[string]*image.Entry{}
 	for {
-		e, err := image.Next()
+		e, err := img.Next()
 		if err == io.EOF {
 			return entries
 		}

@@ -21,10 +21,12 @@ import (
 
 	"github.com/bazelbuild/rules_go/go/runfiles"
 
+	"github.com/rules-initramfs/rules_initramfs/internal/cpio"
+	"github.com/rules-initramfs/rules_initramfs/internal/codec"
+	"github.com/rules-initramfs/rules_initramfs/internal/image"
+	"github.com/rules-initramfs/rules_initramfs/internal/image/kernel"
 	"github.com/rules-initramfs/rules_initramfs/rules/tests/boot/model/cases"
 	"github.com/rules-initramfs/rules_initramfs/rules/tests/boot/model/manifest"
-	"github.com/rules-initramfs/rules_initramfs/tools/packer/compress"
-	"github.com/rules-initramfs/rules_initramfs/tools/packer/rootfs"
 )
 
 // A kernel and the model have the same files of all cases.
@@ -41,9 +43,9 @@ func TestModel(t *testing.T) {
 	if codec != "none" {
 		all = slices.DeleteFunc(all, cases.Case.Skips)
 	}
-	image := build(t, all, codec, segment)
-	model, err := rootfs.ReadModel(rootfs.NewReader(bytes.NewReader(image)), true, func(e *rootfs.Entry, made rootfs.Result, _ io.Reader) error {
-		if made.Drop == rootfs.DropOpen && strings.Contains(made.Detail, "pipe") {
+	built := build(t, all, codec, segment)
+	model, err := kernel.ReadModel(image.NewReader(bytes.NewReader(built)), true, func(e *image.Entry, made kernel.Result, _ io.Reader) error {
+		if made.Drop == kernel.DropOpen && strings.Contains(made.Detail, "pipe") {
 			return fmt.Errorf("%s: a kernel would not come to its end: %s", e.Name, made.Detail)
 		}
 		return nil
@@ -52,7 +54,7 @@ func TestModel(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := linesOf(model)
-	got := boot(t, image, want)
+	got := boot(t, built, want)
 
 	records := map[string]cases.Case{}
 	for _, c := range all {
@@ -69,7 +71,7 @@ func TestModel(t *testing.T) {
 			t.Logf("case %s, %s:\n%s", dir, records[dir].Name, describe(records[dir]))
 		}
 	}
-	t.Logf("%d names in %d cases, %d bytes of image", len(want), len(all), len(image))
+	t.Logf("%d names in %d cases, %d bytes of image", len(want), len(all), len(built))
 }
 
 var caseDir = regexp.MustCompile(`^/c/[0-9]+`)
@@ -97,7 +99,7 @@ func describe(c cases.Case) string {
 
 // build makes an image of the guest's init, and of the cases in members of about
 // so many bytes.
-func build(t *testing.T, all []cases.Case, codec string, segment int) []byte {
+func build(t *testing.T, all []cases.Case, name string, segment int) []byte {
 	t.Helper()
 	init, err := os.ReadFile(rlocation(t, "MODEL_INIT"))
 	if err != nil {
@@ -117,7 +119,7 @@ func build(t *testing.T, all []cases.Case, codec string, segment int) []byte {
 	}
 	records = append(records, cases.Trailer)
 
-	method, err := compress.Parse(codec)
+	method, err := codec.Parse(name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,7 +141,7 @@ func build(t *testing.T, all []cases.Case, codec string, segment int) []byte {
 		member.Reset()
 		// NULs may stand between any two members, but lz4 takes fewer than 4 for
 		// the size of a block.
-		if image.Write(make([]byte, -image.Len()&3)); codec == "lz4" || i%3 > 0 {
+		if image.Write(make([]byte, -image.Len()&3)); name == "lz4" || i%3 > 0 {
 			image.Write(make([]byte, 4))
 		}
 	}
@@ -147,8 +149,8 @@ func build(t *testing.T, all []cases.Case, codec string, segment int) []byte {
 }
 
 // linesOf returns the model's files, as the guest describes its own.
-func linesOf(model *rootfs.Model) map[string]string {
-	firsts := map[*rootfs.File]string{}
+func linesOf(model *kernel.Model) map[string]string {
+	firsts := map[*kernel.File]string{}
 	for at, f := range model.Files {
 		if first, ok := firsts[f]; !ok || at < first {
 			firsts[f] = at
@@ -163,10 +165,10 @@ func linesOf(model *rootfs.Model) map[string]string {
 			Path: at, Mode: f.Mode, UID: f.UID, GID: f.GID, NLink: f.NLink, RMajor: f.RMajor, RMinor: f.RMinor,
 			Size: f.Size, MTime: int64(f.MTime), Target: f.Target,
 		}
-		if f.Type() == rootfs.TypeRegular {
+		if f.Type() == cpio.TypeRegular {
 			line.Digest = manifest.Digest(f.Digest)
 		}
-		if f.Type() == rootfs.TypeDir {
+		if f.Type() == cpio.TypeDir {
 			if f.MTime == 0 {
 				line.MTime = manifest.Clock
 			}

@@ -11,7 +11,7 @@ import (
 
 	"github.com/bazelbuild/rules_go/go/runfiles"
 
-	"github.com/rules-initramfs/rules_initramfs/tools/packer/rootfs"
+	"github.com/rules-initramfs/rules_initramfs/internal/image"
 )
 
 // maxRaw is the most bytes of an archive that are left uncompressed in one member.
@@ -23,14 +23,14 @@ func TestMembers(t *testing.T) {
 	if os.Getenv("IMAGES") == "" {
 		t.Skip("needs the images that Bazel makes: run it with bazel test")
 	}
-	for image := range strings.FieldsSeq(os.Getenv("IMAGES")) {
-		codec, path, _ := strings.Cut(image, "=")
+	for img := range strings.FieldsSeq(os.Getenv("IMAGES")) {
+		codec, path, _ := strings.Cut(img, "=")
 		all := members(t, path)
 		var got []string
 		for _, m := range all {
 			got = append(got, m.Codec)
 		}
-		want := []string{codec, rootfs.Uncompressed, codec}
+		want := []string{codec, image.Uncompressed, codec}
 		if len(got) < len(want) || !slices.Equal(got[:len(want)], want) {
 			t.Fatalf("%s: members in %q, want %q first", path, got, want)
 		}
@@ -40,22 +40,22 @@ func TestMembers(t *testing.T) {
 	}
 }
 
-func members(t *testing.T, path string) []rootfs.Member {
+func members(t *testing.T, path string) []image.Member {
 	t.Helper()
 	name, err := runfiles.Rlocation(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	image, err := rootfs.Open(context.Background(), name)
+	img, err := image.Open(context.Background(), name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer image.Close()
+	defer img.Close()
 	for err == nil {
-		_, err = image.Next()
+		_, err = img.Next()
 	}
 	if err != io.EOF {
 		t.Fatal(err)
 	}
-	return image.Members()
+	return img.Members()
 }

@@ -16,10 +16,10 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/rules-initramfs/rules_initramfs/internal/kbuild"
+	"github.com/rules-initramfs/rules_initramfs/internal/kbuild/config"
+	"github.com/rules-initramfs/rules_initramfs/internal/kbuild/snapshot"
 	"github.com/rules-initramfs/rules_initramfs/rules/tests/kernel/kerneltest"
-	"github.com/rules-initramfs/rules_initramfs/tools/kernel/config"
-	"github.com/rules-initramfs/rules_initramfs/tools/kernel/kbuild"
-	"github.com/rules-initramfs/rules_initramfs/tools/kernel/snapshot"
 )
 
 const image = "arch/x86/boot/bzImage"

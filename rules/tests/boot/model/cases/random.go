@@ -6,8 +6,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/rules-initramfs/rules_initramfs/tools/packer/newc"
-	"github.com/rules-initramfs/rules_initramfs/tools/packer/rootfs"
+	"github.com/rules-initramfs/rules_initramfs/internal/cpio"
+	"github.com/rules-initramfs/rules_initramfs/internal/image"
+	"github.com/rules-initramfs/rules_initramfs/internal/image/kernel"
 )
 
 // randomCases is how many there are beside the written ones.
@@ -30,7 +31,7 @@ func addRandom(add func(name string, records func(dir string) []Record)) {
 // to the same one: it opens the node that a hard link leads to, where that has
 // taken a file's name.
 func ends(dir string, records []Record) bool {
-	m := rootfs.NewModel()
+	m := kernel.NewModel()
 	for name := range strings.SplitSeq(dir, "/") {
 		if name == "c" {
 			m.Add(entry(Record{Name: name, Mode: modeDir | 0o755}))
@@ -45,15 +46,15 @@ func ends(dir string, records []Record) bool {
 		}
 		e := entry(r)
 		e.Trailers = trailers
-		if m.Add(e).Drop == rootfs.DropOpen {
+		if m.Add(e).Drop == kernel.DropOpen {
 			return false
 		}
 	}
 	return true
 }
 
-func entry(r Record) *rootfs.Entry {
-	e := &rootfs.Entry{Header: newc.Header{Name: r.Name, Ino: r.Ino, Mode: r.Mode, NLink: r.NLink, Size: int64(len(r.Body))}}
+func entry(r Record) *image.Entry {
+	e := &image.Entry{Header: cpio.Header{Name: r.Name, Ino: r.Ino, Mode: r.Mode, NLink: r.NLink, Size: int64(len(r.Body))}}
 	if r.Mode&modeType == modeLink {
 		e.Target, _, _ = strings.Cut(r.Body, "\x00")
 	}

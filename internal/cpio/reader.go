@@ -1,0 +1,253 @@
+package cpio
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+)
+
+var (
+	// ErrHeader reports bytes that are no header where one must begin.
+	ErrHeader = errors.New("newc: invalid header")
+	// ErrNoTrailer reports an archive that ends at the end of a record that is
+	// not its trailer. It is an io.ErrUnexpectedEOF.
+	ErrNoTrailer = fmt.Errorf("newc: no trailer: %w", io.ErrUnexpectedEOF)
+)
+
+// ReadError is a fault of what a Reader reads.
+type ReadError struct {
+	// Offset is where the fault is, in bytes from where reading began: of the
+	// header for a fault of a record, of the end for an input that is cut off.
+	Offset int64
+	// Err says what it is.
+	Err error
+}
+
+func (e *ReadError) Error() string { return fmt.Sprintf("%v at byte %d", e.Err, e.Offset) }
+func (e *ReadError) Unwrap() error { return e.Err }
+
+// Reader reads archives record by record: Next, then Read until the end of the
+// body or as much of it as is of use. It takes what init/initramfs.c takes: the
+// magics 070701 and 070702, digits of either case, NULs between records and
+// behind the name, any bytes as padding.
+//
+// After an error other than io.EOF every call returns it. Errors are
+// *ReadErrors. The memory it takes does not depend on the input.
+type Reader struct {
+	r *bufio.Reader
+	// offset counts the bytes read; record is where the current one began.
+	offset, record int64
+	// body counts the bytes of the current body still to come; padding, those
+	// behind it.
+	body, padding int64
+	// summed tells that sum, at the end of the body, must be wantSum.
+	summed       bool
+	sum, wantSum uint32
+	// ended tells that the last record was a trailer.
+	ended bool
+	err   error
+	buf   [headerSize + maxNameSize + 3]byte
+}
+
+// NewReader returns a Reader that reads from r. Where r is a *bufio.Reader of
+// the usual size or more, nothing is read ahead: what follows the last record is
+// left in it.
+func NewReader(r io.Reader) *Reader { return &Reader{r: bufio.NewReader(r)} }
+
+// Offset returns how many bytes have been read.
+func (r *Reader) Offset() int64 { return r.offset }
+
+// More goes to the end of the current record and of the NULs behind it, and
+// tells whether anything follows: a record, or a fault that Next will return.
+func (r *Reader) More() bool {
+	if r.err != nil {
+		return true
+	}
+	if r.endRecord() != nil {
+		return true
+	}
+	for {
+		if _, err := r.r.Peek(1); err == io.EOF {
+			return false
+		} else if err != nil {
+			r.fail(r.offset, err)
+			return true
+		}
+		ahead, _ := r.r.Peek(r.r.Buffered())
+		nuls := len(ahead) - len(bytes.TrimLeft(ahead, "\x00"))
+		r.discard(nuls)
+		if nuls < len(ahead) {
+			break
+		}
+	}
+	if r.offset%4 != 0 {
+		r.fail(r.offset, fmt.Errorf("%w: broken padding: a record must begin at a multiple of 4", ErrHeader))
+	}
+	return true
+}
+
+// Next goes to the next record and returns its header, or io.EOF at a trailer.
+// As the kernel does, a caller may read on behind a trailer: More tells whether
+// anything is there. Where the input ends, Next returns io.EOF, or ErrNoTrailer
+// if the record before was none.
+func (r *Reader) Next() (*Header, error) {
+	switch more := r.More(); {
+	case r.err != nil:
+		return nil, r.err
+	case !more && r.ended:
+		return nil, io.EOF
+	case !more:
+		return nil, r.fail(r.offset, ErrNoTrailer)
+	}
+	r.record = r.offset
+	h, err := r.header()
+	if err != nil {
+		return nil, err
+	}
+	if r.ended = isTrailer(h); r.ended {
+		return nil, io.EOF
+	}
+	return h, nil
+}
+
+// isTrailer tells whether the kernel takes a record as a trailer: do_header and
+// do_symlink keep the other records of that name away from do_name.
+func isTrailer(h *Header) bool {
+	return h.Name == TrailerName && h.Type() != TypeSymlink && (h.isFile() || h.Size == 0)
+}
+
+// header reads a record's header and name, padded.
+func (r *Reader) header() (*Header, error) {
+	fixed := r.buf[:headerSize]
+	n, err := io.ReadFull(r.r, fixed)
+	r.offset += int64(n)
+	got := fixed[:min(n, len(magic))]
+	checked := bytes.HasPrefix([]byte(magicSum), got)
+	switch {
+	case len(got) == len(magic) && string(got) == "070707":
+		return nil, r.fail(r.record, fmt.Errorf("%w: the magic 070707 of old cpio archives: make it with cpio -H newc", ErrHeader))
+	case !checked && !bytes.HasPrefix([]byte(magic), got):
+		return nil, r.fail(r.record, fmt.Errorf("%w: no cpio magic: %q", ErrHeader, got))
+	case err != nil:
+		return nil, r.failRead(err)
+	}
+	var words [13 * 4]byte
+	if _, err := hex.Decode(words[:], fixed[len(magic):]); err != nil {
+		return nil, r.fail(r.record, fmt.Errorf("%w: damaged: a field is not eight hex digits", ErrHeader))
+	}
+	field := func(i int) uint32 { return binary.BigEndian.Uint32(words[4*i:]) }
+	h := &Header{
+		Ino: field(0), Mode: field(1), UID: field(2), GID: field(3), NLink: field(4), MTime: field(5),
+		Size: int64(field(6)), Major: field(7), Minor: field(8), RMajor: field(9), RMinor: field(10), Checksum: field(12),
+	}
+	size := int64(field(11))
+	if size < 1 || size > maxNameSize {
+		return nil, r.fail(r.record, fmt.Errorf("%w: a name field of %d bytes: want 1 to %d", ErrName, size, maxNameSize))
+	}
+	name := r.buf[headerSize : headerSize+size+-(headerSize+size)&3]
+	n, err = io.ReadFull(r.r, name)
+	r.offset += int64(n)
+	if err != nil {
+		return nil, r.failRead(err)
+	}
+	if name = name[:size]; name[size-1] != 0 {
+		return nil, r.fail(r.record, fmt.Errorf("%w: no NUL at its end", ErrName))
+	}
+	// The kernel reads a C string: NULs that pad the name are no part of it.
+	h.Name = string(name[:bytes.IndexByte(name, 0)])
+
+	r.body, r.padding = h.Size, -h.Size&3
+	r.sum, r.wantSum = 0, h.Checksum
+	r.summed = checked && h.isFile() && !isTrailer(h)
+	if err := r.checkSum(); err != nil {
+		return nil, err
+	}
+	return h, nil
+}
+
+// Read reads from the body of the current record. It returns io.EOF at its end.
+func (r *Reader) Read(p []byte) (int, error) {
+	switch {
+	case r.err != nil:
+		return 0, r.err
+	case r.body == 0:
+		return 0, io.EOF
+	case int64(len(p)) > r.body:
+		p = p[:r.body]
+	}
+	n, err := r.r.Read(p)
+	r.took(p[:n])
+	switch {
+	case err == io.EOF:
+		return n, r.fail(r.offset, io.ErrUnexpectedEOF)
+	case err != nil:
+		return n, r.fail(r.offset, err)
+	}
+	return n, r.checkSum()
+}
+
+// took accounts for bytes of the body that have been read.
+func (r *Reader) took(p []byte) {
+	r.offset += int64(len(p))
+	r.body -= int64(len(p))
+	if r.summed {
+		for _, b := range p {
+			r.sum += uint32(b)
+		}
+	}
+}
+
+// checkSum compares the sums once the body has been read.
+func (r *Reader) checkSum() error {
+	if r.body == 0 && r.summed && r.sum != r.wantSum {
+		return r.fail(r.record, ErrChecksum)
+	}
+	return nil
+}
+
+// endRecord skips what is left of the current record.
+func (r *Reader) endRecord() error {
+	for r.body > 0 {
+		if _, err := r.r.Peek(1); err != nil {
+			return r.failRead(err)
+		}
+		ahead, _ := r.r.Peek(int(min(r.body, int64(r.r.Buffered()))))
+		r.took(ahead)
+		r.r.Discard(len(ahead))
+	}
+	if err := r.checkSum(); err != nil {
+		return err
+	}
+	for r.padding > 0 {
+		if _, err := r.r.ReadByte(); err != nil {
+			return r.failRead(err)
+		}
+		r.offset++
+		r.padding--
+	}
+	return nil
+}
+
+func (r *Reader) discard(n int) {
+	r.r.Discard(n)
+	r.offset += int64(n)
+}
+
+// failRead fails with an error from below, inside of a record.
+func (r *Reader) failRead(err error) error {
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	return r.fail(r.offset, err)
+}
+
+func (r *Reader) fail(offset int64, err error) error {
+	if r.err == nil {
+		r.err = &ReadError{offset, err}
+	}
+	return r.err
+}

@@ -1,0 +1,103 @@
+package reference
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rules-initramfs/rules_initramfs/internal/docs/module"
+)
+
+const want = `# Title
+
+Intro.
+
+- ` + "`@r//x:y.bzl`: [a_test](#a_test), [f](#f), [e](#e), [AInfo](#ainfo)" + `
+
+## //x:y.bzl
+
+A file.
+
+### a_test
+
+A test.
+
+It is a test. It provides ` + "`AInfo`, `BInfo`" + `.
+
+| attribute | type | default | |
+|---|---|---|---|
+| ` + "`b` | boolean | `False`" + ` | One or two\|three lines.<br><br>And a paragraph. |
+| ` + "`c` | label | mandatory | A label. What it names has `AInfo` and `BInfo` or `CInfo`." + ` |
+| ` + "`d` | label |  | Another label." + ` |
+
+### f
+
+A function.
+
+| parameter | default | |
+|---|---|---|
+| ` + "`x`" + ` | mandatory | what. |
+| ` + "`y` | `\"1\"`" + ` | which. |
+| ` + "`*args`" + ` |  | more. |
+| ` + "`**kwargs`" + ` |  | more. |
+| ` + "`**others`" + ` |  | more. |
+
+Returns: a text.
+
+### e
+
+A module extension. An extension.
+
+### AInfo
+
+A provider. Something.
+
+| field | |
+|---|---|
+| ` + "`g`" + ` | A field. |
+`
+
+func TestPage(t *testing.T) {
+	got, err := Page("Title", "Intro.", "@r", []*module.Module{{
+		File: "//x:y.bzl", Doc: "A file.",
+		Rules: []module.Rule{{Name: "a_test", Doc: "A test.", Test: true, Executable: true, Provides: []string{"AInfo", "BInfo"}, Attributes: []module.Attribute{
+			{Name: "name", Type: module.Name, Mandatory: true},
+			{Name: "b", Type: module.Bool, Default: "False", Doc: "One or\n two|three lines.\n\nAnd a paragraph."},
+			{Name: "c", Type: module.Label, Mandatory: true, Doc: "A label.", Providers: [][]string{{"AInfo", "BInfo"}, {"CInfo"}}},
+			{Name: "d", Type: module.Label, Default: "None", Doc: "Another label."},
+		}}},
+		Functions: []module.Function{{Name: "f", Doc: "A function.\n", Returns: "a text.", Parameters: []module.Parameter{
+			{Name: "x", Mandatory: true, Doc: "what."},
+			{Name: "y", Default: `"1"`, Doc: "which."},
+			{Name: "args", Role: module.Varargs, Doc: "more."},
+			{Name: "kwargs", Role: module.Kwargs, Doc: "more."},
+			{Name: "others", Doc: "more."},
+		}}},
+		Extensions: []module.Extension{{Name: "e", Doc: "An extension."}},
+		Providers:  []module.Provider{{Name: "AInfo", Doc: "Something.", Fields: []module.Field{{Name: "g", Doc: "A field."}}}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error("(-want +got)\n" + diff)
+	}
+}
+
+// What would read badly is an error rather than a page.
+func TestPageFaults(t *testing.T) {
+	for _, test := range []struct {
+		attribute module.Attribute
+		want      string
+	}{
+		{module.Attribute{Name: "a", Type: module.Int}, "//x:y.bzl: r: a has no doc"},
+		{module.Attribute{Name: "a", Type: 99, Doc: "A."}, "//x:y.bzl: r: a: no words for attributes of type 99"},
+	} {
+		_, err := Page("", "", "", []*module.Module{{
+			File: "//x:y.bzl", Rules: []module.Rule{{Name: "r", Attributes: []module.Attribute{test.attribute}}},
+		}})
+		if err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("got %v, want %q", err, test.want)
+		}
+	}
+}

@@ -1,0 +1,158 @@
+// Package size holds an image to budgets of bytes.
+package size
+
+import (
+	"bufio"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path"
+	"slices"
+
+	"github.com/rules-initramfs/rules_initramfs/internal/glob"
+	"github.com/rules-initramfs/rules_initramfs/internal/list"
+)
+
+// Test is an image and its budgets. Paths are runfiles paths.
+type Test struct {
+	Image string `json:"image"`
+	// Entries is what packer ls --json says of it.
+	Entries string `json:"entries"`
+	// List is the completed list, which has the targets' labels, or empty.
+	List string `json:"list"`
+	// MaxBytes is the most that the image may have, as it is stored; -1 for no
+	// limit.
+	MaxBytes int64 `json:"max_bytes"`
+	// MaxByGlob are the most that the content of the files may have that a glob
+	// stands for, before compression.
+	MaxByGlob map[string]int64 `json:"max_by_glob"`
+}
+
+// shown is how many of the largest files a failure lists.
+const shown = 20
+
+// file is a file in the image.
+type file struct {
+	name   string
+	size   int64
+	origin string
+}
+
+// Run holds the image to its budgets, and prints each. It tells whether all are
+// kept.
+func (t *Test) Run(out io.Writer, rlocation func(string) (string, error)) (bool, error) {
+	image, err := rlocation(t.Image)
+	if err != nil {
+		return false, err
+	}
+	info, err := os.Stat(image)
+	if err != nil {
+		return false, err
+	}
+	files, err := t.files(rlocation)
+	if err != nil {
+		return false, err
+	}
+	ok := true
+	if t.MaxBytes >= 0 {
+		ok = report(out, "the image", info.Size(), t.MaxBytes, files)
+	}
+	for _, text := range slices.Sorted(maps.Keys(t.MaxByGlob)) {
+		pattern, err := glob.Parse(text)
+		if err != nil {
+			return false, err
+		}
+		var matched []file
+		var total int64
+		for _, f := range files {
+			if pattern.Match(f.name, false) {
+				matched = append(matched, f)
+				total += f.size
+			}
+		}
+		if len(matched) == 0 {
+			fmt.Fprintf(out, "FAIL: %s stands for no file of the image\n", text)
+			ok = false
+		} else if !report(out, text, total, t.MaxByGlob[text], matched) {
+			ok = false
+		}
+	}
+	return ok, nil
+}
+
+// report says whether a budget is kept and, if not, what is large.
+func report(out io.Writer, what string, size, budget int64, files []file) bool {
+	if size <= budget {
+		fmt.Fprintf(out, "%s: %d of %d bytes\n", what, size, budget)
+		return true
+	}
+	fmt.Fprintf(out, "FAIL: %s: %d bytes, %d over the budget of %d; the largest files, before compression:\n", what, size, size-budget, budget)
+	slices.SortStableFunc(files, func(a, b file) int { return cmp.Or(cmp.Compare(b.size, a.size), cmp.Compare(a.name, b.name)) })
+	for _, f := range files[:min(shown, len(files))] {
+		fmt.Fprintf(out, "  %10d  %s", f.size, f.name)
+		if f.origin != "" {
+			fmt.Fprintf(out, "  (%s)", f.origin)
+		}
+		fmt.Fprintln(out)
+	}
+	return false
+}
+
+// files returns the image's regular files with their content, each once: of hard
+// links the name that has it.
+func (t *Test) files(rlocation func(string) (string, error)) ([]file, error) {
+	origins, err := t.origins(rlocation)
+	if err != nil {
+		return nil, err
+	}
+	name, err := rlocation(t.Entries)
+	if err != nil {
+		return nil, err
+	}
+	in, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer in.Close()
+	var files []file
+	for d := json.NewDecoder(bufio.NewReader(in)); ; {
+		var e struct {
+			Name      string `json:"name"`
+			NameBytes []byte `json:"name_bytes"`
+			Type      string `json:"type"`
+			Size      int64  `json:"size"`
+		}
+		if err := d.Decode(&e); errors.Is(err, io.EOF) {
+			return files, nil
+		} else if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		if e.NameBytes != nil {
+			e.Name = string(e.NameBytes)
+		}
+		if e.Type == list.File.String() && e.Size > 0 {
+			files = append(files, file{"/" + e.Name, e.Size, origins[path.Clean("/"+e.Name)]})
+		}
+	}
+}
+
+// origins returns the labels of the entries' targets, by their paths.
+func (t *Test) origins(rlocation func(string) (string, error)) (map[string]string, error) {
+	if t.List == "" {
+		return nil, nil
+	}
+	name, err := rlocation(t.List)
+	if err != nil {
+		return nil, err
+	}
+	in, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer in.Close()
+	return list.Origins(in, name)
+}

@@ -1,0 +1,451 @@
+package list
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/rules-initramfs/rules_initramfs/internal/cpio"
+)
+
+const (
+	// MaxPath is the longest name, target or location in bytes, without its NUL:
+	// the kernel's PATH_MAX counts the NUL, and init/initramfs.c skips, in
+	// silence, an entry whose name or target is longer.
+	MaxPath = 4095
+
+	// maxLine bounds memory on hostile input. A line has room for a name and some
+	// hundred links of any length; the kernel's tool splits it at 8,241 bytes.
+	maxLine = 1 << 20
+
+	// The kernel's dev_t has 12 bits of major and 20 of minor number.
+	maxMajor = 1<<12 - 1
+	maxMinor = 1<<20 - 1
+
+	// trailer is the name that ends an archive; a file of that name would be
+	// taken for the end.
+	trailer = cpio.TrailerName
+)
+
+// Options say how a list is read.
+type Options struct {
+	// Name names the list in errors.
+	Name string
+	// Origin is the label of the target that the list belongs to, or empty.
+	Origin string
+	// Vars are the values of ${VAR} in locations. The environment is never asked:
+	// what a list gives depends on nothing that is not declared.
+	Vars map[string]string
+	// NoEscapes makes \ooo four characters like any others, as they are to the
+	// kernel's tool.
+	NoEscapes bool
+	// Directives makes lines that begin with "#:" directives instead of comments.
+	Directives bool
+	// Locations takes $(location LABEL) for one field, as Bazel's rules write the
+	// path of a target's file.
+	Locations bool
+	// Origins takes comments "# LABEL" for the Origin of the entries behind them, as
+	// they are in a completed list.
+	Origins bool
+}
+
+// Directive is a line "#: WORD ARGUMENT..." of a generated list, which is a
+// comment to the kernel's tool. What the words mean is the caller's affair.
+type Directive struct {
+	Word string
+	Args []string
+	Pos  Pos
+}
+
+// Parser reads a list entry by entry.
+type Parser struct {
+	opts Options
+	in   *bufio.Reader
+	line int
+}
+
+// NewParser returns a parser that reads the list r.
+func NewParser(r io.Reader, opts Options) *Parser {
+	return &Parser{opts: opts, in: bufio.NewReaderSize(r, 64<<10)}
+}
+
+// Next returns the next entry or, if the options ask for directives, the next
+// directive; the other one is nil. At the end the error is io.EOF. A fault in a
+// line is an *Error, after which Next goes on with the line that follows.
+func (p *Parser) Next() (*Entry, *Directive, error) {
+	for {
+		line, err := p.readLine()
+		if err != nil {
+			return nil, nil, err
+		}
+		if strings.HasPrefix(line, "#") {
+			if rest, ok := strings.CutPrefix(line, "#:"); ok && p.opts.Directives {
+				d, err := p.directive(rest)
+				if err != nil {
+					return nil, nil, p.fault(err)
+				}
+				return nil, d, nil
+			}
+			if label, ok := strings.CutPrefix(line, "# "); ok && p.opts.Origins {
+				p.opts.Origin = label
+			}
+			continue
+		}
+		if isBlank(line) {
+			continue
+		}
+		e, err := p.entry(line)
+		if err != nil {
+			return nil, nil, p.fault(err)
+		}
+		e.Pos = p.pos()
+		return e, nil, nil
+	}
+}
+
+// Pos returns the place of the line that Next read last.
+func (p *Parser) pos() Pos {
+	return Pos{Origin: p.opts.Origin, File: p.opts.Name, Line: p.line}
+}
+
+func (p *Parser) fault(err error) error { return &Error{Pos: p.pos(), Err: err} }
+
+// readLine returns the next line without its newline.
+func (p *Parser) readLine() (string, error) {
+	var (
+		long   []byte // the line before chunk, while it is not too long
+		length int
+	)
+	for {
+		chunk, err := p.in.ReadSlice('\n')
+		ended := err == nil || (err == io.EOF && len(chunk)+length > 0)
+		if !ended && !errors.Is(err, bufio.ErrBufferFull) {
+			return "", err
+		}
+		if ended {
+			p.line++
+			chunk = trimNewline(chunk)
+		}
+		length += len(chunk)
+		switch {
+		case length > maxLine:
+			// Read to its end: what is left of it is no line of its own.
+			if long = nil; ended {
+				return "", p.fault(fmt.Errorf("line longer than %d bytes", maxLine))
+			}
+		case !ended:
+			long = append(long, chunk...)
+		case long == nil:
+			return string(chunk), nil
+		default:
+			return string(append(long, chunk...)), nil
+		}
+	}
+}
+
+func trimNewline(line []byte) []byte {
+	if n := len(line); n > 0 && line[n-1] == '\n' {
+		return line[:n-1]
+	}
+	return line
+}
+
+// isSpace is C's isspace in the C locale, by which the kernel's tool splits.
+func isSpace(c byte) bool { return c == ' ' || ('\t' <= c && c <= '\r') }
+
+func isBlank(line string) bool {
+	for i := range len(line) {
+		if !isSpace(line[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// fields splits a line at white space.
+func fields(line string) []string {
+	return strings.FieldsFunc(line, func(r rune) bool { return r < 0x80 && isSpace(byte(r)) })
+}
+
+// joinLocations makes one word of the two of each $(location LABEL).
+func joinLocations(words []string) []string {
+	for i := 0; i+1 < len(words); i++ {
+		if words[i] == "$(location" && strings.HasSuffix(words[i+1], ")") {
+			words[i] += " " + words[i+1]
+			words = slices.Delete(words, i+1, i+2)
+		}
+	}
+	return words
+}
+
+func (p *Parser) directive(rest string) (*Directive, error) {
+	words := fields(rest)
+	if len(words) == 0 {
+		return nil, errors.New(`a directive needs a word after "#:"`)
+	}
+	d := &Directive{Word: words[0], Pos: p.pos()}
+	for _, arg := range words[1:] {
+		text, err := Unescape(arg)
+		if err != nil {
+			return nil, err
+		}
+		d.Args = append(d.Args, text)
+	}
+	return d, nil
+}
+
+func (p *Parser) entry(line string) (*Entry, error) {
+	// The kernel's tool says "unknown file type" to these, drops the line and
+	// exits 0.
+	if isSpace(line[0]) {
+		return nil, errors.New("the line begins with white space: the type must stand in column 1")
+	}
+	if strings.IndexByte(line, 0) >= 0 {
+		return nil, errors.New("the line has a NUL byte in it")
+	}
+	words := fields(line)
+	if p.opts.Locations {
+		words = joinLocations(words)
+	}
+	kind := kindOf(words[0])
+	if kind == 0 {
+		return nil, fmt.Errorf("unknown type %q: want file, dir, nod, slink, pipe or sock", words[0])
+	}
+	f := &fieldReader{kind: kind, words: words[1:], vars: p.opts.Vars, unescape: Unescape}
+	if p.opts.NoEscapes {
+		f.unescape = verbatim
+	}
+	e := &Entry{Kind: kind, Name: f.name("name")}
+	switch kind {
+	case File:
+		e.Location = f.location()
+	case Symlink:
+		e.Target = f.target()
+	}
+	mode := f.mode()
+	e.Perm = mode & permMask
+	e.UID = f.id("uid")
+	e.GID = f.id("gid")
+	switch kind {
+	case Node:
+		f.device(e)
+	case File:
+		for f.err == nil && len(f.words) > 0 {
+			e.Links = append(e.Links, f.name("hard link"))
+		}
+	}
+	if f.err == nil {
+		f.check(e, mode)
+	}
+	if f.err != nil {
+		return nil, f.err
+	}
+	return e, nil
+}
+
+func kindOf(word string) Kind {
+	for k := File; int(k) < len(kinds); k++ {
+		if kinds[k].word == word {
+			return k
+		}
+	}
+	return 0
+}
+
+// fieldReader takes the fields of a line one by one and keeps the first fault.
+// As with the kernel's tool, fields beyond the last one wanted are ignored.
+type fieldReader struct {
+	kind  Kind
+	words []string
+	vars  map[string]string
+	// unescape undoes the escapes in a field.
+	unescape func(string) (string, error)
+	err      error
+}
+
+func (f *fieldReader) fail(err error) {
+	if f.err == nil {
+		f.err = err
+	}
+}
+
+func (f *fieldReader) next(what string) string {
+	if f.err != nil {
+		return ""
+	}
+	if len(f.words) == 0 {
+		f.fail(fmt.Errorf("too few fields: no %s; want: %s", what, usage[f.kind]))
+		return ""
+	}
+	word := f.words[0]
+	f.words = f.words[1:]
+	return word
+}
+
+var usage = [...]string{
+	File:    "file <name> <location> <mode> <uid> <gid> [<hard links>...]",
+	Dir:     "dir <name> <mode> <uid> <gid>",
+	Node:    "nod <name> <mode> <uid> <gid> <dev_type> <maj> <min>",
+	Symlink: "slink <name> <target> <mode> <uid> <gid>",
+	Pipe:    "pipe <name> <mode> <uid> <gid>",
+	Sock:    "sock <name> <mode> <uid> <gid>",
+}
+
+// path reads a field with escapes.
+func (f *fieldReader) path(what string) string {
+	text, err := f.unescape(f.next(what))
+	if err != nil {
+		f.fail(fmt.Errorf("%s: %w", what, err))
+	}
+	return text
+}
+
+// name reads a path in the archive and drops one leading slash, which does not
+// count: the archive does not hold it.
+func (f *fieldReader) name(what string) string {
+	name := strings.TrimPrefix(f.path(what), "/")
+	f.checkLength(what, name)
+	return name
+}
+
+func (f *fieldReader) target() string {
+	target := f.path("target")
+	f.checkLength("target", target)
+	return target
+}
+
+func (f *fieldReader) checkLength(what, text string) {
+	if len(text) > MaxPath {
+		f.fail(fmt.Errorf("the %s has %d bytes, the kernel takes %d at most: %.40s...", what, len(text), MaxPath, text))
+	}
+}
+
+func (f *fieldReader) location() string {
+	text, err := expand(f.next("location"), f.vars, f.unescape)
+	if err != nil {
+		f.fail(err)
+	} else if f.err == nil && text == "" {
+		f.fail(errors.New("the location is empty"))
+	}
+	return text
+}
+
+// mode reads a mode, which may have the bits of the entry's type in it.
+func (f *fieldReader) mode() uint32 {
+	word := f.next("mode")
+	if f.err != nil {
+		return 0
+	}
+	mode, err := parseMode(word, typeMask|permMask)
+	if err != nil {
+		f.fail(err)
+	}
+	return mode
+}
+
+func (f *fieldReader) id(what string) uint32 {
+	word := f.next(what)
+	if f.err != nil {
+		return 0
+	}
+	id, err := parseID(what, word)
+	if err != nil {
+		f.fail(err)
+	}
+	return id
+}
+
+// ParseAttribute reads the value of mode, uid or gid as a list's line has it; a
+// mode is permission bits only.
+func ParseAttribute(key, text string) (uint32, error) {
+	switch key {
+	case "mode":
+		return parseMode(text, permMask)
+	case "uid", "gid":
+		return parseID(key, text)
+	case "mtime":
+		seconds, err := strconv.ParseUint(text, 10, 32)
+		if err != nil {
+			return 0, fmt.Errorf("bad mtime %q: want seconds since 1970, 0 to 4294967295", text)
+		}
+		return uint32(seconds), nil
+	}
+	return 0, fmt.Errorf("unknown attribute %q: want mode, uid, gid or mtime", key)
+}
+
+func parseMode(word string, most uint64) (uint32, error) {
+	mode, err := strconv.ParseUint(word, 8, 32)
+	if err != nil || mode > most {
+		return 0, fmt.Errorf("bad mode %q: want octal digits such as 0755", word)
+	}
+	return uint32(mode), nil
+}
+
+// parseID reads a user or group: a decimal of 32 bits; -1 is 4294967295, the way
+// chown(2) writes "leave it".
+func parseID(what, word string) (uint32, error) {
+	id, err := strconv.ParseInt(word, 10, 64)
+	if err != nil || id < math.MinInt32 || id > math.MaxUint32 {
+		return 0, fmt.Errorf("bad %s %q: want a decimal number of 32 bits", what, word)
+	}
+	return uint32(id), nil
+}
+
+// device reads <dev_type> <maj> <min>. The type is one character, and the
+// kernel's tool takes a major number that follows it at once, as in c5.
+func (f *fieldReader) device(e *Entry) {
+	word := f.next("dev_type")
+	if f.err != nil {
+		return
+	}
+	e.Block = word[0] == 'b'
+	if len(word) > 1 {
+		f.words = append([]string{word[1:]}, f.words...)
+	}
+	e.Major = f.number("major number", maxMajor)
+	e.Minor = f.number("minor number", maxMinor)
+}
+
+func (f *fieldReader) number(what string, most uint64) uint32 {
+	word := f.next(what)
+	if f.err != nil {
+		return 0
+	}
+	n, err := strconv.ParseUint(word, 10, 32)
+	if err != nil {
+		f.fail(fmt.Errorf("bad %s %q: want a decimal number", what, word))
+	} else if n > most {
+		f.fail(fmt.Errorf("%s %d is over %d, the most that the kernel's device numbers hold", what, n, most))
+	}
+	return uint32(n)
+}
+
+// check refuses what would be packed as something else than it says.
+func (f *fieldReader) check(e *Entry, mode uint32) {
+	if typ := mode & typeMask; typ|e.Mode() != e.Mode() {
+		f.fail(fmt.Errorf("mode %#o has the type of something else than a %s in it: leave the type out", mode, e.Kind))
+	}
+	if err := e.CheckNames(); err != nil {
+		f.fail(err)
+	}
+}
+
+// CheckNames refuses names that the kernel would not make a file of.
+func (e *Entry) CheckNames() error {
+	for _, name := range e.Names() {
+		switch {
+		case name == "" && e.Kind != Dir:
+			return errors.New("only a dir can be named /")
+		case name == trailer:
+			return fmt.Errorf("the kernel takes an entry named %s for the end of the archive", trailer)
+		case len(name) > MaxPath:
+			return fmt.Errorf("the name has %d bytes, the kernel takes %d at most: %.40s...", len(name), MaxPath, name)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,203 @@
+package pack
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/rules-initramfs/rules_initramfs/internal/codec"
+	"github.com/rules-initramfs/rules_initramfs/internal/image"
+	"github.com/rules-initramfs/rules_initramfs/internal/image/kernel"
+	"github.com/rules-initramfs/rules_initramfs/internal/list"
+)
+
+// unpacked returns what a kernel makes of an image.
+func unpacked(t *testing.T, img []byte) map[string]*kernel.File {
+	t.Helper()
+	r := image.NewReader(bytes.NewReader(img))
+	defer r.Close()
+	m, err := kernel.ReadModel(r, true, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m.Files
+}
+
+// randomLayer is a list with directives, of a few paths so that layers clash.
+func randomLayer(r *rand.Rand, origin string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "#: origin %s\n", origin)
+	given := map[string]bool{}
+	for range 1 + r.IntN(4) {
+		path := "/" + string("abc"[r.IntN(3)])
+		if r.IntN(2) == 0 {
+			path += "/" + string("de"[r.IntN(2)])
+		}
+		if given[path] {
+			continue
+		}
+		given[path] = true
+		perm, owner := []string{"0755", "0600"}[r.IntN(2)], r.IntN(2)
+		switch r.IntN(6) {
+		case 0, 1:
+			fmt.Fprintf(&b, "dir %s %s %d 0\n", path, perm, owner)
+		case 2:
+			fmt.Fprintf(&b, "file %s content/%d %s %d 0\n", path, r.IntN(3), perm, owner)
+		case 3:
+			if other := path + "2"; !given[other] {
+				given[other] = true
+				fmt.Fprintf(&b, "file %s content/%d %s %d 0 %s\n", path, r.IntN(3), perm, owner, other)
+			}
+		case 4:
+			fmt.Fprintf(&b, "slink %s %s 0777 %d 0\n", path, []string{"a", "/b"}[r.IntN(2)], owner)
+		case 5:
+			fmt.Fprintf(&b, "nod %s %s %d 0 c 1 %d\n", path, perm, owner, r.IntN(2))
+		}
+		if r.IntN(3) == 0 {
+			fmt.Fprintf(&b, "#: replaces %s\n", path)
+		}
+	}
+	return b.String()
+}
+
+// An image that is joined unpacks to what its list says: packed by itself, the list
+// unpacks to the same.
+func TestJoinUnpacksToItsList(t *testing.T) {
+	inTree(t, map[string]string{"content/0": "", "content/1": "one", "content/2": "another"})
+	joined, replaced, again := 0, 0, 0
+	for seed := range uint64(1000) {
+		r := rand.New(rand.NewPCG(seed, 11))
+		var parts []Layer
+		var text string
+		for i := range 2 + r.IntN(2) {
+			part := Layer{fmt.Sprintf("%d.cpio", i), fmt.Sprintf("%d.list", i)}
+			directives := randomLayer(r, fmt.Sprintf("//l:%d", i))
+			text += directives
+			if err := os.WriteFile("in.list", []byte(directives), 0o666); err != nil {
+				t.Fatal(err)
+			}
+			err := Run(context.Background(), Options{
+				ReadOptions: ReadOptions{Directives: true, Layer: true},
+				Lists:       []string{"in.list"}, Out: part.Segment, ListOut: part.List, Parents: true, Jobs: 1,
+			})
+			if err != nil {
+				break // a layer that is none by itself
+			}
+			parts = append(parts, part)
+		}
+		if len(parts) < 2 || Join(context.Background(), parts, Options{Out: "image", ListOut: "image.list", Jobs: 1}) != nil {
+			continue
+		}
+		joined++
+		if strings.Contains(text, "replaces") {
+			replaced++
+		}
+		img, err := os.ReadFile("image")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := bytes.Count(img, []byte("TRAILER!!!")); n > len(parts) {
+			again++
+		}
+		if err := Run(context.Background(), Options{Lists: []string{"image.list"}, Out: "whole", Jobs: 1}); err != nil {
+			t.Fatalf("seed %d: the list cannot be packed: %v\n%s", seed, err, text)
+		}
+		whole, err := os.ReadFile("whole")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(unpacked(t, whole), unpacked(t, img),
+			cmpopts.IgnoreUnexported(kernel.File{}), cmpopts.IgnoreFields(kernel.File{}, "Body")); diff != "" {
+			t.Fatalf("seed %d: files (-list +image):\n%s\nof\n%s", seed, diff, text)
+		}
+	}
+	if joined < 40 || replaced < 10 || again < 3 {
+		t.Errorf("%d joined, %d of them with replacements, %d with directories again: too few to tell", joined, replaced, again)
+	}
+}
+
+// Segments stand where a kernel finds the next one, whatever their codecs are.
+func TestCopySegment(t *testing.T) {
+	inTree(t, nil)
+	for _, name := range []string{"none", "gzip", "bzip2", "lzma", "xz", "lzo", "lz4", "zstd"} {
+		t.Run(name, func(t *testing.T) {
+			method, err := codec.Parse(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var img bytes.Buffer
+			c := &countingWriter{w: &img}
+			for _, name := range []string{"p", "qq", "rrr"} {
+				opts := Options{Out: name, Method: method, Jobs: 1, ReadOptions: ReadOptions{Layer: true}}
+				if err := Write(context.Background(), []*list.Entry{{Kind: list.Pipe, Name: name, Perm: 0o600}}, opts); err != nil {
+					t.Fatal(err)
+				}
+				if err := copySegment(context.Background(), c, name); err != nil {
+					t.Fatal(err)
+				}
+				if c.n%4 != 0 || c.n != int64(img.Len()) {
+					t.Errorf("behind %s: %d bytes counted of %d, want a multiple of 4", name, c.n, img.Len())
+				}
+			}
+			files := unpacked(t, img.Bytes())
+			if len(files) != 4 || files["/p"] == nil || files["/qq"] == nil || files["/rrr"] == nil {
+				t.Errorf("unpacks to %v", files)
+			}
+		})
+	}
+}
+
+func TestJoinFaults(t *testing.T) {
+	inTree(t, map[string]string{
+		"empty":     "",
+		"junk":      "junk",
+		"bad.list":  "what\n",
+		"some.list": "pipe /p 0600 0 0\n",
+	})
+	if err := Run(context.Background(), Options{Lists: []string{"some.list"}, Out: "good", Jobs: 1}); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		layer Layer
+		want  string
+	}{
+		{Layer{"empty", "some.list"}, "empty: no segment: EOF"},
+		{Layer{"junk", "some.list"}, "junk: no segment: " + image.ErrJunk.Error()},
+		{Layer{"gone", "some.list"}, "cannot read the segment: open gone: no such file or directory"},
+		{Layer{"good", "gone"}, "cannot read the layer's list: open gone: no such file or directory"},
+		{Layer{"good", "bad.list"}, `bad.list:1: unknown type "what": want file, dir, nod, slink, pipe or sock`},
+	} {
+		before := tree(t)
+		err := Join(context.Background(), []Layer{test.layer}, Options{Out: "out", ListOut: "out.list", Jobs: 1})
+		if err == nil || err.Error() != test.want {
+			t.Errorf("%v: %v, want %s", test.layer, err, test.want)
+		}
+		if diff := cmp.Diff(before, tree(t)); diff != "" {
+			t.Errorf("%v leaves (-before +after):\n%s", test.layer, diff)
+		}
+	}
+}
+
+// Nothing is left of a join that is interrupted.
+func TestJoinCanceled(t *testing.T) {
+	inTree(t, map[string]string{"some.list": "pipe /p 0600 0 0\n"})
+	if err := Run(context.Background(), Options{Lists: []string{"some.list"}, Out: "good", Jobs: 1}); err != nil {
+		t.Fatal(err)
+	}
+	before := tree(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := Join(ctx, []Layer{{"good", "some.list"}}, Options{Out: "out", Jobs: 1}); err != context.Canceled {
+		t.Errorf("%v, want %v", err, context.Canceled)
+	}
+	if diff := cmp.Diff(before, tree(t)); diff != "" {
+		t.Errorf("it leaves (-before +after):\n%s", diff)
+	}
+}
