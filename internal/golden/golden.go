@@ -1,0 +1,54 @@
+// Package golden compares what a test produces with files in its testdata directory.
+// With the flag -update, "go test" writes those files instead.
+//
+// Texts that are meant for people, such as error messages, are asserted here and only
+// here: a test that is about something else asserts a class, a path, a label or a line
+// number. Rewording a message then changes the code and one golden file.
+package golden
+
+import (
+	"flag"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "write the golden files in testdata instead of comparing with them")
+
+// Text compares got with the file testdata/NAME.
+func Text(t testing.TB, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(got), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatalf("%v: run go test with -update to write it", err)
+	}
+	if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(got, "\n")); diff != "" {
+		t.Errorf("%s (-file +got), which go test -update writes:\n%s", path, diff)
+	}
+}
+
+// Messages compares texts with the file testdata/NAME, which has a heading
+// "-- KEY --" before each of them, in the order of the keys.
+func Messages(t testing.TB, name string, texts map[string]string) {
+	t.Helper()
+	var b strings.Builder
+	for _, key := range slices.Sorted(maps.Keys(texts)) {
+		b.WriteString("-- " + key + " --\n" + strings.TrimSuffix(texts[key], "\n") + "\n")
+	}
+	Text(t, name, b.String())
+}
