@@ -9,7 +9,7 @@ import (
 
 // The documentation has the rules as --list-rules has them, and no others.
 func TestDocs(t *testing.T) {
-	text, err := os.ReadFile("../../../docs/lint.md")
+	text, err := os.ReadFile("../../docs/reference/lint.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -23,6 +23,6 @@ func TestDocs(t *testing.T) {
 		}
 	}
 	if got.String() != want.String() {
-		t.Errorf("docs/lint.md has\n%s\nwant\n%s", &got, &want)
+		t.Errorf("docs/reference/lint.md has\n%s\nwant\n%s", &got, &want)
 	}
 }
