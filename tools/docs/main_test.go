@@ -11,6 +11,7 @@ func TestRun(t *testing.T) {
 	for name, text := range map[string]string{
 		"good.md":   "# Title\n[up](#title)\n",
 		"bad.md":    "[up](#nowhere)\n",
+		"words.md":  "A folder.\n",
 		"no.module": "text",
 	} {
 		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
@@ -28,6 +29,10 @@ func TestRun(t *testing.T) {
 		{[]string{"check", "good.md"}, 0},
 		{[]string{"check", "good.md", "bad.md"}, 1},
 		{[]string{"check", "none.md"}, 1},
+		{[]string{"prose"}, 2},
+		{[]string{"prose", "good.md"}, 0},
+		{[]string{"prose", "good.md", "words.md"}, 1},
+		{[]string{"prose", "none.md"}, 1},
 		{[]string{"reference", "out.md", "no.module"}, 1},
 		{[]string{"update", "good.md", "copy.md"}, 1},
 	} {
@@ -36,7 +41,7 @@ func TestRun(t *testing.T) {
 		}
 	}
 	if _, err := os.Stat("out.md"); err == nil {
-		t.Error("a page was written in spite of the error")
+		t.Error("a page was written despite the error")
 	}
 }
 
