@@ -11,7 +11,7 @@ func TestRun(t *testing.T) {
 	for name, text := range map[string]string{
 		"good.md":   "# Title\n[up](#title)\n",
 		"bad.md":    "[up](#nowhere)\n",
-		"words.md":  "A folder.\n",
+		"words.md":  "anew\n",
 		"no.module": "text",
 	} {
 		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
