@@ -33,7 +33,7 @@ var rules = []rule{
 	words(`affairs?`, "responsibility", ``),
 	words(`takes? (it|them|this|that|what) for`, "treats ... as", ``),
 	words(`all that (is|are|was|were|it|they|has|have)`, "everything that", ``),
-	words(`of such`, "of these", ``),
+	words(`of such (that|as|which)`, "of these", ``),
 	words(`lest`, "so that ... not", ``),
 	words(`till`, "until", ``),
 	words(`(hand|hands|handed) on`, "pass on", ``),
