@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 
+	"github.com/rules-initramfs/rules_initramfs/internal/docs/console"
 	"github.com/rules-initramfs/rules_initramfs/internal/docs/module"
 	"github.com/rules-initramfs/rules_initramfs/internal/docs/pages"
 	"github.com/rules-initramfs/rules_initramfs/internal/docs/prose"
@@ -14,11 +16,13 @@ import (
 )
 
 const usage = `Usage: docs reference OUT MODULE...
+       docs svg TEXT OUT
        docs update FROM TO
        docs check PAGE...
        docs prose PATH...
 
 reference  writes a Markdown page from the files of starlark_doc_extract
+svg        draws the text of a terminal
 update     copies a file to a path of the workspace; start it with bazel run
 check      compares the code in pages with the files that they name, and follows links
 prose      checks the words of Markdown, Go, Starlark and shell files
@@ -42,6 +46,8 @@ func run(args []string) int {
 		fmt.Print(usage)
 	case len(args) >= 3 && args[0] == "reference":
 		err = writeReference(args[1], args[2:])
+	case len(args) == 3 && args[0] == "svg":
+		err = writeSVG(args[1], args[2])
 	case len(args) == 3 && args[0] == "update":
 		err = update(args[1], args[2])
 	case len(args) >= 2 && args[0] == "check":
@@ -77,6 +83,15 @@ func writeReference(out string, names []string) error {
 		return err
 	}
 	return os.WriteFile(out, []byte(page), 0o644)
+}
+
+func writeSVG(from, to string) error {
+	text, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	command, _, _ := strings.Cut(string(text), "\n")
+	return os.WriteFile(to, []byte(console.SVG("Console: "+command, string(text))), 0o644)
 }
 
 func update(from, to string) error {

@@ -34,6 +34,8 @@ func TestRun(t *testing.T) {
 		{[]string{"prose", "good.md", "words.md"}, 1},
 		{[]string{"prose", "none.md"}, 1},
 		{[]string{"reference", "out.md", "no.module"}, 1},
+		{[]string{"svg", "good.md", "good.svg"}, 0},
+		{[]string{"svg", "none.txt", "none.svg"}, 1},
 		{[]string{"update", "good.md", "copy.md"}, 1},
 	} {
 		if got := run(test.args); got != test.want {
