@@ -16,7 +16,7 @@ type rule struct {
 var rules = []rule{
 	words(`behind`, "after, or at the end of", ``),
 	words(`folders?`, "directory", ``),
-	words(`tells? (whether|if)`, "reports whether", ``),
+	words(`(tells?|told|telling) (whether|if)`, "reports whether", ``),
 	words(`anew`, "again", ``),
 	words(`(stands?|stood) for`, "matches, means, or represents", ``),
 	words(`processors?`, "CPU", ``),
@@ -34,6 +34,8 @@ var rules = []rule{
 	words(`takes? (it|them|this|that|what) for`, "treats ... as", ``),
 	words(`all that (is|are|was|were|it|they|has|have)`, "everything that", ``),
 	words(`of such (that|as|which)`, "of these", ``),
+	words(`who (takes?|asks?|wants?|calls?|loads?|reads?|sits?)`, "the user or program that", ``),
+	{pattern: regexp.MustCompile(`(?i)\b(has|have|had|is|are) not[.,;:)]`), suggestion: "a whole clause: does not have, is not one"},
 	words(`lest`, "so that ... not", ``),
 	words(`till`, "until", ``),
 	words(`(hand|hands|handed) on`, "pass on", ``),
