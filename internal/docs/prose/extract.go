@@ -80,6 +80,28 @@ var scriptToken = regexp.MustCompile(`"""(?s:.*?)"""|"(?:\\.|[^"\\\n])*"|#[^\n]*
 // isSentence reports whether a string is text for people rather than a name or a path.
 func isSentence(literal string) bool { return len(strings.Fields(literal)) > 1 }
 
+// commentMark begins a line of a comment.
+var commentMark = regexp.MustCompile(`^\s*(//|#)`)
+
+// join joins the lines of a paragraph, so that words match across them.
+func join(pieces []piece) []piece {
+	var paragraphs []piece
+	next := 0
+	for _, p := range pieces {
+		text := strings.TrimSpace(commentMark.ReplaceAllString(p.text, ""))
+		switch {
+		case text == "":
+			continue
+		case p.line == next:
+			paragraphs[len(paragraphs)-1].text += "\n" + text
+		default:
+			paragraphs = append(paragraphs, piece{p.line, text})
+		}
+		next = p.line + 1
+	}
+	return paragraphs
+}
+
 func lines(first int, text string) []piece {
 	var pieces []piece
 	for i, line := range strings.Split(text, "\n") {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -35,9 +36,9 @@ func Check(paths []string) ([]string, error) {
 			if err != nil || isSkipped(text) {
 				return err
 			}
-			for _, piece := range extract(text) {
-				for _, finding := range check(piece.text) {
-					findings = append(findings, fmt.Sprintf("%s:%d: %s", name, piece.line, finding))
+			for _, piece := range join(extract(text)) {
+				for _, f := range check(piece) {
+					findings = append(findings, fmt.Sprintf("%s:%d: %s", name, f.line, f.text))
 				}
 			}
 			return nil
@@ -66,20 +67,30 @@ func isSkipped(text []byte) bool {
 	return strings.Contains(head, "do not edit") || strings.Contains(head, "prose:off")
 }
 
-// quoted matches quoted code, and words with capitals or underscores inside them:
-// identifiers, not prose.
-var quoted = regexp.MustCompile("`[^`]*`|\"[^\" ]*\"|'[^' ]*'|\\S*_\\S*")
+// quoted matches quoted code, and words with underscores: identifiers, not prose.
+var quoted = regexp.MustCompile("`[^`]*`|\"[^\"\\s]*\"|'[^'\\s]*'|\\S*_\\S*")
 
-func check(text string) []string {
-	text = quoted.ReplaceAllString(text, "`")
-	var findings []string
+func check(p piece) []piece {
+	text := blank(quoted, p.text)
+	var findings []piece
 	for _, r := range rules {
 		if r.allowed != nil {
-			text = r.allowed.ReplaceAllString(text, "`")
+			text = blank(r.allowed, text)
 		}
-		for _, found := range r.pattern.FindAllString(text, -1) {
-			findings = append(findings, fmt.Sprintf("%q: write %s", found, r.suggestion))
+		for _, at := range r.pattern.FindAllStringIndex(text, -1) {
+			found := strings.Join(strings.Fields(text[at[0]:at[1]]), " ")
+			line := p.line + strings.Count(text[:at[0]], "\n")
+			findings = append(findings, piece{line, fmt.Sprintf("%q: write %s", found, r.suggestion)})
 		}
 	}
+	slices.SortStableFunc(findings, func(a, b piece) int { return a.line - b.line })
 	return findings
+}
+
+// blank replaces what a pattern matches with a character that no rule matches. Line
+// breaks stay.
+func blank(pattern *regexp.Regexp, text string) string {
+	return pattern.ReplaceAllStringFunc(text, func(found string) string {
+		return "`" + strings.Repeat("\n", strings.Count(found, "\n"))
+	})
 }
