@@ -25,11 +25,11 @@ var typeNames = map[module.Type]string{
 // Page returns a page about modules. The repository is the one that load statements
 // name, such as @rules_initramfs.
 func Page(title, intro, repository string, modules []*module.Module) (string, error) {
-	w := &writer{repository: repository}
+	w := &writer{repository: repository, seen: map[string]bool{}}
 	w.paragraph("# " + title)
 	w.paragraph(intro)
 	for _, m := range modules {
-		m.Functions = slices.DeleteFunc(m.Functions, func(f module.Function) bool { return isRenamed(f.Doc) })
+		w.leaveOut(m)
 		w.index(m)
 	}
 	w.line("")
@@ -44,6 +44,21 @@ func Page(title, intro, repository string, modules []*module.Module) (string, er
 type writer struct {
 	out        strings.Builder
 	repository string
+	// seen has the names of items that an earlier file documents.
+	seen map[string]bool
+}
+
+// leaveOut removes renamed functions, and items that an earlier file exports too.
+func (w *writer) leaveOut(m *module.Module) {
+	seen := func(name string) bool {
+		old := w.seen[name]
+		w.seen[name] = true
+		return old
+	}
+	m.Rules = slices.DeleteFunc(m.Rules, func(r module.Rule) bool { return seen(r.Name) })
+	m.Functions = slices.DeleteFunc(m.Functions, func(f module.Function) bool { return isRenamed(f.Doc) || seen(f.Name) })
+	m.Extensions = slices.DeleteFunc(m.Extensions, func(e module.Extension) bool { return seen(e.Name) })
+	m.Providers = slices.DeleteFunc(m.Providers, func(p module.Provider) bool { return seen(p.Name) })
 }
 
 func (w *writer) line(text string)      { w.out.WriteString(text + "\n") }

@@ -12,7 +12,7 @@ const want = `# Title
 
 Intro.
 
-- ` + "`@r//x:y.bzl`: [a_test](#a_test), [f](#f), [e](#e), [AInfo](#ainfo)" + `
+- ` + "`@r//x:y.bzl`: [a_test](#a_test), [f](#f), [e](#e), [AInfo](#ainfo)\n- `@r//x:z.bzl`: [g](#g)" + `
 
 ## //x:y.bzl
 
@@ -55,6 +55,17 @@ Provider. Something.
 | field | description |
 |---|---|
 | ` + "`g`" + ` | A field. |
+
+## //x:z.bzl
+
+Another file.
+
+### g
+
+Another function.
+
+| parameter | default | description |
+|---|---|---|
 `
 
 func TestPage(t *testing.T) {
@@ -76,6 +87,11 @@ func TestPage(t *testing.T) {
 		}}, {Name: "old", Doc: "Renamed to f."}},
 		Extensions: []module.Extension{{Name: "e", Doc: "An extension."}},
 		Providers:  []module.Provider{{Name: "AInfo", Doc: "Something.", Fields: []module.Field{{Name: "g", Doc: "A field."}}}},
+	}, {
+		// Only what the first file does not have.
+		File: "//x:z.bzl", Doc: "Another file.",
+		Functions: []module.Function{{Name: "f", Doc: "A function."}, {Name: "g", Doc: "Another function."}},
+		Providers: []module.Provider{{Name: "AInfo", Doc: "Something."}},
 	}})
 	if err != nil {
 		t.Fatal(err)
