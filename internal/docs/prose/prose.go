@@ -3,6 +3,7 @@
 package prose
 
 import (
+	"bytes"
 	"fmt"
 	"io/fs"
 	"os"
@@ -23,9 +24,9 @@ func Check(paths []string) ([]string, error) {
 			switch {
 			case err != nil:
 				return err
-			case entry.IsDir() && entry.Name() == "testdata":
+			case entry.IsDir() && (entry.Name() == "testdata" || entry.Name() == ".git"):
 				return filepath.SkipDir
-			case entry.IsDir():
+			case !entry.Type().IsRegular():
 				return nil
 			}
 			extract := extractor(name)
@@ -33,7 +34,7 @@ func Check(paths []string) ([]string, error) {
 				return nil
 			}
 			text, err := os.ReadFile(name)
-			if err != nil || isSkipped(text) {
+			if err != nil || isSkipped(text) || filepath.Ext(name) == "" && !bytes.HasPrefix(text, []byte("#!")) {
 				return err
 			}
 			for _, piece := range join(extract(text)) {

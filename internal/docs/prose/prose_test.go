@@ -31,6 +31,7 @@ func TestCheck(t *testing.T) {
 		{"strings in Go", "a.go", "package a\n\nvar a = \"folder\" + \"a folder\" + `two\nfolders`\n", `a.go:3: "folder" a.go:4: "folders"`},
 		{"Starlark", "a.bzl", "\"\"\"Doc.\n\nA folder.\n\"\"\"\nfolder = \"folder\" # anew\n", `a.bzl:3: "folder" a.bzl:5: "anew"`},
 		{"a script", "run", "#!/bin/sh\n# A folder.\necho \"no folder\"\n", `run:2: "folder" run:3: "folder"`},
+		{"neither a script nor a page", "LICENSE", "\"no folder\"\n", ""},
 		{"generated", "a.md", "Generated: do not edit.\n\nA folder.\n", ""},
 		{"another file", "a.txt", "A folder.\n", ""},
 		{"test data", "testdata/a.md", "A folder.\n", ""},
