@@ -52,7 +52,7 @@ var costs = []struct {
 
 // cost changes one file of a large image of ten layers, builds it with a cache that has
 // what was before, and then on another machine, that has what was before as well. It
-// prints a table for docs/reference/benchmarks.md.
+// prints a table for docs/benchmarks.md.
 func cost(s *session) error {
 	b, err := s.moduleCopy("cost", 1)
 	if err != nil {
