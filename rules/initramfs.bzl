@@ -1,5 +1,6 @@
-"""Images and their layers."""
+"""Images and layers."""
 
+load("//rules/private:file_metadata.bzl", _entry = "entry", _file_metadata = "file_metadata")
 load(
     "//rules/private:images.bzl",
     _early_cpio = "early_cpio",
@@ -8,10 +9,10 @@ load(
 )
 load("//rules/private:initramfs.bzl", _initramfs = "initramfs")
 load("//rules/private:layer.bzl", _initramfs_layer = "initramfs_layer")
-load("//rules/private:metadata.bzl", _entry = "entry")
 
 early_cpio = _early_cpio
 entry = _entry
+file_metadata = _file_metadata
 initramfs = _initramfs
 initramfs_diff = _initramfs_diff
 initramfs_import = _initramfs_import

@@ -1,14 +1,16 @@
-"""Images besides initramfs: imported ones, early ones, and how two differ."""
+"""initramfs_import, early_cpio and initramfs_diff: images that are not packed from layers, and how two images differ."""
 
 load(":codecs.bzl", "CODECS")
 load(":entries.bzl", "file_entry")
+load(":layer_info.bzl", "initramfs_layer_info")
 load(":pack.bzl", "diff_action", "pack_action")
-load(":paths.bzl", "check_parts", "label_text")
-load(":providers.bzl", "InitramfsInfo", "InitramfsLayerInfo")
+load(":paths.bzl", "label_text")
+load(":providers.bzl", "InitramfsInfo")
+load(":single_file.bzl", "single_file")
 load(":toolchains.bzl", "PACKER_TOOLCHAIN_TYPE")
 
 def _codec_of(file):
-    """The codec that a file's name tells."""
+    """The codec that goes with the extension of a file."""
     for codec, row in CODECS.items():
         if row.extension and file.basename.endswith(row.extension):
             return codec
@@ -22,7 +24,7 @@ def _initramfs_import_impl(ctx):
             archive = archive,
             compression = ctx.attr.compression or _codec_of(archive),
             list = None,
-            segments = [archive],
+            parts = [archive],
         ),
     ]
 
@@ -30,7 +32,7 @@ initramfs_import = rule(
     implementation = _initramfs_import_impl,
     attrs = {
         "compression": attr.string(
-            doc = "The codec. By default what the file's name ends in says: .gz, .zst, .xz, .lzma, .lz4, .lzo, .bz2.",
+            doc = "The codec. By default it follows from the extension: .gz, .zst, .xz, .lzma, .lz4, .lzo, .bz2, or none.",
             values = [""] + CODECS.keys(),
         ),
         "src": attr.label(
@@ -39,7 +41,7 @@ initramfs_import = rule(
             mandatory = True,
         ),
     },
-    doc = """An image that was made elsewhere, to be booted, linked, tested and compared.
+    doc = """An image that was built elsewhere, to boot, link, test or compare.
 
 Example:
 
@@ -49,7 +51,7 @@ Example:
         compression = "zstd",
     )
 
-To put what is in it into another image, name the file in `archives` of that one.
+To add its content to another image, name the file in `archives` of that image.
 """,
     provides = [InitramfsInfo],
 )
@@ -59,23 +61,16 @@ def _early_cpio_impl(ctx):
     entries = []
     for name, target in ctx.attr.files.items():
         if name.startswith("/"):
-            fail("%s: files: %r: the kernel looks for names without a slash in front: write %r" % (origin, name, name.lstrip("/")))
-        check_parts(origin, "files", "/" + name)
-        files = target[DefaultInfo].files.to_list()
-        if len(files) != 1 or files[0].is_directory:
-            fail("%s: files: %s: %s is not one file" % (origin, name, label_text(target.label)))
-        entries.append(file_entry(origin, "/" + name, files[0], executable = False))
+            fail("%s: files: %r: the kernel looks for names that do not begin with a slash: write %r" % (origin, name, name.lstrip("/")))
+        where = "%s: files: %s" % (origin, name)
+        entries.append(file_entry(origin, "/" + name, single_file(where, target), attribute = "files"))
     if not entries:
-        fail("%s: files: give it a file, such as kernel/x86/microcode/GenuineIntel.bin" % origin)
+        fail("%s: files: name a file, such as kernel/x86/microcode/GenuineIntel.bin" % origin)
     archive = ctx.actions.declare_file(ctx.label.name + ".cpio")
     completed = ctx.actions.declare_file(ctx.label.name + ".list")
     pack_action(
         ctx,
-        InitramfsLayerInfo(
-            archives = depset(),
-            entries = depset(entries),
-            files = depset(ctx.files.files),
-        ),
+        initramfs_layer_info(entries),
         archive,
         completed,
         struct(codec = "none", level = 0, compressor = None, compressor_args = []),
@@ -88,7 +83,7 @@ def _early_cpio_impl(ctx):
             archive = archive,
             compression = "none",
             list = completed,
-            segments = [archive],
+            parts = [archive],
         ),
         OutputGroupInfo(list = depset([completed])),
     ]
@@ -98,11 +93,11 @@ early_cpio = rule(
     attrs = {
         "files": attr.string_keyed_label_dict(
             allow_files = True,
-            doc = """The files, by the names that the kernel looks for, without a slash in front:
-`kernel/x86/microcode/GenuineIntel.bin`, `kernel/firmware/acpi/dsdt.aml`.""",
+            doc = """The files, by the name that the kernel looks for, which does not begin with a slash:
+`{"kernel/x86/microcode/GenuineIntel.bin": "@microcode//:intel"}`.""",
         ),
     },
-    doc = """An early archive, for `prepend`: what a kernel reads before it unpacks anything.
+    doc = """An early archive, for `prepend`: files that the kernel reads before it unpacks anything, such as microcode and ACPI tables.
 
 Example:
 
@@ -111,7 +106,7 @@ Example:
         files = {"kernel/x86/microcode/AuthenticAMD.bin": "@microcode//:amd"},
     )
 
-It is not compressed, for the kernel searches it where it lies.
+It is not compressed, because the kernel searches it in place.
 """,
     provides = [InitramfsInfo],
     toolchains = [PACKER_TOOLCHAIN_TYPE],
@@ -126,18 +121,18 @@ initramfs_diff = rule(
     implementation = _initramfs_diff_impl,
     attrs = {
         "new": attr.label(
-            doc = "The image to compare.",
+            doc = "The new image.",
             mandatory = True,
             providers = [InitramfsInfo],
         ),
         "old": attr.label(
-            doc = "The image to compare it with.",
+            doc = "The old image.",
             mandatory = True,
             providers = [InitramfsInfo],
         ),
     },
-    doc = """What differs between two images, as a text: entries added, gone, and changed in content, mode or
-owner, and the sizes.
+    doc = """The differences between two images, as text: entries that were added, removed, or changed in content, mode
+or owner, and the sizes.
 
 Example:
 

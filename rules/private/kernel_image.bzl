@@ -42,7 +42,7 @@ def _copy(ctx, kernel, image, vmlinux, config):
 def _kernel_image_impl(ctx):
     kernel = ctx.attr.kernel[KernelInfo]
     if not kernel.objects:
-        fail("%s: %s was built elsewhere and cannot be linked anew: give a kernel_build, or boot it with the initramfs beside it" % (
+        fail("%s: kernel: %s was built elsewhere and cannot be linked again: use a kernel_build, or pass the initramfs to the boot loader" % (
             label_text(ctx.label),
             label_text(ctx.attr.kernel.label),
         ))
