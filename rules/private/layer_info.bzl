@@ -39,7 +39,7 @@ def initramfs_layer_info(entries = [], layers = []):
         files += direct
         depsets += transitive
         if entry.kind == "archives":
-            archives += entry.archives
+            archives += list(entry.archives)
     return InitramfsLayerInfo(
         archives = depset(archives, transitive = [layer.archives for layer in layers]),
         entries = depset(entries, transitive = [layer.entries for layer in layers], order = "postorder"),
