@@ -14,13 +14,14 @@ import (
 	"time"
 )
 
-// faultImages are built under each fault, and what is cached of them is looked at.
+// faultImages are built under each fault.
 var faultImages = []string{"//:gzip", "//:layers", "//:zstd"}
 
-// faults breaks the cache and the worker in each way. A build then fails and says
-// why, or does without; nothing wrong stays in the cache; and the next build is right.
+// faults breaks the cache and the worker in several ways. Each time, the build either fails with
+// the reason or succeeds without the cache, nothing wrong stays in the cache, and the next build
+// gives the right outputs.
 func faults(s *session) error {
-	b, done, err := s.module(unseen())
+	b, done, err := s.module(newSeed())
 	if err != nil {
 		return err
 	}
@@ -41,11 +42,11 @@ func cacheFaults(s *session, b *bazel, right outputs) error {
 	return nil
 }
 
-// cacheFault builds with an empty cache or a full one, whichever shows the fault, and then
+// cacheFault builds with a faulty cache, which is empty or filled as the fault requires, and then
 // with a cache that has recovered.
 func cacheFault(s *session, b *bazel, right outputs, f fault) error {
-	folder := filepath.Join(s.temp, "nginx", fmt.Sprint(time.Now().UnixNano()))
-	cache, err := startCache(folder, "")
+	dir := filepath.Join(s.temp, "nginx", fmt.Sprint(time.Now().UnixNano()))
+	cache, err := startCache(dir, "")
 	if err != nil {
 		return err
 	}
@@ -55,52 +56,53 @@ func cacheFault(s *session, b *bazel, right outputs, f fault) error {
 		return err
 	}
 	defer p.server.Close()
-	build := func() (built, error) {
+	buildAll := func() (build, error) {
 		b.command("clean")
 		return b.build(append([]string{groups, "--disk_cache=", "--remote_cache=" + p.url(), "--remote_retries=1", "--remote_download_outputs=all"}, faultImages...)...)
 	}
 	if strings.Contains(string(f), "downloads") {
-		if _, err := build(); err != nil {
+		if _, err := buildAll(); err != nil {
 			return err
 		}
 	}
 	p.fault.Store(f)
-	result, err := build()
-	what := "the build does without"
+	result, err := buildAll()
+	what := "the build succeeds without the cache"
 	if err != nil {
 		what = "the build fails: " + lineWith(result.messages, "ERROR: ")
 	} else if err := expectSame(right, result.digests()); err != nil {
 		return err
 	}
 	if p.faulty.Load() == 0 {
-		return errors.New("the fault was not met")
+		return errors.New("the fault did not occur")
 	}
-	n, err := checkStore(folder)
+	n, err := checkStore(dir)
 	if err != nil {
 		return err
 	}
 	p.fault.Store(none)
-	again, err := build()
+	again, err := buildAll()
 	if err != nil {
-		return fmt.Errorf("after it: %w", err)
+		return fmt.Errorf("after recovery: %w", err)
 	}
 	if err := expectSame(right, again.digests()); err != nil {
-		return fmt.Errorf("after it: %w", err)
+		return fmt.Errorf("after recovery: %w", err)
 	}
 	warning := ""
 	if line := lineWith(result.messages, "WARNING: "); line != "" {
 		warning = "; " + line
 	}
-	s.say("faults: %s (%d times): %s: %s%s; %d files in the cache, all as their names say; then %s", f, p.faulty.Load(), what,
-		counted(result.packing(), runnerOf), warning, n, counted(again.packing(), runnerOf))
+	s.report("faults: %s (%d times): %s: %s%s; %d files in the cache, all with the right digest; next build: %s", f, p.faulty.Load(), what,
+		count(result.packing(), runnerOf), warning, n, count(again.packing(), runnerOf))
 	return nil
 }
 
-// checkStore fails if a file of the cache is not what its name says.
-func checkStore(folder string) (n int, err error) {
-	err = filepath.WalkDir(filepath.Join(folder, "cache/cas"), func(path string, entry fs.DirEntry, err error) error {
+// checkStore returns the number of files in the cache, and an error if the digest of one is not its
+// name.
+func checkStore(dir string) (n int, err error) {
+	err = filepath.WalkDir(filepath.Join(dir, "cache/cas"), func(path string, entry fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil // nothing has come so far
+			return nil // there are no files yet
 		}
 		if err != nil || entry.IsDir() {
 			return err
@@ -115,7 +117,7 @@ func checkStore(folder string) (n int, err error) {
 			return err
 		}
 		if fmt.Sprintf("%x", sum.Sum(nil)) != entry.Name() {
-			return fmt.Errorf("the cache has something else in %s", path)
+			return fmt.Errorf("the cache has a wrong digest for %s", path)
 		}
 		n++
 		return nil
@@ -124,41 +126,41 @@ func checkStore(folder string) (n int, err error) {
 }
 
 func workerFaults(s *session, b *bazel, right outputs) error {
-	return errors.Join(killed(s, b, right, false), killed(s, b, right, true), full(s, b, right, true), full(s, b, right, false))
+	return errors.Join(killWorker(s, b, right, false), killWorker(s, b, right, true), fillDisk(s, b, right, true), fillDisk(s, b, right, false))
 }
 
-// full builds with a worker whose disk is full, before it has got the inputs or after, and then
-// makes room.
-func full(s *session, b *bazel, right outputs, before bool) error {
-	what, wanted := "the worker's disk is full when the inputs are there", "no space left on device"
-	var left int64 = 100_000 // bytes: what else the service writes
+// fillDisk builds with a worker whose disk is full, before or after it has received the inputs,
+// and then frees the space.
+func fillDisk(s *session, b *bazel, right outputs, before bool) error {
+	what, wanted := "the worker's disk is full after the upload of inputs", "no space left on device"
+	var left int64 = 100_000 // bytes, for other files that the service writes
 	if before {
-		what, wanted = "the worker's disk is full", "Error while uploading artifact"
+		what, wanted = "the worker's disk is full before the upload of inputs", "Error while uploading artifact"
 		left = 0
 	}
-	folder := filepath.Join(s.temp, fmt.Sprintf("worker%d", time.Now().UnixNano()))
-	worker, err := s.startWorker(folder, "size=64m")
+	dir := filepath.Join(s.temp, fmt.Sprintf("worker%d", time.Now().UnixNano()))
+	worker, err := s.startWorker(dir, "size=64m")
 	if err != nil {
 		return err
 	}
 	defer worker.kill()
 	limited := *b
 	limited.limit = 5 * time.Minute
-	build := func(options ...string) (built, error) {
+	buildAll := func(options ...string) (build, error) {
 		b.command("clean")
-		return limited.build(slices.Concat(remotely(worker), options, []string{groups, "--disk_cache="}, faultImages)...)
+		return limited.build(slices.Concat(remoteOptions(worker), options, []string{groups, "--disk_cache="}, faultImages)...)
 	}
 	if !before {
-		if _, err := build(); err != nil {
+		if _, err := buildAll(); err != nil {
 			return err
 		}
 	}
 	filler := fmt.Sprintf("/proc/%d/root%s/mnt/fill", worker.cmd.Process.Pid, s.worker)
-	if err := fill(filler, left); err != nil {
+	if err := fillFileSystem(filler, left); err != nil {
 		return err
 	}
-	// Some uploads get no answer.
-	result, err := build("--remote_retries=1", "--remote_timeout=10", "--modify_execution_info=Initramfs.*=+no-cache")
+	// Some uploads get no response.
+	result, err := buildAll("--remote_retries=1", "--remote_timeout=10", "--modify_execution_info=Initramfs.*=+no-cache")
 	if err == nil {
 		return fmt.Errorf("%s: the build succeeds", what)
 	}
@@ -168,19 +170,19 @@ func full(s *session, b *bazel, right outputs, before bool) error {
 	if err := os.Remove(filler); err != nil {
 		return err
 	}
-	next, err := build()
+	next, err := buildAll()
 	if err != nil {
-		return fmt.Errorf("%s: after it: %w", what, err)
+		return fmt.Errorf("%s: after recovery: %w", what, err)
 	}
 	if err := expectSame(right, next.digests()); err != nil {
-		return fmt.Errorf("%s: after it: %w", what, err)
+		return fmt.Errorf("%s: after recovery: %w", what, err)
 	}
-	s.say("faults: %s: the build fails after %.0f s: %s; then %s", what, result.seconds, wanted, counted(next.packing(), runnerOf))
+	s.report("faults: %s: the build fails after %.0f s: %s; next build: %s", what, result.seconds, wanted, count(next.packing(), runnerOf))
 	return nil
 }
 
-// fill writes a file that leaves so many bytes of its file system.
-func fill(name string, left int64) error {
+// fillFileSystem writes a file that leaves this many bytes of its file system free.
+func fillFileSystem(name string, left int64) error {
 	file, err := os.Create(name)
 	if err != nil {
 		return err
@@ -199,33 +201,34 @@ func fill(name string, left int64) error {
 	return file.Truncate(max(0, size-left))
 }
 
-// killed kills the service while actions run.
-func killed(s *session, b *bazel, right outputs, fallback bool) error {
+// killWorker kills the service while actions run.
+func killWorker(s *session, b *bazel, right outputs, fallback bool) error {
 	what := "the worker is killed"
 	if fallback {
 		what += ", with --remote_local_fallback"
 	}
-	folder := filepath.Join(s.temp, fmt.Sprintf("worker%d", time.Now().UnixNano()))
-	worker, err := s.startWorker(folder, "")
+	dir := filepath.Join(s.temp, fmt.Sprintf("worker%d", time.Now().UnixNano()))
+	worker, err := s.startWorker(dir, "")
 	if err != nil {
 		return err
 	}
-	// Actions that take long enough to be killed in the midst of.
+	// The actions take long enough to be killed while they run.
 	started := time.Now().UnixNano()
 	if err := wrap(b.dir, fmt.Sprintf("# %d\nif [ -e /usr/bin/justbuild ]; then sleep 5; fi\nexec \"$packer\" \"$@\"", started)); err != nil {
 		return err
 	}
 	b.command("clean")
-	options := append(remotely(worker), groups, "--disk_cache=", "--remote_retries=1", "--remote_timeout=10", wrapped)
+	options := append(remoteOptions(worker), groups, "--disk_cache=", "--remote_retries=1", "--remote_timeout=10", wrapped)
 	if fallback {
-		// The default strategy, local, does not know of mapped paths, and what only the worker has is lost.
+		// The default strategy, local, does not support path mapping. Outputs that only the worker
+		// has are lost, so all are downloaded.
 		options = append(options, "--remote_local_fallback", "--remote_local_fallback_strategy=linux-sandbox",
 			"--remote_download_outputs=all")
 	}
 	go func() {
-		// Until the first script lies in a folder that an action runs in.
+		// Wait until the first action has its inputs.
 		for range 600 {
-			if hasFile(folder, "wrapped.sh") {
+			if hasFile(dir, "wrapped.sh") {
 				break
 			}
 			time.Sleep(100 * time.Millisecond)
@@ -234,7 +237,7 @@ func killed(s *session, b *bazel, right outputs, fallback bool) error {
 		worker.kill()
 	}()
 	result, err := b.build(append(options, faultImages...)...)
-	outcome := "falls back: " + counted(result.packing(), runnerOf)
+	outcome := "falls back: " + count(result.packing(), runnerOf)
 	switch {
 	case fallback && err != nil:
 		return fmt.Errorf("%s: %w", what, err)
@@ -248,30 +251,30 @@ func killed(s *session, b *bazel, right outputs, fallback bool) error {
 		}
 	}
 
-	// The same store, and the output base as it was left.
-	again, err := s.startWorker(folder, "")
+	// Build with the same store and the output base as they are.
+	restarted, err := s.startWorker(dir, "")
 	if err != nil {
 		return err
 	}
-	defer again.kill()
+	defer restarted.kill()
 	if err := wrap(b.dir, `exec "$packer" "$@"`); err != nil {
 		return err
 	}
-	next, err := b.build(append(append(remotely(again), groups, "--disk_cache=", wrapped), faultImages...)...)
+	next, err := b.build(append(append(remoteOptions(restarted), groups, "--disk_cache=", wrapped), faultImages...)...)
 	if err != nil {
-		return fmt.Errorf("%s: after it: %w", what, err)
+		return fmt.Errorf("%s: after recovery: %w", what, err)
 	}
 	if err := errors.Join(expectSame(right, next.digests()), expectRunner(next.packing(), "remote")); err != nil {
-		return fmt.Errorf("%s: after it: %w", what, err)
+		return fmt.Errorf("%s: after recovery: %w", what, err)
 	}
-	s.say("faults: %s: %s; then %s", what, outcome, counted(next.packing(), runnerOf))
+	s.report("faults: %s: %s; next build: %s", what, outcome, count(next.packing(), runnerOf))
 	return nil
 }
 
-// hasFile tells whether there is a file of a name below a folder that changes.
-func hasFile(folder, name string) bool {
+// hasFile reports whether a file with this name is below dir, which may change meanwhile.
+func hasFile(dir, name string) bool {
 	found := false
-	filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
+	filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 		if err == nil && entry.Name() == name {
 			found = true
 			return fs.SkipAll
@@ -281,7 +284,7 @@ func hasFile(folder, name string) bool {
 	return found
 }
 
-// lineWith is the first line of messages with a prefix, without it.
+// lineWith returns the first line of messages that has a prefix, without the prefix.
 func lineWith(messages, prefix string) string {
 	for line := range strings.Lines(messages) {
 		if line, found := strings.CutPrefix(strings.TrimSpace(line), prefix); found {

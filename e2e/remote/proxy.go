@@ -10,25 +10,25 @@ import (
 	"sync/atomic"
 )
 
-// A fault is what a proxy does wrong.
+// A fault is an error that a proxy makes.
 type fault string
 
 const (
 	none           fault = "none"
-	errorsOnly     fault = "500 for everything"
+	errorsOnly     fault = "500 for all requests"
 	readErrors     fault = "500 for downloads"
 	writeErrors    fault = "500 for uploads"
 	cutDownloads   fault = "downloads end in the middle"
-	shortDownloads fault = "downloads have half of the content"
-	falseDownloads fault = "downloads have a byte changed"
+	shortDownloads fault = "downloads are truncated"
+	falseDownloads fault = "downloads have a changed byte"
 	cutUploads     fault = "uploads end in the middle"
 )
 
-// A proxy stands before a cache, and makes mistakes.
+// A proxy passes requests on to a cache, and makes errors.
 type proxy struct {
 	cache  string // its URL, without /cache
 	fault  atomic.Value
-	faulty atomic.Int64 // how often it was wrong
+	faulty atomic.Int64 // number of errors so far
 	server *http.Server
 	port   int
 }
@@ -48,8 +48,8 @@ func startProxy(cache *engine) (*proxy, error) {
 
 func (p *proxy) url() string { return fmt.Sprintf("http://127.0.0.1:%d/cache", p.port) }
 
-// is is the fault, for a request that it is about.
-func (p *proxy) is(r *http.Request) fault {
+// faultFor returns the current fault if it concerns the request, else none.
+func (p *proxy) faultFor(r *http.Request) fault {
 	f := p.fault.Load().(fault)
 	get, put := r.Method == http.MethodGet, r.Method == http.MethodPut
 	content := strings.Contains(r.URL.Path, "/cas/")
@@ -76,7 +76,7 @@ func (p *proxy) is(r *http.Request) fault {
 }
 
 func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	f := p.is(r)
+	f := p.faultFor(r)
 	switch f {
 	case errorsOnly, readErrors, writeErrors:
 		p.faulty.Add(1)
@@ -99,7 +99,7 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	request.ContentLength = int64(len(body))
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		panic(http.ErrAbortHandler) // the client's connection ends, too
+		panic(http.ErrAbortHandler) // ends the client's connection, too
 	}
 	defer response.Body.Close()
 	got, err := io.ReadAll(response.Body)
@@ -126,7 +126,7 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Write(got)
 }
 
-// A brokenReader is a connection that ends.
+// A brokenReader is a connection that has ended.
 type brokenReader struct{}
 
 func (brokenReader) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
