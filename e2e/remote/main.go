@@ -17,9 +17,10 @@ import (
 	"time"
 )
 
-const help = `Usage: e2e/remote/run [OPTION...] PART...
+const help = `Usage: e2e/remote/run [OPTION...] [PART...]
 
-Runs parts in the order of this list. CI runs execution, cache, faults and matrix.
+Runs parts in the order of this list. e2e/remote/run without PART runs those of CI: execution,
+cache, faults and matrix.
 
 Parts:
 `
