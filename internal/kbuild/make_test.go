@@ -95,7 +95,7 @@ func TestMakeLongError(t *testing.T) {
 	got := []string{lines[1], lines[15], lines[16], lines[17], lines[31]}
 	want := []string{"    LD      vmlinux", "  b4", "  [8 lines left out]", "  c6", "  make: *** [Makefile:2: all] Error 1"}
 	if len(lines) != 33 || !slices.Equal(got, want) {
-		t.Errorf("%d lines, of which %q, want %q:\n%v", len(lines), got, want, err)
+		t.Errorf("%d lines with %q, want %q:\n%v", len(lines), got, want, err)
 	}
 }
 

@@ -93,7 +93,7 @@ func (f File) String() string {
 	put(uint16(kind), uint16(arch.Machine), uint32(1))
 	word(address, uint64(headerSize), 0)
 	put(uint32(0), uint16(headerSize), uint16(entrySize), uint16(headers), uint16(0), uint16(0), uint16(0))
-	segment := func(kind debugelf.ProgType, at, size int) {
+	programHeader := func(kind debugelf.ProgType, at, size int) {
 		put(uint32(kind))
 		if long {
 			put(uint32(debugelf.PF_R))
@@ -104,12 +104,12 @@ func (f File) String() string {
 		}
 		word(4)
 	}
-	segment(debugelf.PT_LOAD, 0, end)
+	programHeader(debugelf.PT_LOAD, 0, end)
 	if f.Interp != "" {
-		segment(debugelf.PT_INTERP, interpAt, len(f.Interp)+1)
+		programHeader(debugelf.PT_INTERP, interpAt, len(f.Interp)+1)
 	}
 	if len(pairs) > 3 {
-		segment(debugelf.PT_DYNAMIC, dynamicAt, len(pairs)*2*width)
+		programHeader(debugelf.PT_DYNAMIC, dynamicAt, len(pairs)*2*width)
 	}
 	put([]byte(f.Interp), byte(0), table, make([]byte, dynamicAt-tableAt-len(table)))
 	for _, p := range pairs {
