@@ -20,7 +20,7 @@ import (
 const help = `Usage: e2e/remote/run [OPTION...] [PART...]
 
 Runs parts in the order of this list. e2e/remote/run without PART runs those of CI: execution,
-cache, faults and matrix.
+cache, failures and matrix.
 
 Parts:
 `
@@ -35,7 +35,7 @@ type part struct {
 var parts = []part{
 	{"execution", "run packing actions on a worker of another Debian release", execution},
 	{"cache", "build a second workspace from a cache, and boot an image that only the cache has", cached},
-	{"faults", "build with a cache that fails and corrupts, and with a worker that dies", faults},
+	{"failures", "build with a cache that fails and corrupts, and with a worker that dies", failures},
 	{"matrix", "build the same bytes in different environments", matrix},
 	{"cost", "print what a change in a large image costs", cost},
 }

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Arch is the architecture of a program, as its ELF header has it. The zero Arch is none.
+// Arch is the architecture of a program, as its ELF header has it. The zero Arch means no architecture.
 type Arch struct {
 	Machine elf.Machine
 	Class   elf.Class

@@ -101,7 +101,7 @@ func Resolve(system System) []*File {
 	r.readConfiguration(r.findFiles())
 	r.findShared()
 
-	// A program does not start unless its loader finds all that it needs. A shared object that
+	// A program does not start unless its loader finds everything that it needs. A shared object that
 	// no program is linked with is loaded later, by a program that is not known.
 	for _, file := range r.files {
 		if file.Object.Interp != "" && file.IsExecutable {

@@ -101,8 +101,7 @@ var code = map[string]bool{".c": true, ".h": true, ".S": true, ".rs": true, ".dt
 // Makefiles name (scripts/Makefile.asm-headers).
 var whole = regexp.MustCompile(`^(include/asm-generic|include/uapi/asm-generic|arch/[^/]+/include|scripts|usr)/`)
 
-// unneeded matches directories of the source of which only files that .cmd files name are
-// kept.
+// unneeded matches directories of the source whose files are kept only if .cmd files name them.
 var unneeded = regexp.MustCompile(`^(Documentation|LICENSES|samples|tools|rust)/`)
 
 // isKept reports whether a file is kept that no .cmd file names.

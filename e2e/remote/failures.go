@@ -14,37 +14,37 @@ import (
 	"time"
 )
 
-// faultImages are built under each fault.
-var faultImages = []string{"//:gzip", "//:layers", "//:zstd"}
+// failureImages are built under each failure.
+var failureImages = []string{"//:gzip", "//:layers", "//:zstd"}
 
-// faults breaks the cache and the worker in several ways. Each time, the build either fails with
+// failures breaks the cache and the worker in several ways. Each time, the build either fails with
 // the reason or succeeds without the cache, nothing wrong stays in the cache, and the next build
 // gives the right outputs.
-func faults(s *session) error {
+func failures(s *session) error {
 	b, done, err := s.module(newSeed())
 	if err != nil {
 		return err
 	}
 	defer done()
-	right, err := b.build(append([]string{groups, "--disk_cache="}, faultImages...)...)
+	right, err := b.build(append([]string{groups, "--disk_cache="}, failureImages...)...)
 	if err != nil {
 		return err
 	}
-	return errors.Join(cacheFaults(s, b, right.digests()), workerFaults(s, b, right.digests()))
+	return errors.Join(cacheFailures(s, b, right.digests()), workerFailures(s, b, right.digests()))
 }
 
-func cacheFaults(s *session, b *bazel, right outputs) error {
-	for _, f := range []fault{errorsOnly, readErrors, writeErrors, cutUploads, cutDownloads, shortDownloads, falseDownloads} {
-		if err := cacheFault(s, b, right, f); err != nil {
+func cacheFailures(s *session, b *bazel, right outputs) error {
+	for _, f := range []failure{errorsOnly, readErrors, writeErrors, cutUploads, cutDownloads, shortDownloads, falseDownloads} {
+		if err := cacheFailure(s, b, right, f); err != nil {
 			return fmt.Errorf("%s: %w", f, err)
 		}
 	}
 	return nil
 }
 
-// cacheFault builds with a faulty cache, which is empty or filled as the fault requires, and then
-// with a cache that has recovered.
-func cacheFault(s *session, b *bazel, right outputs, f fault) error {
+// cacheFailure builds with a cache that fails, which is empty or filled as the failure requires, and
+// then with a cache that has recovered.
+func cacheFailure(s *session, b *bazel, right outputs, f failure) error {
 	dir := filepath.Join(s.temp, "nginx", fmt.Sprint(time.Now().UnixNano()))
 	cache, err := startCache(dir, "")
 	if err != nil {
@@ -58,14 +58,14 @@ func cacheFault(s *session, b *bazel, right outputs, f fault) error {
 	defer p.server.Close()
 	buildAll := func() (build, error) {
 		b.command("clean")
-		return b.build(append([]string{groups, "--disk_cache=", "--remote_cache=" + p.url(), "--remote_retries=1", "--remote_download_outputs=all"}, faultImages...)...)
+		return b.build(append([]string{groups, "--disk_cache=", "--remote_cache=" + p.url(), "--remote_retries=1", "--remote_download_outputs=all"}, failureImages...)...)
 	}
 	if strings.Contains(string(f), "downloads") {
 		if _, err := buildAll(); err != nil {
 			return err
 		}
 	}
-	p.fault.Store(f)
+	p.failure.Store(f)
 	result, err := buildAll()
 	what := "the build succeeds without the cache"
 	if err != nil {
@@ -73,14 +73,14 @@ func cacheFault(s *session, b *bazel, right outputs, f fault) error {
 	} else if err := expectSame(right, result.digests()); err != nil {
 		return err
 	}
-	if p.faulty.Load() == 0 {
-		return errors.New("the fault did not occur")
+	if p.failed.Load() == 0 {
+		return errors.New("the failure did not occur")
 	}
 	n, err := checkStore(dir)
 	if err != nil {
 		return err
 	}
-	p.fault.Store(none)
+	p.failure.Store(none)
 	again, err := buildAll()
 	if err != nil {
 		return fmt.Errorf("after recovery: %w", err)
@@ -92,7 +92,7 @@ func cacheFault(s *session, b *bazel, right outputs, f fault) error {
 	if line := lineWith(result.messages, "WARNING: "); line != "" {
 		warning = "; " + line
 	}
-	s.report("faults: %s (%d times): %s: %s%s; %d files in the cache, all with the right digest; next build: %s", f, p.faulty.Load(), what,
+	s.report("failures: %s (%d times): %s: %s%s; %d files in the cache, all with the right digest; next build: %s", f, p.failed.Load(), what,
 		count(result.packing(), runnerOf), warning, n, count(again.packing(), runnerOf))
 	return nil
 }
@@ -125,7 +125,7 @@ func checkStore(dir string) (n int, err error) {
 	return n, err
 }
 
-func workerFaults(s *session, b *bazel, right outputs) error {
+func workerFailures(s *session, b *bazel, right outputs) error {
 	return errors.Join(killWorker(s, b, right, false), killWorker(s, b, right, true), fillDisk(s, b, right, true), fillDisk(s, b, right, false))
 }
 
@@ -148,7 +148,7 @@ func fillDisk(s *session, b *bazel, right outputs, before bool) error {
 	limited.limit = 5 * time.Minute
 	buildAll := func(options ...string) (build, error) {
 		b.command("clean")
-		return limited.build(slices.Concat(remoteOptions(worker), options, []string{groups, "--disk_cache="}, faultImages)...)
+		return limited.build(slices.Concat(remoteOptions(worker), options, []string{groups, "--disk_cache="}, failureImages)...)
 	}
 	if !before {
 		if _, err := buildAll(); err != nil {
@@ -177,7 +177,7 @@ func fillDisk(s *session, b *bazel, right outputs, before bool) error {
 	if err := expectSame(right, next.digests()); err != nil {
 		return fmt.Errorf("%s: after recovery: %w", what, err)
 	}
-	s.report("faults: %s: the build fails after %.0f s: %s; next build: %s", what, result.seconds, wanted, count(next.packing(), runnerOf))
+	s.report("failures: %s: the build fails after %.0f s: %s; next build: %s", what, result.seconds, wanted, count(next.packing(), runnerOf))
 	return nil
 }
 
@@ -236,7 +236,7 @@ func killWorker(s *session, b *bazel, right outputs, fallback bool) error {
 		time.Sleep(2 * time.Second)
 		worker.kill()
 	}()
-	result, err := b.build(append(options, faultImages...)...)
+	result, err := b.build(append(options, failureImages...)...)
 	outcome := "falls back: " + count(result.packing(), runnerOf)
 	switch {
 	case fallback && err != nil:
@@ -260,14 +260,14 @@ func killWorker(s *session, b *bazel, right outputs, fallback bool) error {
 	if err := wrap(b.dir, `exec "$packer" "$@"`); err != nil {
 		return err
 	}
-	next, err := b.build(append(append(remoteOptions(restarted), groups, "--disk_cache=", wrapped), faultImages...)...)
+	next, err := b.build(append(append(remoteOptions(restarted), groups, "--disk_cache=", wrapped), failureImages...)...)
 	if err != nil {
 		return fmt.Errorf("%s: after recovery: %w", what, err)
 	}
 	if err := errors.Join(expectSame(right, next.digests()), expectRunner(next.packing(), "remote")); err != nil {
 		return fmt.Errorf("%s: after recovery: %w", what, err)
 	}
-	s.report("faults: %s: %s; next build: %s", what, outcome, count(next.packing(), runnerOf))
+	s.report("failures: %s: %s; next build: %s", what, outcome, count(next.packing(), runnerOf))
 	return nil
 }
 
