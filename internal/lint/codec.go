@@ -12,27 +12,26 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/image"
 )
 
-// Kernel is what matters here of how a kernel is built.
+// Kernel is the part of a kernel's configuration that decides what it unpacks.
 type Kernel struct {
-	// noInitrd tells that it unpacks no image at all.
+	// noInitrd is set if it does not unpack images at all.
 	noInitrd bool
 	codecs   []string
 }
 
-// ParseCodecs returns a kernel with the codecs in a list with commas: names of
-// package compress.
+// ParseCodecs returns a kernel with these codecs of package codec, separated by commas.
 func ParseCodecs(list string) (*Kernel, error) {
 	k := &Kernel{codecs: strings.Split(list, ",")}
 	for _, name := range k.codecs {
 		if !slices.Contains(codec.Names(), name) {
-			return nil, fmt.Errorf("unknown codec %q: want of %s", name, strings.Join(codec.Names(), ", "))
+			return nil, fmt.Errorf("unknown codec %q: want one of %s", name, strings.Join(codec.Names(), ", "))
 		}
 	}
 	return k, nil
 }
 
-// ReadConfig reads the configuration of a kernel: its .config, or what
-// /proc/config.gz unpacks to.
+// ReadConfig reads the configuration of a kernel: its .config, or the uncompressed content of
+// /proc/config.gz.
 func ReadConfig(config io.Reader) (*Kernel, error) {
 	k := &Kernel{noInitrd: true}
 	seen := false
@@ -55,7 +54,7 @@ func ReadConfig(config io.Reader) (*Kernel, error) {
 		return nil, err
 	}
 	if !seen {
-		return nil, errors.New("not a kernel's configuration: no line CONFIG_...; unpack it first if it is compressed")
+		return nil, errors.New("not a kernel's configuration: no line begins with CONFIG_; decompress it first if it is compressed")
 	}
 	return k, nil
 }
@@ -66,15 +65,15 @@ func checkCodec(x *contents, i int, report reporter) {
 		return
 	}
 	option := "CONFIG_RD_" + strings.ToUpper(m.Codec)
-	fix := fmt.Sprintf("build the kernel with %s=y, or do not compress", option)
+	fix := fmt.Sprintf("build the kernel with %s=y, or do not compress the image", option)
 	if len(kernel.codecs) > 0 {
 		fix = fmt.Sprintf("build the kernel with %s=y, or compress with one of %s", option, strings.Join(kernel.codecs, ", "))
 	}
-	report(fmt.Sprintf("member %d", i+1), fmt.Sprintf("%s, at byte %d: the kernel is built without %s", m.Codec, m.Offset, option), fix)
+	report(fmt.Sprintf("member %d", i+1), fmt.Sprintf("it is compressed with %s at byte %d, but the kernel is built without %s", m.Codec, m.Offset, option), fix)
 }
 
 func checkInitrd(x *contents, report reporter) {
 	if kernel := x.options.Kernel; kernel != nil && kernel.noInitrd {
-		report(whole, "the kernel unpacks no image: it is built without CONFIG_BLK_DEV_INITRD", "build the kernel with CONFIG_BLK_DEV_INITRD=y")
+		report(wholeImage, "the kernel does not unpack images: it is built without CONFIG_BLK_DEV_INITRD", "build the kernel with CONFIG_BLK_DEV_INITRD=y")
 	}
 }

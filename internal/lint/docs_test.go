@@ -7,7 +7,7 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/golden"
 )
 
-// The documentation has the rules as --list-rules has them, and no others.
+// The documentation lists the rules as --list-rules does.
 func TestDocs(t *testing.T) {
 	var rows []string
 	for _, r := range Rules() {
