@@ -1,7 +1,7 @@
-// Init is a guest's first process. It mounts what programs look for, runs a
-// program and ends the machine's run when that has ended; or it finds the root
-// file system of the kernel's command line and hands the machine over to the
-// init there. Started as switch_root it does only that.
+// Init is a guest's first process. It mounts the file systems that programs look
+// for, runs a program, and stops the machine when the program has ended. Or it
+// finds the root file system that the kernel's command line names, and switches to
+// the init there. Started as switch_root, it only switches.
 package main
 
 import (
@@ -17,10 +17,10 @@ import (
 const usage = `Usage: init [ARG...]
        init switch_root [OPTION...] NEWROOT INIT [ARG...]
 
-As process 1: runs the command of ` + settings.File + ` or of init.command= on
-the kernel's command line, and then powers off; without a command, finds the
-root file system of root= and hands the machine over to its init, with ARG...
-init switch_root --help tells of switch_root.
+As process 1, init runs the command that ` + settings.File + ` or init.command= on
+the kernel's command line sets, and then powers off. Without a command, it finds
+the root file system of root=, and switches to the init there, with ARG...
+For switch_root, see init switch_root --help.
 `
 
 func main() { os.Exit(run(os.Args)) }
@@ -56,8 +56,8 @@ func switchRoot(args []string) int {
 		return 0
 	}
 	fmt.Fprintln(os.Stderr, "switch_root:", err)
-	var wrongUsage *switchroot.UsageError
-	if errors.As(err, &wrongUsage) {
+	var usageError *switchroot.UsageError
+	if errors.As(err, &usageError) {
 		fmt.Fprint(os.Stderr, switchroot.Usage)
 		return 2
 	}

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// TestMain lets this very program be started as switch_root and as init.
+// TestMain makes the test program act as switch_root or init if it has that name.
 func TestMain(m *testing.M) {
 	if name := filepath.Base(os.Args[0]); name == "switch_root" || name == "init" {
 		os.Exit(run(os.Args))
@@ -18,7 +18,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// start runs this program under a name, and returns what it prints and exits with.
+// start runs this program under a name, and returns its output and exit status.
 func start(t *testing.T, name string, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
 	self, err := os.Executable()
@@ -40,8 +40,8 @@ func start(t *testing.T, name string, args ...string) (stdout, stderr string, co
 }
 
 func TestCommandLine(t *testing.T) {
-	folder := t.TempDir()
-	marker := filepath.Join(folder, "marker")
+	dir := t.TempDir()
+	marker := filepath.Join(dir, "marker")
 	if err := os.WriteFile(marker, []byte("text"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -51,16 +51,16 @@ func TestCommandLine(t *testing.T) {
 		stdout, stderr string
 		code           int
 	}{
-		{"init", nil, "", "the kernel starts init, as process 1\nUsage: init", 2},
+		{"init", nil, "", "Usage: init", 2},
 		{"init", []string{"--help"}, "Usage: init", "", 0},
 		{"init", []string{"switch_root", "--help"}, "Usage: switch_root", "", 0},
 		{"switch_root", []string{"-h"}, "Usage: switch_root", "", 0},
-		{"switch_root", nil, "", "switch_root: want NEWROOT and INIT\nUsage: switch_root", 2},
-		{"init", []string{"switch_root", "-x"}, "", "switch_root: option -x is not known", 2},
-		// It is an ordinary process, whose / may be whatever.
-		{"switch_root", []string{folder, "/marker"}, "", "and only process 1 can hand the machine over", 1},
-		{"init", []string{"switch_root", "-c", "/dev/null", folder, "/marker", "-n"}, "", "and only process 1 can hand the machine over", 1},
-		{"switch_root", []string{"-n", folder, "/marker"}, "", "switch_root: ", 1},
+		{"switch_root", nil, "", "Usage: switch_root", 2},
+		{"init", []string{"switch_root", "-x"}, "", "unknown option -x", 2},
+		// This is not process 1, and its / may be any file system.
+		{"switch_root", []string{dir, "/marker"}, "", "only process 1", 1},
+		{"init", []string{"switch_root", "-c", "/dev/null", dir, "/marker", "-n"}, "", "only process 1", 1},
+		{"switch_root", []string{"-n", dir, "/marker"}, "", "switch_root: ", 1},
 	} {
 		stdout, stderr, code := start(t, test.name, test.args...)
 		if !strings.Contains(stdout, test.stdout) || !strings.Contains(stderr, test.stderr) || code != test.code ||

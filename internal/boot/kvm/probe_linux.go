@@ -3,18 +3,19 @@ package kvm
 import (
 	"fmt"
 	"os"
-	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
-// Requests to the device, include/uapi/linux/kvm.h.
+// Requests to the device (include/uapi/linux/kvm.h).
 const (
 	getAPIVersion = 0xae00
 	createVM      = 0xae01
 	apiVersion    = 12 // the only one since Linux 2.6.22
 )
 
-func probe(device string) error {
-	f, err := os.OpenFile(device, os.O_RDWR|syscall.O_CLOEXEC, 0)
+func probeDevice(device string) error {
+	f, err := os.OpenFile(device, os.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err
 	}
@@ -30,18 +31,14 @@ func probe(device string) error {
 	if err != nil {
 		return fmt.Errorf("%s: KVM_CREATE_VM: %w", device, err)
 	}
-	return syscall.Close(int(vm))
+	return unix.Close(vm)
 }
 
-func request(f *os.File, code uintptr) (uintptr, error) {
+func request(f *os.File, code uint) (int, error) {
 	for {
-		value, _, errno := syscall.Syscall(syscall.SYS_IOCTL, f.Fd(), code, 0)
-		switch errno {
-		case 0:
-			return value, nil
-		case syscall.EINTR: // making a machine takes a while
-		default:
-			return 0, errno
+		value, err := unix.IoctlRetInt(int(f.Fd()), code)
+		if err != unix.EINTR { // making a machine takes a while
+			return value, err
 		}
 	}
 }

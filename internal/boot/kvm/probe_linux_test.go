@@ -20,13 +20,13 @@ func TestProbeDevice(t *testing.T) {
 		{"/nonexistent/kvm", "open /nonexistent/kvm: no such file or directory"},
 		{os.DevNull, "/dev/null: KVM_GET_API_VERSION: inappropriate ioctl for device"},
 	} {
-		if err := probe(test.device); err == nil || err.Error() != test.want {
+		if err := probeDevice(test.device); err == nil || err.Error() != test.want {
 			t.Errorf("%s: error %v, want %q", test.device, err, test.want)
 		}
 	}
 }
 
-// TestProbeHere has nothing to compare with but that no file is left open.
+// TestProbeHere checks that probing leaves no file open.
 func TestProbeHere(t *testing.T) {
 	open := func() int {
 		files, err := os.ReadDir("/proc/self/fd")
@@ -43,7 +43,7 @@ func TestProbeHere(t *testing.T) {
 	}
 }
 
-func TestCheckProcessor(t *testing.T) {
+func TestCheckCPU(t *testing.T) {
 	for _, test := range []struct{ name, cpuinfo, want string }{
 		{"Intel", "processor\t: 0\nflags\t\t: fpu vmx sse\nvmx flags\t: vnmi\n", ""},
 		{"AMD", "flags\t\t: fpu svm\n", ""},
@@ -54,12 +54,12 @@ func TestCheckProcessor(t *testing.T) {
 		if err := os.WriteFile(name, []byte(test.cpuinfo), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		err := checkProcessor(name)
+		err := checkCPU(name)
 		if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
 			t.Errorf("%s: error %v, want %q", test.name, err, test.want)
 		}
 	}
-	if err := checkProcessor("/nonexistent/cpuinfo"); !os.IsNotExist(err) {
+	if err := checkCPU("/nonexistent/cpuinfo"); !os.IsNotExist(err) {
 		t.Errorf("no file: error %v", err)
 	}
 }

@@ -1,11 +1,8 @@
-//go:build !linux
+//go:build !unix
 
 package qemu
 
 import "os"
 
-// saveTerminal relies on QEMU to restore the terminal when it ends.
+// saveTerminal relies on QEMU, which restores the terminal when it ends.
 func saveTerminal(*os.File) (restore func()) { return func() {} }
-
-// TerminalSize does not know.
-func TerminalSize(*os.File) (rows, columns int) { return 0, 0 }

@@ -19,7 +19,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
-	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
 const variable = "BOOT_QEMUTEST"
@@ -71,6 +72,31 @@ func Kernel(t testing.TB, script string) string {
 		t.Fatal(err)
 	}
 	return name
+}
+
+// Terminal returns a pseudo-terminal that no program reads.
+func Terminal(t testing.TB) *os.File {
+	t.Helper()
+	t.Helper()
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	t.Cleanup(func() { master.Close() })
+	fd := int(master.Fd())
+	if err := unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err != nil {
+		t.Skip(err)
+	}
+	number, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
+	if err != nil {
+		t.Skip(err)
+	}
+	f, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return f
 }
 
 // Running reports whether there is a process with the number pid that has not
@@ -125,9 +151,8 @@ func emulate(args []string) int {
 		case "deaf":
 			signal.Ignore(syscall.SIGTERM)
 		case "raw":
-			var t syscall.Termios // all zero is raw enough
-			syscall.Syscall(syscall.SYS_IOCTL, 0, syscall.TCSETS, uintptr(unsafe.Pointer(&t)))
-			syscall.SetNonblock(0, true)
+			unix.IoctlSetTermios(0, unix.TCSETS, &unix.Termios{}) // all zero is raw enough
+			unix.SetNonblock(0, true)
 		case "leave":
 			c := exec.Command("sleep", "60")
 			c.Stdout = os.Stdout

@@ -7,9 +7,10 @@ import (
 	"regexp"
 	"strings"
 
+	"golang.org/x/term"
+
 	"github.com/rules-initramfs/rules_initramfs/internal/boot/config"
 	"github.com/rules-initramfs/rules_initramfs/internal/boot/machine"
-	"github.com/rules-initramfs/rules_initramfs/internal/boot/qemu"
 )
 
 // neverMatch is a pattern that nothing matches.
@@ -128,7 +129,7 @@ func (b *boot) terminalWords() []string {
 	if termName.MatchString(b.session.Term) {
 		words = append(words, "TERM="+b.session.Term)
 	}
-	if rows, columns := qemu.TerminalSize(b.session.Stdin); rows > 0 && columns > 0 {
+	if columns, rows, err := term.GetSize(int(b.session.Stdin.Fd())); err == nil && rows > 0 && columns > 0 {
 		words = append(words, fmt.Sprintf("LINES=%d", rows), fmt.Sprintf("COLUMNS=%d", columns))
 	}
 	return words

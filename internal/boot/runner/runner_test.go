@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
 	"github.com/rules-initramfs/rules_initramfs/internal/boot/config"
 	"github.com/rules-initramfs/rules_initramfs/internal/boot/qemutest"
 )
@@ -413,6 +415,22 @@ func TestTerminalWords(t *testing.T) {
 		defer stdin.Close()
 		r.session.Stdin = stdin
 		r.check(t, r.boot(), ExitSuccess, "boot: //x:y: passed after T: the pattern was seen")
+	}
+}
+
+// TestTerminalSize tells the guest the size of a terminal that has one.
+func TestTerminalSize(t *testing.T) {
+	t.Parallel()
+	f := qemutest.Terminal(t)
+	b := &boot{session: Session{Stdin: f}}
+	if got := b.terminalWords(); len(got) > 0 {
+		t.Errorf("a new terminal has no size: words %q", got)
+	}
+	if err := unix.IoctlSetWinsize(int(f.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 50, Col: 132}); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"LINES=50", "COLUMNS=132"}, b.terminalWords()); diff != "" {
+		t.Errorf("words (-want +got):\n%s", diff)
 	}
 }
 

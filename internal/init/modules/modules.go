@@ -8,14 +8,14 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
-	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
-// Load loads the module that spec names: the absolute path of a file or the name
-// of a module below /lib/modules/RELEASE, and behind it, with a blank between,
-// the module's parameters. A module that is there already is no error. What a
-// module needs has to be loaded before.
+// Load loads the module that spec names: a file's absolute path, or the name of a
+// module below /lib/modules/RELEASE. The module's parameters follow after a blank.
+// It is not an error if the module is loaded already. The modules that this one
+// depends on must be loaded first.
 func Load(spec string) error {
 	name, parameters, _ := strings.Cut(strings.TrimSpace(spec), " ")
 	file := name
@@ -23,36 +23,36 @@ func Load(spec string) error {
 		if _, err := os.Stat("/sys/module/" + canonical(name)); err == nil {
 			return nil
 		}
-		folder, err := releaseFolder()
+		dir, err := releaseDir()
 		if err != nil {
 			return fmt.Errorf("cannot load module %s: %v", name, err)
 		}
-		if file, err = Find(folder, name); err != nil {
+		if file, err = Find(dir, name); err != nil {
 			return fmt.Errorf("cannot load module %s: %v", name, err)
 		}
 	}
-	if err := load(file, strings.TrimSpace(parameters)); err != nil {
+	if err := loadFile(file, strings.TrimSpace(parameters)); err != nil {
 		return fmt.Errorf("cannot load module %s: %s: %v", name, file, err)
 	}
 	return nil
 }
 
-// suffixes are how modules' files end, as kernels compress them
+// suffixes are the ends of module file names: kernels may compress modules
 // (CONFIG_MODULE_COMPRESS).
 var suffixes = []string{".ko", ".ko.gz", ".ko.xz", ".ko.zst"}
 
-// Find returns the file of a module below folder. In a module's name - and _ are
+// Find returns the file of a module below dir. In the name of a module, - and _ are
 // the same.
-func Find(folder, name string) (string, error) {
-	var found string
-	err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
+func Find(dir, name string) (string, error) {
+	var file string
+	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
 		for _, suffix := range suffixes {
 			base, ok := strings.CutSuffix(entry.Name(), suffix)
 			if ok && !entry.IsDir() && canonical(base) == canonical(name) {
-				found = path
+				file = path
 				return fs.SkipAll
 			}
 		}
@@ -61,65 +61,50 @@ func Find(folder, name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if found == "" {
-		return "", fmt.Errorf("there is no %s.ko below %s: put the kernel's own into the image there, or give an absolute path", name, folder)
+	if file == "" {
+		return "", fmt.Errorf("there is no %s.ko below %s: add this kernel's module to the image there, or name a module by its absolute path", name, dir)
 	}
-	return found, nil
+	return file, nil
 }
 
 func canonical(name string) string { return strings.ReplaceAll(name, "-", "_") }
 
-func releaseFolder() (string, error) {
-	var uname syscall.Utsname
-	if err := syscall.Uname(&uname); err != nil {
+func releaseDir() (string, error) {
+	var uname unix.Utsname
+	if err := unix.Uname(&uname); err != nil {
 		return "", err
 	}
-	var release strings.Builder
-	for _, c := range uname.Release {
-		if c == 0 {
-			break
-		}
-		release.WriteByte(byte(c))
-	}
-	return "/lib/modules/" + release.String(), nil
+	return "/lib/modules/" + unix.ByteSliceToString(uname.Release[:]), nil
 }
 
-// compressedFile is MODULE_INIT_COMPRESSED_FILE of linux/module.h: the kernel
-// decompresses what it reads (CONFIG_MODULE_DECOMPRESS).
-const compressedFile = 4
-
-func load(file, parameters string) error {
+func loadFile(file, parameters string) error {
 	f, err := os.Open(file)
 	if err != nil {
 		return errors.Unwrap(err)
 	}
 	defer f.Close()
-	text, err := syscall.BytePtrFromString(parameters)
-	if err != nil {
-		return err
-	}
 	flags := 0
 	if !strings.HasSuffix(file, ".ko") {
-		flags = compressedFile
+		flags = unix.MODULE_INIT_COMPRESSED_FILE // the kernel decompresses it (CONFIG_MODULE_DECOMPRESS)
 	}
-	_, _, errno := syscall.Syscall(finitModule, f.Fd(), uintptr(unsafe.Pointer(text)), uintptr(flags))
-	if errno != 0 && errno != syscall.EEXIST {
-		return fmt.Errorf("%v%s", errno, hint(errno))
+	err = unix.FinitModule(int(f.Fd()), parameters, flags)
+	if err == nil || errors.Is(err, unix.EEXIST) {
+		return nil
 	}
-	return nil
+	return fmt.Errorf("%w%s", err, hint(err))
 }
 
-// hint says what is usually wrong; the kernel's own line on the console comes before.
-func hint(errno syscall.Errno) string {
-	switch errno {
-	case syscall.ENOSYS:
-		return ": the kernel has no modules"
-	case syscall.ENOENT:
-		return ": it lacks a symbol: load the module that has it before this one"
-	case syscall.ENOEXEC:
-		return ": it is for another kernel"
-	case syscall.EOPNOTSUPP:
-		return ": the kernel cannot decompress modules: put the file into the image decompressed"
+// hint says what is usually wrong. The console has the kernel's own message before it.
+func hint(err error) string {
+	switch {
+	case errors.Is(err, unix.ENOSYS):
+		return ": the kernel was built without modules"
+	case errors.Is(err, unix.ENOENT):
+		return ": a symbol is missing: load the module that exports it first"
+	case errors.Is(err, unix.ENOEXEC):
+		return ": the module was built for another kernel"
+	case errors.Is(err, unix.EOPNOTSUPP):
+		return ": the kernel cannot decompress modules: add the file to the image uncompressed"
 	}
 	return ""
 }

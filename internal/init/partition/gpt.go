@@ -14,13 +14,13 @@ const (
 	headerMinimum = 92
 	entryMinimum  = 128
 
-	// maxEntries bounds the memory for a table, which usually is 16 KiB.
-	maxEntries = 1 << 20
+	// maxTableSize bounds the memory for a table, which usually has 16 KiB.
+	maxTableSize = 1 << 20
 )
 
-// readGPT reads the primary table. Like the kernel (block/partitions/efi.c) it
-// takes no table whose sums are wrong, nor, without gpt on the command line, the
-// backup.
+// readGPT reads the primary table. Like the kernel (block/partitions/efi.c), it
+// ignores a table with a wrong checksum, and does not read the backup, which the
+// kernel reads only if gpt is on its command line.
 func readGPT(disk io.ReaderAt, blockSize int) (Table, error) {
 	if blockSize < 512 || blockSize > 1<<16 {
 		return Table{}, nil
@@ -43,7 +43,7 @@ func readGPT(disk io.ReaderAt, blockSize int) (Table, error) {
 	count := binary.LittleEndian.Uint32(header[80:])
 	entrySize := binary.LittleEndian.Uint32(header[84:])
 	length := uint64(count) * uint64(entrySize)
-	if entrySize < entryMinimum || length > maxEntries || first > 1<<40 {
+	if entrySize < entryMinimum || length > maxTableSize || first > 1<<40 {
 		return Table{}, nil
 	}
 	entries := make([]byte, length)
@@ -57,13 +57,13 @@ func readGPT(disk io.ReaderAt, blockSize int) (Table, error) {
 	for i := range int(count) {
 		e := entries[i*int(entrySize):][:entryMinimum]
 		if unused := make([]byte, 16); !bytes.Equal(e[:16], unused) {
-			t.byNumber[i+1] = Entry{UUID: guid(e[16:32]), Label: name(e[56:128])}
+			t.byNumber[i+1] = Entry{UUID: guid(e[16:32]), Label: partitionName(e[56:128])}
 		}
 	}
 	return t, nil
 }
 
-// guid writes a GUID, whose first three fields are little-endian.
+// guid returns the text of a GUID, whose first three fields are little-endian.
 func guid(b []byte) string {
 	return fmt.Sprintf("%08x-%04x-%04x-%x-%x",
 		binary.LittleEndian.Uint32(b),
@@ -72,8 +72,8 @@ func guid(b []byte) string {
 		b[8:10], b[10:16])
 }
 
-// name is UTF-16 up to the first NUL.
-func name(b []byte) string {
+// partitionName decodes UTF-16 up to the first NUL.
+func partitionName(b []byte) string {
 	var units []uint16
 	for ; len(b) >= 2; b = b[2:] {
 		unit := binary.LittleEndian.Uint16(b)

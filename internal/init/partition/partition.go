@@ -1,6 +1,6 @@
-// Package partition reads what partition tables say of partitions: the UUIDs and
-// labels that root=PARTUUID= and root=PARTLABEL= ask for. Where partitions begin
-// and end the kernel knows.
+// Package partition reads the UUIDs and labels of partitions, which root=PARTUUID=
+// and root=PARTLABEL= select, from partition tables. It does not read where
+// partitions begin and end: the kernel knows that.
 package partition
 
 import (
@@ -9,41 +9,42 @@ import (
 	"io"
 )
 
-// An Entry is what a table says of a partition.
+// An Entry is a table's description of a partition.
 type Entry struct {
-	UUID  string // in lower case, as the kernel writes PARTUUID
-	Label string // empty for none; only GPT has labels
+	UUID  string // in lower case, as the kernel prints it
+	Label string // only a GPT has labels
 }
 
-// A Table has the entries of a disk's partitions.
+// A Table is the partition table of a disk.
 type Table struct {
-	// byNumber has those of a GPT, by partition number, which begins with 1.
+	// byNumber has the entries of a GPT. The first partition has number 1.
 	byNumber map[int]Entry
 
-	// signature is what the UUIDs of an MBR's partitions begin with.
+	// signature is the first part of the UUIDs of an MBR's partitions.
 	signature uint32
 	mbr       bool
 }
 
-// Entry returns what the table says of partition number n.
+// Entry returns the entry of partition number n.
 func (t *Table) Entry(n int) Entry {
 	if t.mbr {
-		// block/partitions/msdos.c, set_info.
+		// set_info of block/partitions/msdos.c.
 		return Entry{UUID: fmt.Sprintf("%08x-%02x", t.signature, n)}
 	}
 	return t.byNumber[n]
 }
 
-// Read returns the table of a disk whose logical blocks have blockSize bytes. A
-// disk without one that is sound has the zero Table. The error is one of reading.
+// Read returns the table of a disk with logical blocks of blockSize bytes. It
+// returns the zero Table for a disk without a valid one; an error means that the
+// disk could not be read.
 func Read(disk io.ReaderAt, blockSize int) (Table, error) {
 	const (
-		signatureAt  = 440
-		entriesAt    = 446
-		entrySize    = 16
-		typeAt       = 4
-		magicAt      = 510
-		protectiveEE = 0xee // all of the disk is a GPT's
+		signatureAt = 440
+		entriesAt   = 446
+		entrySize   = 16
+		typeAt      = 4
+		magicAt     = 510
+		protective  = 0xee // marks a disk with a GPT
 	)
 	boot := make([]byte, 512)
 	if err := readAt(disk, boot, 0); err != nil {
@@ -56,7 +57,7 @@ func Read(disk io.ReaderAt, blockSize int) (Table, error) {
 	for i := range 4 {
 		switch boot[entriesAt+i*entrySize+typeAt] {
 		case 0:
-		case protectiveEE:
+		case protective:
 			return readGPT(disk, blockSize)
 		default:
 			empty = false
@@ -68,7 +69,7 @@ func Read(disk io.ReaderAt, blockSize int) (Table, error) {
 	return Table{mbr: true, signature: binary.LittleEndian.Uint32(boot[signatureAt:])}, nil
 }
 
-// readAt fills b; what is behind the end is zero.
+// readAt fills b. Bytes after the end of the disk are zero.
 func readAt(disk io.ReaderAt, b []byte, offset int64) error {
 	_, err := disk.ReadAt(b, offset)
 	if err == io.EOF {

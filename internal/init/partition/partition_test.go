@@ -11,11 +11,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// gpt is a disk whose partition a kernel has found, in a boot test.
+// gpt returns a disk whose partition a kernel finds, as a boot test shows.
 func gpt(t *testing.T) []byte {
 	t.Helper()
 	if os.Getenv("GPT") == "" {
-		t.Skip("the disk is made by Bazel")
+		t.Skip("needs a disk that Bazel makes: run it with bazel test")
 	}
 	name, err := runfiles.Rlocation(os.Getenv("GPT"))
 	if err != nil {
@@ -42,7 +42,7 @@ func TestReadGPT(t *testing.T) {
 	}
 }
 
-// A table whose sums are wrong is none, as to the kernel.
+// A table with wrong checksums is ignored, as the kernel does.
 func TestReadBrokenGPT(t *testing.T) {
 	for _, at := range []int{510, 450, 512, 512 + 12, 512 + 16, 512 + 56, 512 + 84, 512 + 88, 1024 + 16, 1024 + 60} {
 		disk := gpt(t)
@@ -63,11 +63,11 @@ func TestReadBrokenGPT(t *testing.T) {
 	}
 }
 
-// mbr is a disk with a partition of a type.
-func mbr(kind byte) []byte {
+// mbr returns a disk with one partition of this type.
+func mbr(partitionType byte) []byte {
 	disk := make([]byte, 1024)
 	binary.LittleEndian.PutUint32(disk[440:], 0xdeadbeef)
-	disk[446+16+4] = kind
+	disk[446+16+4] = partitionType
 	disk[510], disk[511] = 0x55, 0xaa
 	return disk
 }
@@ -83,7 +83,7 @@ func TestReadMBR(t *testing.T) {
 	if got := table.Entry(17); got != (Entry{UUID: "deadbeef-11"}) {
 		t.Errorf("partition 17: %+v", got)
 	}
-	for name, disk := range map[string][]byte{"no partition": mbr(0), "protective, and no GPT": mbr(0xee), "empty": nil, "short": mbr(0x83)[:500]} {
+	for name, disk := range map[string][]byte{"no partition": mbr(0), "protective MBR without a GPT": mbr(0xee), "empty": nil, "short": mbr(0x83)[:500]} {
 		table, err := Read(bytes.NewReader(disk), 512)
 		if err != nil || table.Entry(2) != (Entry{}) {
 			t.Errorf("%s: %+v, error %v", name, table.Entry(2), err)
@@ -91,18 +91,18 @@ func TestReadMBR(t *testing.T) {
 	}
 }
 
-// failing is a disk that cannot be read.
-type failing struct{}
+// A brokenDisk cannot be read.
+type brokenDisk struct{}
 
-func (failing) ReadAt([]byte, int64) (int, error) { return 0, errors.New("input/output error") }
+func (brokenDisk) ReadAt([]byte, int64) (int, error) { return 0, errors.New("input/output error") }
 
 func TestReadFails(t *testing.T) {
-	if _, err := Read(failing{}, 512); err == nil {
+	if _, err := Read(brokenDisk{}, 512); err == nil {
 		t.Error("no error")
 	}
 }
 
-// FuzzRead: whatever is on a disk, reading ends, and takes bounded memory.
+// FuzzRead checks that reading any disk ends and takes bounded memory.
 func FuzzRead(f *testing.F) {
 	f.Add(mbr(0x83), 512)
 	huge := mbr(0xee)
@@ -116,7 +116,7 @@ func FuzzRead(f *testing.F) {
 			t.Fatal(err)
 		}
 		for n, e := range table.byNumber {
-			if n < 1 || n > maxEntries/entryMinimum || len(e.UUID) != 36 {
+			if n < 1 || n > maxTableSize/entryMinimum || len(e.UUID) != 36 {
 				t.Fatalf("partition %d: %+v", n, e)
 			}
 		}

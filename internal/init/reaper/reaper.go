@@ -1,6 +1,6 @@
-// Package reaper runs a program as a machine's first process has to: it forwards
-// signals to the program, and takes leave of every process that ends, whoever's
-// child it was.
+// Package reaper runs a program the way a machine's first process must: it forwards
+// signals to the program, and reaps every process that ends, no matter whose child
+// it was.
 package reaper
 
 import (
@@ -13,32 +13,32 @@ import (
 	"time"
 )
 
-// A Reaper is what only one of a process can be: the receiver of its signals,
-// and the one who waits for its children.
+// A Reaper receives the signals of its process and waits for its children. A
+// process can have only one.
 type Reaper struct {
 	signals chan os.Signal
 }
 
-// New takes over the signals of this process. Without that Go's runtime ends
-// it when one comes that would end another process.
+// New takes over the signals of this process. Otherwise Go's runtime would end the
+// process at a signal such as SIGTERM.
 func New() *Reaper {
 	r := &Reaper{signals: make(chan os.Signal, 64)}
 	signal.Notify(r.signals)
 	return r
 }
 
-// A Program is what can be run.
+// A Program is a command to run.
 type Program struct {
-	Argv []string // its absolute path first
+	Argv []string // the program's absolute path and its arguments
 	Env  []string
 
-	// Foreground gives the controlling terminal on standard input to it.
+	// Foreground gives the program the controlling terminal, which is standard input.
 	Foreground bool
 }
 
-// Run starts p in a process group of its own, and returns how it ended. Signals
-// for this process go to p; orphans are reaped while it runs.
-func (r *Reaper) Run(p Program) (Ending, error) {
+// Run starts p in a process group of its own, waits, and returns how it ended.
+// Meanwhile it sends p the signals for this process, and reaps orphans.
+func (r *Reaper) Run(p Program) (Exit, error) {
 	pid, err := syscall.ForkExec(p.Argv[0], p.Argv, &syscall.ProcAttr{
 		Dir:   "/",
 		Env:   p.Env,
@@ -48,49 +48,49 @@ func (r *Reaper) Run(p Program) (Ending, error) {
 	if err != nil {
 		return 0, startError(p.Argv[0], err)
 	}
-	stop := r.forward(pid)
+	stop := r.forwardSignals(pid)
 	defer stop()
 	for {
 		var status syscall.WaitStatus
-		switch ended, err := syscall.Wait4(-1, &status, 0, nil); {
+		switch reaped, err := syscall.Wait4(-1, &status, 0, nil); {
 		case err == syscall.EINTR:
 		case err != nil:
-			return 0, fmt.Errorf("cannot wait for %s: %v", p.Argv[0], err)
-		case ended == pid:
-			return Ending(status), nil
+			return 0, fmt.Errorf("cannot wait for %s: %w", p.Argv[0], err)
+		case reaped == pid:
+			return Exit(status), nil
 		}
 	}
 }
 
-// startError says what is wrong with a program that could not be started.
+// startError explains why a program could not be started.
 func startError(name string, err error) error {
-	// A file that is there and yet not found lacks its interpreter.
-	if _, missing := os.Stat(name); errors.Is(err, syscall.ENOENT) && missing == nil {
-		return fmt.Errorf("cannot run %s: its interpreter or loader is not in the image: link it statically, or put that in", name)
+	// If the file exists but is "not found", its interpreter is missing.
+	if _, statErr := os.Stat(name); errors.Is(err, syscall.ENOENT) && statErr == nil {
+		return fmt.Errorf("cannot run %s: %w: the file is there, but its interpreter or loader is not: link the program statically, or add the interpreter", name, err)
 	}
 	switch {
 	case errors.Is(err, syscall.ENOENT):
-		return fmt.Errorf("cannot run %s: it is not in the image", name)
+		return fmt.Errorf("cannot run %s: %w: it is not in the image", name, err)
 	case errors.Is(err, syscall.EACCES):
-		return fmt.Errorf("cannot run %s: %v: is it a file with a mode such as 0755?", name, err)
+		return fmt.Errorf("cannot run %s: %w: is it a file with a mode such as 0755?", name, err)
 	case errors.Is(err, syscall.ENOEXEC):
-		return fmt.Errorf("cannot run %s: %v: is it for this architecture?", name, err)
+		return fmt.Errorf("cannot run %s: %w: is it for this architecture?", name, err)
 	}
-	return fmt.Errorf("cannot run %s: %v", name, err)
+	return fmt.Errorf("cannot run %s: %w", name, err)
 }
 
-// forward hands signals on to a process until stop is called.
-func (r *Reaper) forward(pid int) (stop func()) {
+// forwardSignals sends the signals for this process to another until stop is called.
+func (r *Reaper) forwardSignals(pid int) (stop func()) {
 	done := make(chan struct{})
-	var stopped sync.WaitGroup
-	stopped.Go(func() {
+	var forwarder sync.WaitGroup
+	forwarder.Go(func() {
 		for {
 			select {
 			case <-done:
 				return
 			case s := <-r.signals:
-				// Children's endings are this process's own affair, and Go's
-				// runtime sends SIGURG to itself.
+				// SIGCHLD reports a child of this process, and Go's runtime sends
+				// SIGURG to itself.
 				if s != syscall.SIGCHLD && s != syscall.SIGURG {
 					syscall.Kill(pid, s.(syscall.Signal))
 				}
@@ -99,13 +99,13 @@ func (r *Reaper) forward(pid int) (stop func()) {
 	})
 	return func() {
 		close(done)
-		stopped.Wait()
+		forwarder.Wait()
 	}
 }
 
-// EndOthers asks every other process to end, with SIGTERM, and ends those that
-// have not when grace is over. It is for the machine's first process: for any
-// other one it would be everybody's end.
+// EndOthers ends all other processes: it sends SIGTERM, waits for up to the grace
+// period, and sends SIGKILL. It does nothing unless this is the machine's first
+// process, because any other process would take down what it does not own.
 func (r *Reaper) EndOthers(grace time.Duration) {
 	if os.Getpid() != 1 || !reapEnded() {
 		return
@@ -122,8 +122,7 @@ func (r *Reaper) EndOthers(grace time.Duration) {
 	}
 }
 
-// reapEnded takes leave of the children that have ended, and reports whether
-// there are more.
+// reapEnded reaps the children that have ended, and reports whether others remain.
 func reapEnded() bool {
 	for {
 		pid, err := syscall.Wait4(-1, nil, syscall.WNOHANG, nil)

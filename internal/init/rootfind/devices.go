@@ -8,34 +8,35 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/init/partition"
 	"github.com/rules-initramfs/rules_initramfs/internal/init/superblock"
 )
 
-// A Device is a block device that the kernel has.
+// A Device is a block device of the running kernel.
 type Device struct {
-	Name      string // as in /dev and /sys/class/block
+	Name      string // its name in /sys/class/block
 	Major     int
 	Minor     int
-	Bytes     int64  // its size
-	Disk      string // the disk that a partition is on; a disk's own name
-	Partition int    // a partition's number; 0 for a disk
+	Bytes     int64  // size
+	Disk      string // of a partition, the disk's Name; of a disk, its own
+	Partition int    // number of a partition; 0 for a disk
 
-	Entry      partition.Entry       // what the disk's table says of a partition
-	FileSystem superblock.FileSystem // what is on it
-	Err        error                 // why it could not be read
+	Entry      partition.Entry       // a partition's entry in the disk's table
+	FileSystem superblock.FileSystem // the file system on it
+	Err        error                 // why the device could not be read
 }
 
-// A System is where the kernel shows its devices.
+// A System has the directories in which the kernel shows its devices.
 type System struct {
-	Sys string // where sysfs is mounted: /sys
-	Dev string // where the nodes are: /dev
+	Sys string // mount point of sysfs: /sys
+	Dev string // directory of the device nodes: /dev
 }
 
-// Devices returns the block devices that are not empty, by name. A device that
-// cannot be read has an Err.
+// Devices returns the block devices that are not empty, sorted by name. A device
+// that cannot be read has an Err.
 func (s System) Devices() ([]Device, error) {
 	entries, err := os.ReadDir(filepath.Join(s.Sys, "class/block"))
 	if err != nil {
@@ -45,7 +46,7 @@ func (s System) Devices() ([]Device, error) {
 	tables := map[string]partition.Table{}
 	for _, entry := range entries {
 		d, err := s.device(entry.Name())
-		if errors.Is(err, fs.ErrNotExist) { // unplugged meanwhile
+		if errors.Is(err, fs.ErrNotExist) { // unplugged in the meantime
 			continue
 		}
 		if err != nil {
@@ -60,33 +61,33 @@ func (s System) Devices() ([]Device, error) {
 	return all, nil
 }
 
-// device reads what sysfs says of a device (block/genhd.c,
+// device reads the attributes that sysfs has of a device (block/genhd.c,
 // block/partitions/core.c).
 func (s System) device(name string) (Device, error) {
-	folder := filepath.Join(s.Sys, "class/block", name)
+	dir := filepath.Join(s.Sys, "class/block", name)
 	d := Device{Name: name, Disk: name}
-	text, err := os.ReadFile(folder + "/dev")
+	text, err := os.ReadFile(dir + "/dev")
 	if err != nil {
 		return d, err
 	}
 	if _, err := fmt.Sscanf(string(text), "%d:%d", &d.Major, &d.Minor); err != nil {
-		return d, fmt.Errorf("%s/dev: %q is no device number", folder, text)
+		return d, fmt.Errorf("%s/dev: %q is not a device number", dir, text)
 	}
-	sectors, err := number(folder + "/size")
+	sectors, err := number(dir + "/size")
 	if err != nil {
 		return d, err
 	}
 	d.Bytes = sectors * 512
-	if _, err := os.Stat(folder + "/partition"); err != nil {
+	if _, err := os.Stat(dir + "/partition"); err != nil {
 		return d, nil
 	}
-	n, err := number(folder + "/partition")
+	n, err := number(dir + "/partition")
 	if err != nil {
 		return d, err
 	}
 	d.Partition = int(n)
-	// A partition's folder is in its disk's.
-	target, err := filepath.EvalSymlinks(folder)
+	// The directory of a partition is in the directory of its disk.
+	target, err := filepath.EvalSymlinks(dir)
 	if err != nil {
 		return d, err
 	}
@@ -94,8 +95,8 @@ func (s System) device(name string) (Device, error) {
 	return d, nil
 }
 
-// probe reads what is on a device, and the table that a partition is in, which
-// tables keeps by disk.
+// probe reads the file system on a device and, of a partition, its entry. A disk's
+// table is added to tables, by the name of the disk.
 func (s System) probe(d *Device, tables map[string]partition.Table) error {
 	f, err := s.open(d)
 	if err != nil {
@@ -110,7 +111,7 @@ func (s System) probe(d *Device, tables map[string]partition.Table) error {
 		if err != nil {
 			blockSize = 512
 		}
-		// Its partitions come after it: their names are longer.
+		// Its partitions come later, because their names are longer.
 		table, err := partition.Read(f, int(blockSize))
 		if err != nil {
 			return err
@@ -123,8 +124,8 @@ func (s System) probe(d *Device, tables map[string]partition.Table) error {
 	return nil
 }
 
-// open opens a device's node, which it makes where there is none: without
-// devtmpfs there only are those of the image.
+// open opens the node of a device, and makes it if it is missing: without devtmpfs
+// there are only the image's own nodes.
 func (s System) open(d *Device) (*os.File, error) {
 	name := filepath.Join(s.Dev, d.Name)
 	f, err := os.Open(name)
@@ -134,15 +135,10 @@ func (s System) open(d *Device) (*os.File, error) {
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 		return nil, err
 	}
-	if err := syscall.Mknod(name, syscall.S_IFBLK|0o600, deviceNumber(d.Major, d.Minor)); err != nil {
-		return nil, fmt.Errorf("cannot make the node %s: %v", name, err)
+	if err := unix.Mknod(name, unix.S_IFBLK|0o600, int(unix.Mkdev(uint32(d.Major), uint32(d.Minor)))); err != nil {
+		return nil, fmt.Errorf("cannot make the device node %s: %v", name, err)
 	}
 	return os.Open(name)
-}
-
-// deviceNumber is new_encode_dev of include/linux/kdev_t.h.
-func deviceNumber(major, minor int) int {
-	return minor&0xff | major<<8 | minor&^0xff<<12
 }
 
 func number(name string) (int64, error) {
@@ -152,12 +148,12 @@ func number(name string) (int64, error) {
 	}
 	n, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
 	if err != nil || n < 0 || n > 1<<53 {
-		return 0, fmt.Errorf("%s: %q is no size or number", name, text)
+		return 0, fmt.Errorf("%s: %q is not a size or number", name, text)
 	}
 	return n, nil
 }
 
-// String is how a message lists the device: vda1 64 MiB ext4 LABEL=root UUID=...
+// String describes the device for a message: vda1 64 MiB ext4 LABEL=root UUID=...
 func (d Device) String() string {
 	words := []string{d.Name, size(d.Bytes)}
 	for _, w := range []struct{ prefix, value string }{
@@ -170,7 +166,7 @@ func (d Device) String() string {
 		if w.value == "" {
 			continue
 		}
-		// What is on a disk may be anything: a console takes some of it for orders.
+		// A disk may have any bytes, and a terminal would obey control characters.
 		text := strconv.Quote(w.value)
 		if text == `"`+w.value+`"` && !strings.Contains(w.value, " ") {
 			text = w.value

@@ -7,47 +7,49 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
-// interval is how often is looked for a device that is waited for.
+// interval is the time between two searches for a device.
 const interval = 50 * time.Millisecond
 
-// Find returns the device that r asks for. It waits as r says; on log it says
-// what for, and which one it takes when several fit.
+// Find returns the device that r asks for, and waits for it as long as r says. It
+// logs what it waits for, and which device it takes if several match.
 func (s System) Find(r Request, log io.Writer) (Device, error) {
-	want, err := parseRoot(r.Root)
+	m, err := parseRoot(r.Root)
 	if err != nil {
 		return Device{}, err
 	}
 	time.Sleep(r.Delay)
 	begin := time.Now()
-	for said := false; ; time.Sleep(interval) {
+	for logged := false; ; time.Sleep(interval) {
 		devices, err := s.Devices()
 		if err != nil {
 			return Device{}, err
 		}
-		found := want.among(devices)
-		if len(found) > 0 {
-			if len(found) > 1 {
-				fmt.Fprintf(log, "init: root=%s fits %s: taking the first\n", r.Root, join(found))
+		matches := m.filter(devices)
+		if len(matches) > 0 {
+			if len(matches) > 1 {
+				fmt.Fprintf(log, "init: root=%s matches %s: using the first\n", r.Root, join(matches))
 			}
-			return found[0], nil
+			return matches[0], nil
 		}
 		if time.Since(begin) >= r.Wait {
 			return Device{}, notFound(r.Root, devices)
 		}
-		if !said {
+		if !logged {
 			fmt.Fprintf(log, "init: waiting for root=%s\n", r.Root)
-			said = true
+			logged = true
 		}
 	}
 }
 
 func notFound(root string, devices []Device) error {
 	if len(devices) == 0 {
-		return fmt.Errorf("no root=%s: there are no block devices: the kernel needs the disk's driver, built in or as one of init's modules; rootwait waits for slow ones", root)
+		return fmt.Errorf("root=%s not found: there are no block devices: add the disk's driver to the kernel or to init's modules, or add rootwait for a slow disk", root)
 	}
-	return fmt.Errorf("no root=%s among the block devices: %s: correct root=, or let rootwait wait for it", root, join(devices))
+	return fmt.Errorf("root=%s matches none of the block devices: %s: correct root=, or add rootwait for a slow disk", root, join(devices))
 }
 
 func join(devices []Device) string {
@@ -58,94 +60,93 @@ func join(devices []Device) string {
 	return strings.Join(texts, "; ")
 }
 
-// A wanted says which devices fit.
-type wanted struct {
-	fits func(Device) bool
+// A matcher selects devices.
+type matcher struct {
+	matches func(Device) bool
 
-	// offset is added to the number of the partition that fits: PARTNROFF.
+	// offset, PARTNROFF, is added to the number of a partition that matches.
 	offset int
 }
 
-// among returns the devices that fit.
-func (w wanted) among(devices []Device) []Device {
-	var found []Device
+// filter returns the devices that m selects.
+func (m matcher) filter(devices []Device) []Device {
+	var selected []Device
 	for _, d := range devices {
-		if !w.fits(d) {
+		if !m.matches(d) {
 			continue
 		}
-		if w.offset == 0 {
-			found = append(found, d)
+		if m.offset == 0 {
+			selected = append(selected, d)
 			continue
 		}
 		for _, other := range devices {
-			if other.Disk == d.Disk && other.Partition == d.Partition+w.offset {
-				found = append(found, other)
+			if other.Disk == d.Disk && other.Partition == d.Partition+m.offset {
+				selected = append(selected, other)
 			}
 		}
 	}
-	return found
+	return selected
 }
 
-// forms are what can be written behind root=: block/early-lookup.c has all but
-// UUID and LABEL.
-const forms = "want /dev/NAME, PARTUUID=, PARTLABEL=, UUID=, LABEL=, MAJOR:MINOR or, in hexadecimal digits, a device number"
+// forms are the values that root= may have. block/early-lookup.c has all but UUID
+// and LABEL.
+const forms = "want /dev/NAME, PARTUUID=, PARTLABEL=, UUID=, LABEL=, MAJOR:MINOR or a device number in hexadecimal"
 
-func parseRoot(root string) (wanted, error) {
+func parseRoot(root string) (matcher, error) {
 	key, value, tagged := strings.Cut(root, "=")
 	if tagged {
 		if value == "" {
-			return wanted{}, fmt.Errorf("root=%s: there is nothing behind %s=", root, key)
+			return matcher{}, fmt.Errorf("root=%s: there is no value after %s=", root, key)
 		}
 		return parseTag(root, key, value)
 	}
 	if name, ok := strings.CutPrefix(root, "/dev/"); ok && name != "" {
-		for _, folder := range []string{"disk/", "mapper/", "nfs", "cifs"} {
-			if strings.HasPrefix(name, folder) {
-				return wanted{}, fmt.Errorf("root=%s: init makes no /dev/%s: %s", root, folder, forms)
+		for _, prefix := range []string{"disk/", "mapper/", "nfs", "cifs"} {
+			if strings.HasPrefix(name, prefix) {
+				return matcher{}, fmt.Errorf("root=%s: init does not make /dev/%s: %s", root, prefix, forms)
 			}
 		}
-		// In sysfs a slash of a name is an exclamation mark.
+		// sysfs writes a slash in a name as an exclamation mark.
 		name = strings.ReplaceAll(name, "/", "!")
-		return wanted{fits: func(d Device) bool { return d.Name == name }}, nil
+		return matcher{matches: func(d Device) bool { return d.Name == name }}, nil
 	}
 	if major, minor, ok := strings.Cut(root, ":"); ok {
 		ma, err1 := strconv.ParseUint(major, 10, 12)
 		mi, err2 := strconv.ParseUint(minor, 10, 20)
 		if err := errors.Join(err1, err2); err == nil {
-			return numbered(int(ma), int(mi)), nil
+			return matchNumber(uint32(ma), uint32(mi)), nil
 		}
 	} else if n, err := strconv.ParseUint(root, 16, 32); err == nil {
-		// new_decode_dev of include/linux/kdev_t.h.
-		return numbered(int(n>>8&0xfff), int(n&0xff|n>>12&0xfff00)), nil
+		return matchNumber(unix.Major(n), unix.Minor(n)), nil
 	}
-	return wanted{}, fmt.Errorf("root=%s is not known: %s", root, forms)
+	return matcher{}, fmt.Errorf("root=%s is not supported: %s", root, forms)
 }
 
-func numbered(major, minor int) wanted {
-	return wanted{fits: func(d Device) bool { return d.Major == major && d.Minor == minor }}
+func matchNumber(major, minor uint32) matcher {
+	return matcher{matches: func(d Device) bool { return d.Major == int(major) && d.Minor == int(minor) }}
 }
 
-func parseTag(root, key, value string) (wanted, error) {
+func parseTag(root, key, value string) (matcher, error) {
 	switch key {
 	case "LABEL":
-		return wanted{fits: func(d Device) bool { return d.FileSystem.Label == value }}, nil
+		return matcher{matches: func(d Device) bool { return d.FileSystem.Label == value }}, nil
 	case "UUID":
-		return wanted{fits: func(d Device) bool { return strings.EqualFold(d.FileSystem.UUID, value) }}, nil
+		return matcher{matches: func(d Device) bool { return strings.EqualFold(d.FileSystem.UUID, value) }}, nil
 	case "PARTLABEL":
-		return wanted{fits: func(d Device) bool { return d.Entry.Label == value }}, nil
+		return matcher{matches: func(d Device) bool { return d.Entry.Label == value }}, nil
 	case "PARTUUID":
-		uuid, text, moved := strings.Cut(value, "/PARTNROFF=")
+		uuid, text, hasOffset := strings.Cut(value, "/PARTNROFF=")
 		if uuid == "" {
-			return wanted{}, fmt.Errorf("root=%s: there is no UUID behind PARTUUID=", root)
+			return matcher{}, fmt.Errorf("root=%s: there is no UUID after PARTUUID=", root)
 		}
 		offset := 0
-		if moved {
+		if hasOffset {
 			var err error
 			if offset, err = strconv.Atoi(text); err != nil || offset < -1<<16 || offset > 1<<16 {
-				return wanted{}, fmt.Errorf("root=%s: PARTNROFF: %q is no number of partitions", root, text)
+				return matcher{}, fmt.Errorf("root=%s: PARTNROFF: %q is not a number of partitions", root, text)
 			}
 		}
-		return wanted{fits: func(d Device) bool { return strings.EqualFold(d.Entry.UUID, uuid) }, offset: offset}, nil
+		return matcher{matches: func(d Device) bool { return strings.EqualFold(d.Entry.UUID, uuid) }, offset: offset}, nil
 	}
-	return wanted{}, fmt.Errorf("root=%s is not known: %s", root, forms)
+	return matcher{}, fmt.Errorf("root=%s is not supported: %s", root, forms)
 }

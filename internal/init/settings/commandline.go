@@ -2,41 +2,43 @@ package settings
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 )
 
-// A Word is a parameter of the kernel's command line.
-type Word struct {
-	Name  string // what is before the first =, or all of it
-	Value string // what is behind it, without the quotes around it
+// A Param is a parameter on the kernel's command line.
+type Param struct {
+	Name  string // the text before the first =, or all of it
+	Value string // the text after it, without quotes around it
 }
 
-// Words splits a kernel's command line as the kernel does (lib/cmdline.c,
-// next_arg): at white space that is not between double quotes. What is behind a
-// word "--" is init's own, and left out (init/main.c, parse_args).
-func Words(line string) []Word {
-	var words []Word
+// Params splits the kernel's command line as the kernel does (next_arg of
+// lib/cmdline.c): at white space that is not between double quotes. It drops the
+// parameters after "--", which are init's arguments (parse_args of init/main.c).
+func Params(line string) []Param {
+	var params []Param
 	for rest := line; ; {
 		rest = strings.TrimLeft(rest, space)
 		if rest == "" {
-			return words
+			return params
 		}
 		var text string
-		text, rest = nextWord(rest)
+		text, rest = cutParam(rest)
 		if text == "--" {
-			return words
+			return params
 		}
-		if w := word(text); w.Name != "" {
-			words = append(words, w)
+		if p := parseParam(text); p.Name != "" {
+			params = append(params, p)
 		}
 	}
 }
 
-// space is what the kernel's isspace takes for white space, a no-break space
-// aside, which is a part of characters in UTF-8.
+// space is what the kernel's isspace accepts, except the no-break space, whose byte
+// is part of other characters in UTF-8.
 const space = " \t\n\v\f\r"
 
-func nextWord(text string) (word, rest string) {
+func cutParam(text string) (param, rest string) {
 	quoted := false
 	for i := range len(text) {
 		switch c := text[i]; {
@@ -49,7 +51,7 @@ func nextWord(text string) (word, rest string) {
 	return text, ""
 }
 
-func word(text string) Word {
+func parseParam(text string) Param {
 	if inner, ok := strings.CutPrefix(text, `"`); ok {
 		text = strings.TrimSuffix(inner, `"`)
 	}
@@ -57,16 +59,10 @@ func word(text string) Word {
 	if inner, ok := strings.CutPrefix(value, `"`); ok {
 		value = strings.TrimSuffix(inner, `"`)
 	}
-	return Word{name, value}
+	return Param{name, value}
 }
 
-// prefix begins the words that are for init. A dot keeps the kernel from handing
-// them on as arguments or variables (init/main.c, unknown_bootoption).
-const prefix = "init."
-
-const known = "init.command, init.env, init.module, init.on_exit, init.on_failure, init.shell"
-
-// Override changes s as words say:
+// Override changes s according to the parameters that begin with "init.":
 //
 //	init.command="/bin/app -v 'two words'"  the command; empty for none
 //	init.env=NAME=VALUE                     one more variable
@@ -75,79 +71,78 @@ const known = "init.command, init.env, init.module, init.on_exit, init.on_failur
 //	init.on_failure=ACTION
 //	init.shell="/bin/sh -l"
 //
-// Single quotes keep blanks together. With an error s is as it was.
-func (s *Settings) Override(words []Word) error {
+// Single quotes keep blanks together. If there is an error, s does not change.
+//
+// The dot in the names keeps the kernel from passing these parameters on to init as
+// arguments or variables (unknown_bootoption of init/main.c).
+func (s *Settings) Override(params []Param) error {
 	changed := *s
-	changed.Env = make(map[string]string, len(s.Env))
-	for name, value := range s.Env {
-		changed.Env[name] = value
+	changed.Env = maps.Clone(s.Env)
+	if changed.Env == nil {
+		changed.Env = map[string]string{}
 	}
-	changed.Modules = append([]string(nil), s.Modules...)
-	for _, w := range words {
-		// To the kernel - and _ are the same in a parameter's name.
-		name := strings.ReplaceAll(w.Name, "-", "_")
-		if !strings.HasPrefix(name, prefix) {
+	changed.Modules = slices.Clone(s.Modules)
+	for _, p := range params {
+		// In the name of a parameter, - and _ are the same to the kernel.
+		name, ok := strings.CutPrefix(strings.ReplaceAll(p.Name, "-", "_"), "init.")
+		if !ok {
 			continue
 		}
-		var err error
-		switch name {
-		case "init.command":
-			changed.Command, err = fields(w.Value)
-		case "init.env":
-			variable, value, ok := strings.Cut(w.Value, "=")
-			if !ok {
-				err = fmt.Errorf("%q has no =: write init.env=NAME=VALUE", w.Value)
-			}
-			changed.Env[variable] = value
-		case "init.module":
-			changed.Modules = append(changed.Modules, w.Value)
-		case "init.on_exit":
-			changed.OnExit = Action(w.Value)
-		case "init.on_failure":
-			changed.OnFailure = Action(w.Value)
-		case "init.shell":
-			if changed.Shell, err = fields(w.Value); err == nil && len(changed.Shell) == 0 {
-				err = fmt.Errorf("it is empty: write a program's path")
-			}
-		default:
-			err = fmt.Errorf("it is not known: there are %s", known)
+		values, err := splitValue(name, p.Value)
+		if err == nil {
+			err = changed.set(name, values)
 		}
 		if err != nil {
-			return fmt.Errorf("kernel command line: %s: %v", w.Name, err)
+			return fmt.Errorf("kernel command line: %s: %v", p.Name, err)
 		}
 	}
-	if err := changed.check("kernel command line: init"); err != nil {
-		return err
+	if err := changed.check(); err != nil {
+		return fmt.Errorf("kernel command line: init.%v", err)
 	}
 	*s = changed
 	return nil
 }
 
-// fields splits text at white space that is not between single quotes.
-func fields(text string) ([]string, error) {
-	var all []string
-	var field strings.Builder
-	begun, quoted := false, false
+// splitValue returns the values that a parameter gives to a setting.
+func splitValue(name, value string) ([]string, error) {
+	switch name {
+	case "command", "shell":
+		return splitArgs(value)
+	case "env":
+		variable, value, ok := strings.Cut(value, "=")
+		if !ok {
+			return nil, fmt.Errorf("%q has no =: write init.env=NAME=VALUE", variable)
+		}
+		return []string{variable, value}, nil
+	}
+	return []string{value}, nil
+}
+
+// splitArgs splits text at white space that is not between single quotes.
+func splitArgs(text string) ([]string, error) {
+	var args []string
+	var arg strings.Builder
+	started, quoted := false, false
 	for i := range len(text) {
 		switch c := text[i]; {
 		case c == '\'':
-			quoted, begun = !quoted, true
+			quoted, started = !quoted, true
 		case !quoted && strings.IndexByte(space, c) >= 0:
-			if begun {
-				all = append(all, field.String())
-				field.Reset()
-				begun = false
+			if started {
+				args = append(args, arg.String())
+				arg.Reset()
+				started = false
 			}
 		default:
-			begun = true
-			field.WriteByte(c)
+			started = true
+			arg.WriteByte(c)
 		}
 	}
 	if quoted {
-		return nil, fmt.Errorf("%q has a ' without its second", text)
+		return nil, fmt.Errorf("%q has an unmatched '", text)
 	}
-	if begun {
-		all = append(all, field.String())
+	if started {
+		args = append(args, arg.String())
 	}
-	return all, nil
+	return args, nil
 }

@@ -1,5 +1,5 @@
-// Package settings reads what init is to do: from a file of the image, and from
-// the kernel's command line, whose words win.
+// Package settings reads what init is to do: from a file of the image, and from the
+// kernel's command line, which overrides the file.
 package settings
 
 import (
@@ -10,34 +10,34 @@ import (
 	"strings"
 )
 
-// File is where the image's own settings are.
+// File has the image's own settings.
 const File = "/etc/init.conf"
 
 // Settings say what init does. The zero value runs nothing, and powers off.
 type Settings struct {
-	// Command is a program, by its absolute path in the image, and its
-	// arguments. Without one the root of the command line is switched to.
+	// Command is a program, by its absolute path in the image, and its arguments.
+	// If it is empty, init switches to the root file system of the command line.
 	Command []string
 
 	// Env is added to the environment that the kernel gives to init.
 	Env map[string]string
 
-	// Modules are loaded in this order before anything else is done: each a
-	// file's absolute path, or the name of one below /lib/modules/RELEASE, and
-	// behind it, with a blank between, the module's parameters.
+	// Modules are loaded first, in this order. Each is a file's absolute path, or
+	// the name of a module below /lib/modules/RELEASE. The module's parameters
+	// follow after a blank.
 	Modules []string
 
-	// OnExit is done when the command has ended.
+	// OnExit happens when the command has ended.
 	OnExit Action
 
-	// OnFailure is done when there is nothing to run, or it cannot be run.
+	// OnFailure happens if there is nothing to run, or it cannot be run.
 	OnFailure Action
 
 	// Shell is the program that the action shell runs, and its arguments.
 	Shell []string
 }
 
-// An Action is how init ends.
+// An Action is the last thing that init does.
 type Action string
 
 // The actions.
@@ -50,13 +50,14 @@ const (
 
 var actions = []Action{PowerOff, Reboot, Shell, Halt}
 
-// Default returns what holds where nothing else is said.
+// Default returns the settings of an image without a file, and without parameters
+// on the command line.
 func Default() Settings {
 	return Settings{OnExit: PowerOff, OnFailure: PowerOff, Shell: []string{"/bin/sh"}}
 }
 
-// Environ returns base, which is as os.Environ gives it, with s.Env in place of
-// what has the same names there.
+// Environ adds s.Env to base, a list like that of os.Environ, and replaces variables
+// of the same names.
 func (s *Settings) Environ(base []string) []string {
 	env := slices.DeleteFunc(slices.Clone(base), func(kv string) bool {
 		name, _, _ := strings.Cut(kv, "=")
@@ -69,14 +70,50 @@ func (s *Settings) Environ(base []string) []string {
 	return env
 }
 
-// check fails on what init could not do. where says who gave the settings.
-func (s *Settings) check(where string) error {
+// set changes one setting. In a file and on the command line, the names and the
+// values are the same.
+func (s *Settings) set(name string, values []string) error {
+	switch name {
+	case "command":
+		s.Command = values
+		return nil
+	case "shell":
+		if len(values) == 0 {
+			return fmt.Errorf("want a program and its arguments")
+		}
+		s.Shell = values
+		return nil
+	case "env":
+		if len(values) != 2 {
+			return fmt.Errorf("%d values: want a name and a value", len(values))
+		}
+		s.Env[values[0]] = values[1]
+		return nil
+	}
+	if len(values) != 1 {
+		return fmt.Errorf("%d values: want one", len(values))
+	}
+	switch name {
+	case "module":
+		s.Modules = append(s.Modules, values[0])
+	case "on_exit":
+		s.OnExit = Action(values[0])
+	case "on_failure":
+		s.OnFailure = Action(values[0])
+	default:
+		return fmt.Errorf("unknown setting: want command, env, module, on_exit, on_failure or shell")
+	}
+	return nil
+}
+
+// check returns an error for settings that cannot be used.
+func (s *Settings) check() error {
 	for _, a := range []struct {
 		name  string
 		value Action
 	}{{"on_exit", s.OnExit}, {"on_failure", s.OnFailure}} {
 		if !slices.Contains(actions, a.value) {
-			return fmt.Errorf("%s: %s: %q is not known: want poweroff, reboot, shell or halt", where, a.name, a.value)
+			return fmt.Errorf("%s: unknown action %q: want poweroff, reboot, shell or halt", a.name, a.value)
 		}
 	}
 	for _, c := range []struct {
@@ -84,22 +121,22 @@ func (s *Settings) check(where string) error {
 		argv []string
 	}{{"command", s.Command}, {"shell", s.Shell}} {
 		if len(c.argv) > 0 && !path.IsAbs(c.argv[0]) {
-			return fmt.Errorf("%s: %s: %q is no absolute path: write where it is in the image, such as \"/bin/app\"", where, c.name, c.argv[0])
+			return fmt.Errorf("%s: %q is not an absolute path: write the program's path in the image, such as \"/bin/app\"", c.name, c.argv[0])
 		}
 		for _, arg := range c.argv {
 			if strings.Contains(arg, "\x00") {
-				return fmt.Errorf("%s: %s: %q has a NUL in it, which no argument can have", where, c.name, arg)
+				return fmt.Errorf("%s: argument %q contains a NUL byte", c.name, arg)
 			}
 		}
 	}
 	for name, value := range s.Env {
 		if name == "" || strings.ContainsAny(name, "=\x00") || strings.Contains(value, "\x00") {
-			return fmt.Errorf("%s: env: %q=%q is no variable: a name has no = in it, and neither has a NUL", where, name, value)
+			return fmt.Errorf("env: %q=%q is not a variable: the name must not be empty or contain =, and neither may contain a NUL byte", name, value)
 		}
 	}
 	for _, m := range s.Modules {
 		if strings.TrimSpace(m) == "" || strings.Contains(m, "\x00") {
-			return fmt.Errorf("%s: modules: %q is neither a path nor a name", where, m)
+			return fmt.Errorf("module: %q is neither a path nor a name", m)
 		}
 	}
 	return nil

@@ -17,5 +17,5 @@ func parseEROFS(head []byte) (FileSystem, bool) {
 	if binary.LittleEndian.Uint32(sb) != magic || blockBits < 9 || blockBits > 16 {
 		return FileSystem{}, false
 	}
-	return FileSystem{Type: "erofs", UUID: uuid(sb[48:64]), Label: text(sb[64:80])}, true
+	return FileSystem{Type: "erofs", UUID: uuid(sb[48:64]), Label: label(sb[64:80])}, true
 }

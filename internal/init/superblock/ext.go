@@ -2,8 +2,9 @@ package superblock
 
 import "encoding/binary"
 
-// parseExt reads struct ext4_super_block (fs/ext4/ext4.h). Which of the three it
-// is the features say, as ext2's and ext3's drivers refuse those they do not know.
+// parseExt reads struct ext4_super_block (fs/ext4/ext4.h). The features decide
+// between ext2, ext3 and ext4: the drivers of ext2 and ext3 refuse features that
+// they do not know.
 func parseExt(head []byte) (FileSystem, bool) {
 	const (
 		offset = 1024
@@ -11,7 +12,7 @@ func parseExt(head []byte) (FileSystem, bool) {
 		magic  = 0xef53
 
 		hasJournal   = 0x0004 // compatible feature
-		journalDev   = 0x0008 // incompatible: a journal, and no file system
+		journalDev   = 0x0008 // incompatible feature: an external journal, not a file system
 		ext3Incompat = 0x0016 // filetype, recover, meta_bg
 		ext3ROCompat = 0x0007 // sparse_super, large_file, btree_dir
 	)
@@ -28,7 +29,7 @@ func parseExt(head []byte) (FileSystem, bool) {
 	if incompatible&journalDev != 0 {
 		return FileSystem{}, false
 	}
-	fs := FileSystem{Type: "ext4", UUID: uuid(sb[104:120]), Label: text(sb[120:136])}
+	fs := FileSystem{Type: "ext4", UUID: uuid(sb[104:120]), Label: label(sb[120:136])}
 	switch {
 	case incompatible&^ext3Incompat != 0 || readOnly&^ext3ROCompat != 0:
 	case compatible&hasJournal != 0:

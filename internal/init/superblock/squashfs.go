@@ -8,7 +8,7 @@ func parseSquashFS(head []byte) (FileSystem, bool) {
 	const (
 		sizeOf  = 96
 		magic   = 0x73717368 // "hsqs"
-		version = 4          // the only one that kernels read
+		version = 4          // the only version that kernels read
 	)
 	if len(head) < sizeOf || binary.LittleEndian.Uint32(head) != magic || binary.LittleEndian.Uint16(head[28:]) != version {
 		return FileSystem{}, false

@@ -1,5 +1,5 @@
-// Package superblock tells file systems on block devices apart, and reads their
-// labels and UUIDs: ext2, ext3, ext4, erofs and squashfs.
+// Package superblock recognizes ext2, ext3, ext4, erofs and squashfs on block
+// devices, and reads their labels and UUIDs.
 package superblock
 
 import (
@@ -9,18 +9,18 @@ import (
 	"io"
 )
 
-// A FileSystem is what its superblock says of it.
+// A FileSystem is the description that a superblock has.
 type FileSystem struct {
-	Type  string // as mount(2) has it: ext4
+	Type  string // the name that mount(2) takes, such as ext4
 	Label string // empty for none
-	UUID  string // as blkid writes it; empty for none
+	UUID  string // as blkid prints it; empty for none
 }
 
-// size is how much of a device is looked at: all superblocks are in it.
+// size is the length of the part of a device that has all superblocks.
 const size = 4096
 
-// Probe returns what r holds, or a FileSystem without a Type when that is none
-// that is known here.
+// Probe returns the file system on r. Its Type is empty if this package does not
+// recognize it.
 func Probe(r io.ReaderAt) (FileSystem, error) {
 	head := make([]byte, size)
 	n, err := r.ReadAt(head, 0)
@@ -30,7 +30,7 @@ func Probe(r io.ReaderAt) (FileSystem, error) {
 	return Parse(head[:n]), nil
 }
 
-// Parse returns what the beginning of a device says it holds.
+// Parse returns the file system of a device that begins with head.
 func Parse(head []byte) FileSystem {
 	for _, parse := range []func([]byte) (FileSystem, bool){parseSquashFS, parseEROFS, parseExt} {
 		if fs, ok := parse(head); ok {
@@ -40,13 +40,13 @@ func Parse(head []byte) FileSystem {
 	return FileSystem{}
 }
 
-// text is a field that NULs fill up.
-func text(field []byte) string {
+// label decodes a field that is padded with NULs.
+func label(field []byte) string {
 	before, _, _ := bytes.Cut(field, []byte{0})
 	return string(before)
 }
 
-// uuid writes 16 bytes as blkid does, and none for those of no UUID.
+// uuid formats 16 bytes as blkid does. It returns an empty string if all are zero.
 func uuid(b []byte) string {
 	if bytes.Equal(b, make([]byte, 16)) {
 		return ""

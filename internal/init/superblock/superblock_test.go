@@ -11,10 +11,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// What mkfs.ext4, mkfs.erofs and mksquashfs have made. Only Bazel makes them.
+// TestProbeDisks reads disks that mkfs.ext4, mkfs.erofs and mksquashfs have made.
 func TestProbeDisks(t *testing.T) {
 	if os.Getenv("EXT4") == "" {
-		t.Skip("the disks are made by Bazel")
+		t.Skip("needs disks that Bazel makes: run it with bazel test")
 	}
 	const uuid, label = "6a1c2f0e-5b3d-4e7f-8a90-0123456789ab", "guestroot"
 	for variable, want := range map[string]FileSystem{
@@ -42,7 +42,7 @@ func TestProbeDisks(t *testing.T) {
 	}
 }
 
-// ext makes a superblock with features.
+// ext returns the beginning of a device with these features.
 func ext(compatible, incompatible, readOnly uint32) []byte {
 	head := make([]byte, size)
 	binary.LittleEndian.PutUint16(head[1024+56:], 0xef53)
@@ -63,7 +63,7 @@ func TestParseExt(t *testing.T) {
 		{"ext3", ext(0x3c, 0x6, 0x3), FileSystem{Type: "ext3", Label: "sixteen letters!"}},
 		{"extents", ext(0x3c, 0x42, 0x3), FileSystem{Type: "ext4", Label: "sixteen letters!"}},
 		{"huge files", ext(0x3c, 0x2, 0x8), FileSystem{Type: "ext4", Label: "sixteen letters!"}},
-		{"a journal's device", ext(0, 0x8, 0), FileSystem{}},
+		{"external journal", ext(0, 0x8, 0), FileSystem{}},
 		{"cut off", ext(0x3c, 0x2, 0x8)[:2047], FileSystem{}},
 	} {
 		got, err := Probe(bytes.NewReader(test.head))
@@ -76,7 +76,7 @@ func TestParseExt(t *testing.T) {
 	}
 }
 
-// FuzzParse: whatever a device begins with, what is said of it is bounded.
+// FuzzParse checks that labels and UUIDs are bounded whatever a device begins with.
 func FuzzParse(f *testing.F) {
 	f.Add(ext(0x3c, 0x42, 0x3))
 	f.Add([]byte("hsqs"))

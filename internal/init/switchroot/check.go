@@ -4,21 +4,17 @@ import (
 	"errors"
 	"fmt"
 	"os"
+
+	"golang.org/x/sys/unix"
 )
 
-// Kinds of file systems: include/uapi/linux/magic.h.
-const (
-	ramfsMagic = 0x858458f6
-	tmpfsMagic = 0x01021994
-)
-
-// Check fails when switching to r's root would lose files that nobody wanted to
-// lose, or would leave the machine with nothing to run. It changes nothing.
+// Check returns an error if switching to r's root would delete files by mistake, or
+// leave the machine with nothing to run. It changes nothing.
 func (r Request) Check() error { return r.check(thisMachine()) }
 
 func (r Request) check(h host) error {
 	if pid := h.pid(); pid != 1 && !r.DryRun {
-		return fmt.Errorf("this is process %d, and only process 1 can hand the machine over: start it with exec from /init", pid)
+		return fmt.Errorf("this is process %d, and only process 1 can switch to another root: start it with exec from /init", pid)
 	}
 	if err := h.checkOldRoot(); err != nil {
 		return err
@@ -32,33 +28,34 @@ func (r Request) check(h host) error {
 	return checkDrop(h.root, r.Drop)
 }
 
-// checkOldRoot fails unless / is an initramfs: everything on it will be deleted.
+// checkOldRoot returns an error unless / is an initramfs, because everything on it
+// will be deleted.
 func (h host) checkOldRoot() error {
 	magic, err := h.magic(h.root + "/")
 	if err != nil {
 		return err
 	}
-	if magic != ramfsMagic && magic != tmpfsMagic {
-		return fmt.Errorf("/ is no ramfs and no tmpfs, but a file system of kind %#x: all that is on it would be deleted", uint32(magic))
+	if magic != unix.RAMFS_MAGIC && magic != unix.TMPFS_MAGIC {
+		return fmt.Errorf("/ is neither a ramfs nor a tmpfs, but a file system of type %#x: refusing to delete its files", uint32(magic))
 	}
 	info, err := os.Stat(h.root + "/init")
 	if err != nil || !info.Mode().IsRegular() {
-		return errors.New("there is no file /init: / is no initramfs, and all that is on it would be deleted")
+		return errors.New("there is no file /init, so / is not an initramfs: refusing to delete its files")
 	}
 	return nil
 }
 
-// checkNewRoot fails unless another file system is mounted on newRoot.
+// checkNewRoot returns an error unless another file system is mounted on newRoot.
 func (h host) checkNewRoot(newRoot string) error {
-	place := h.root + newRoot
-	info, err := os.Stat(place)
+	dir := h.root + newRoot
+	info, err := os.Stat(dir)
 	if err != nil {
 		return fmt.Errorf("new root: %v: mount it first", err)
 	}
 	if !info.IsDir() {
-		return fmt.Errorf("new root: %s is no directory", newRoot)
+		return fmt.Errorf("new root: %s is not a directory", newRoot)
 	}
-	own, err := h.device(place)
+	own, err := h.device(dir)
 	if err != nil {
 		return err
 	}
@@ -66,20 +63,20 @@ func (h host) checkNewRoot(newRoot string) error {
 	if err != nil {
 		return err
 	}
-	above, err := h.device(place + "/..")
+	parent, err := h.device(dir + "/..")
 	if err != nil {
 		return err
 	}
 	if own == old {
-		return fmt.Errorf("new root: %s is on the file system of /, which would be emptied: mount another one there", newRoot)
+		return fmt.Errorf("new root: %s is on the file system of /, whose files would be deleted: mount another file system there", newRoot)
 	}
-	if own == above {
-		return fmt.Errorf("new root: %s is no mount point, but a directory of a mounted file system: give the directory that it is mounted on", newRoot)
+	if own == parent {
+		return fmt.Errorf("new root: %s is not a mount point, but a directory in a mounted file system: use the mount point", newRoot)
 	}
 	return nil
 }
 
-// checkInit fails unless init is a program of the new root.
+// checkInit returns an error unless init is a program of the new root.
 func (h host) checkInit(newRoot, init string) error {
 	file, err := resolve(h.root+newRoot, init)
 	if err != nil {
@@ -90,10 +87,10 @@ func (h host) checkInit(newRoot, init string) error {
 		return fmt.Errorf("init: %s: %v", init, errors.Unwrap(err))
 	}
 	if !info.Mode().IsRegular() {
-		return fmt.Errorf("init: %s is no file in the new root", init)
+		return fmt.Errorf("init: %s is not a file in the new root", init)
 	}
 	if info.Mode()&0o111 == 0 {
-		return fmt.Errorf("init: %s has mode %04o in the new root, and nobody may execute it", init, info.Mode().Perm())
+		return fmt.Errorf("init: %s has mode %04o in the new root, and is not executable", init, info.Mode().Perm())
 	}
 	return nil
 }

@@ -8,31 +8,31 @@ import (
 	"syscall"
 )
 
-// empty deletes what is in dir and on its file system: what is mounted below
-// stays, with the directories that lead there. It goes on after an error, and
-// returns the first.
-func empty(dir *os.Root) error {
+// removeAll deletes the files in dir that are on its file system. File systems that
+// are mounted below stay, with the directories that lead to them. It continues after
+// an error, and returns the first one.
+func removeAll(dir *os.Root) error {
 	info, err := dir.Stat(".")
 	if err != nil {
 		return err
 	}
-	return emptyOf(dir, info.Sys().(*syscall.Stat_t).Dev)
+	return removeOnDevice(dir, info.Sys().(*syscall.Stat_t).Dev)
 }
 
-// emptyOf is empty for the file system of that number.
-func emptyOf(dir *os.Root, device uint64) error {
-	names, first := list(dir)
+// removeOnDevice is removeAll for the file system with this device number.
+func removeOnDevice(dir *os.Root, device uint64) error {
+	names, first := readNames(dir)
 	for _, name := range names {
-		if err := removeOf(dir, name, device); err != nil && first == nil {
+		if err := removeName(dir, name, device); err != nil && first == nil {
 			first = err
 		}
 	}
 	return first
 }
 
-// list returns the names in a directory, which it does not keep open: as many
-// are open as directories are nested.
-func list(dir *os.Root) ([]string, error) {
+// readNames returns the names in a directory, and closes it: only the os.Root of
+// each level stays open.
+func readNames(dir *os.Root) ([]string, error) {
 	f, err := dir.Open(".")
 	if err != nil {
 		return nil, err
@@ -41,7 +41,7 @@ func list(dir *os.Root) ([]string, error) {
 	return f.Readdirnames(-1)
 }
 
-func removeOf(dir *os.Root, name string, device uint64) error {
+func removeName(dir *os.Root, name string, device uint64) error {
 	info, err := dir.Lstat(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -58,10 +58,10 @@ func removeOf(dir *os.Root, name string, device uint64) error {
 		if err != nil {
 			return err
 		}
-		first = emptyOf(below, device)
+		first = removeOnDevice(below, device)
 		below.Close()
 	}
-	// A directory with a mount point in it cannot go.
+	// A directory that leads to a mount point cannot be removed.
 	err = dir.Remove(name)
 	if err != nil && first == nil && !errors.Is(err, syscall.EBUSY) && !errors.Is(err, syscall.ENOTEMPTY) {
 		first = fmt.Errorf("cannot delete %s: %w", name, err)

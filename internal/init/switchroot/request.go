@@ -1,50 +1,51 @@
-// Package switchroot leaves an initramfs for another root file system, as klibc's
-// run-init and busybox's switch_root do.
+// Package switchroot switches from an initramfs to another root file system, like
+// run-init of klibc and switch_root of busybox.
 package switchroot
 
 import (
 	"fmt"
 	"strings"
 
-	"github.com/rules-initramfs/rules_initramfs/internal/init/console"
+	"github.com/rules-initramfs/rules_initramfs/internal/init/system"
 )
 
-// Usage is the command's.
+// Usage is the help text of the command.
 const Usage = `Usage: switch_root [-c CONSOLE] [-d CAPS] [-n] NEWROOT INIT [ARG...]
 
-Deletes all that is in the initramfs, makes the file system mounted on NEWROOT
-the root, and runs INIT there, as process 1. It has to be process 1: use exec.
-/dev, /proc, /sys and /run go along when NEWROOT has those directories.
+Deletes all files of the initramfs, makes the file system mounted on NEWROOT the
+root, and runs INIT there as process 1. It must be process 1 itself: use exec.
+/dev, /proc, /sys and /run move to NEWROOT if it has those directories.
 
-  -c CONSOLE  open CONSOLE, in the new root, as standard input, output and error
-              (default ` + console.Device + `)
-  -d CAPS     drop capabilities for good: names such as cap_sys_module, by commas
-  -n          only check whether all is as it has to be
+  -c CONSOLE  open CONSOLE, a path in the new root, as standard input, output and
+              error (default ` + system.Console + `)
+  -d CAPS     drop capabilities for good: names such as cap_sys_module, separated
+              by commas
+  -n          only check that everything is ready
 
-Exit status: 1 something is not as it has to be, and nothing was changed; 2 wrong
-usage; with -n, 0 all is well.
+Exit status: with -n, 0 if everything is ready; 1 if a check failed, and nothing
+was changed; 2 for wrong usage.
 `
 
-// A Request is what is asked for.
+// A Request says what to switch to.
 type Request struct {
-	NewRoot string       // where the new root file system is mounted
-	Init    string       // the program to run, as the new root has it
+	NewRoot string       // mount point of the new root file system
+	Init    string       // the program to run, a path in the new root
 	Args    []string     // its arguments, without its name
 	Env     []string     // its environment
-	Console string       // the device to open, as the new root has it
-	Drop    []Capability // what it must never have
-	DryRun  bool         // only check
+	Console string       // the device to open, a path in the new root
+	Drop    []Capability // capabilities that the program must never have
+	DryRun  bool         // only run the checks
 }
 
-// A UsageError is one of the command line.
+// A UsageError reports a wrong command line.
 type UsageError struct{ text string }
 
 func (e *UsageError) Error() string { return e.text }
 
-// Parse reads a command line, without the command's name. Options end where
-// NEWROOT begins: what is behind INIT is its own. It returns a *UsageError.
+// Parse reads the arguments of the command. Options end at NEWROOT, and all arguments
+// after INIT are for INIT. The error is a *UsageError.
 func Parse(args []string) (Request, error) {
-	r := Request{Console: console.Device}
+	r := Request{Console: system.Console}
 	for len(args) > 0 && len(args[0]) > 1 && args[0][0] == '-' {
 		option := args[0]
 		args = args[1:]
@@ -58,12 +59,12 @@ func Parse(args []string) (Request, error) {
 				continue
 			}
 			if letter != 'c' && letter != 'd' {
-				return r, &UsageError{fmt.Sprintf("option -%c is not known", letter)}
+				return r, &UsageError{fmt.Sprintf("unknown option -%c", letter)}
 			}
 			value := option[i+1:]
 			if value == "" {
 				if len(args) == 0 {
-					return r, &UsageError{fmt.Sprintf("option -%c wants a value", letter)}
+					return r, &UsageError{fmt.Sprintf("option -%c needs a value", letter)}
 				}
 				value, args = args[0], args[1:]
 			}
@@ -85,7 +86,7 @@ func Parse(args []string) (Request, error) {
 	r.NewRoot, r.Init, r.Args = args[0], args[1], args[2:]
 	for _, name := range []string{r.NewRoot, r.Init, r.Console} {
 		if !strings.HasPrefix(name, "/") {
-			return r, &UsageError{fmt.Sprintf("%q is no absolute path", name)}
+			return r, &UsageError{fmt.Sprintf("%q is not an absolute path", name)}
 		}
 	}
 	return r, nil

@@ -12,8 +12,8 @@ import (
 // maxLinks is the kernel's MAXSYMLINKS (include/linux/namei.h).
 const maxLinks = 40
 
-// resolve returns the path at which a process outside finds what name stands for
-// to one whose root is root: symbolic links, absolute ones too, do not lead out.
+// resolve returns the path of the file that name means to a process whose root is
+// root. Symbolic links, even absolute ones, do not lead out of root.
 func resolve(root, name string) (string, error) {
 	at := "/"
 	parts := strings.Split(name, "/")
@@ -23,14 +23,14 @@ func resolve(root, name string) (string, error) {
 		if part == "" || part == "." {
 			continue
 		}
-		next := filepath.Join(at, part) // /.. is /
+		next := filepath.Join(at, part) // Join turns /.. into /
 		if part == ".." {
 			at = next
 			continue
 		}
 		info, err := os.Lstat(root + next)
 		if err != nil {
-			return "", fmt.Errorf("%s: in the new root there is no %s", name, next)
+			return "", fmt.Errorf("%s: the new root has no %s", name, next)
 		}
 		if info.Mode()&os.ModeSymlink == 0 {
 			at = next

@@ -6,23 +6,24 @@ import (
 	"io"
 	"os"
 	"runtime"
-	"syscall"
 
-	"github.com/rules-initramfs/rules_initramfs/internal/init/console"
+	"golang.org/x/sys/unix"
+
+	"github.com/rules-initramfs/rules_initramfs/internal/init/system"
 )
 
-// along are the places whose mounts go along to the new root.
-var along = []string{"dev", "proc", "sys", "run"}
+// movedMounts are the directories whose mounts move to the new root.
+var movedMounts = []string{"dev", "proc", "sys", "run"}
 
-// Switch does what r asks for, and becomes r's program. It returns only when
-// that is not possible, or r is a dry run: before the new root is in place
-// nothing has been changed, but what r drops from the kernel's helpers. What
-// does not keep the new root from being used it says on warnings.
+// Switch switches to r's root and becomes r's program. It returns only if r is a dry
+// run or if something fails. Until the new root is in place it changes nothing,
+// except the capabilities of programs that the kernel starts. It writes problems
+// that do not keep the new root from being used to warnings.
 func Switch(r Request, warnings io.Writer) error {
 	if err := r.Check(); err != nil || r.DryRun {
 		return err
 	}
-	// Capabilities are a thread's, and so is the execution of a program.
+	// Capabilities belong to a thread, which must be the one that executes the program.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 
@@ -36,72 +37,73 @@ func Switch(r Request, warnings io.Writer) error {
 		return err
 	}
 	defer old.Close()
-	if err := enter(r.NewRoot, warnings); err != nil {
+	if err := enterRoot(r.NewRoot, warnings); err != nil {
 		return err
 	}
-	if err := empty(old); err != nil {
-		fmt.Fprintln(warnings, "switch_root: the old root:", err)
+	if err := removeAll(old); err != nil {
+		fmt.Fprintln(warnings, "switch_root: cannot empty the old root:", err)
 	}
-	if err := console.Open(r.Console); err != nil {
-		fmt.Fprintf(warnings, "switch_root: %v: the old root's console is kept\n", err)
+	if err := system.OpenConsole(r.Console); err != nil {
+		fmt.Fprintf(warnings, "switch_root: %v: keeping the console of the old root\n", err)
 	}
 	if err := dropFromThread(r.Drop); err != nil {
 		return err
 	}
-	err = syscall.Exec(r.Init, append([]string{r.Init}, r.Args...), r.Env)
+	err = unix.Exec(r.Init, append([]string{r.Init}, r.Args...), r.Env)
 	return fmt.Errorf("cannot run %s in the new root: %v", r.Init, err)
 }
 
-// enter makes newRoot the root of this process, with the mounts that go along.
-// The old root is below it, and has still all that was in it.
-func enter(newRoot string, warnings io.Writer) error {
-	if err := syscall.Chdir(newRoot); err != nil {
+// enterRoot makes newRoot the root of this process, and moves the mounts there. It
+// deletes nothing from the old root.
+func enterRoot(newRoot string, warnings io.Writer) error {
+	if err := unix.Chdir(newRoot); err != nil {
 		return fmt.Errorf("cannot enter %s: %v", newRoot, err)
 	}
-	if err := syscall.Mount(".", "/", "", syscall.MS_MOVE, ""); err != nil {
-		syscall.Chdir("/")
+	if err := unix.Mount(".", "/", "", unix.MS_MOVE, ""); err != nil {
+		unix.Chdir("/")
 		return fmt.Errorf("cannot move %s over /: %v", newRoot, err)
 	}
-	// Until chroot absolute paths are still those of the old root.
-	for _, name := range along {
-		if err := moveAlong(name); err != nil {
+	// Until chroot, absolute paths are those of the old root.
+	for _, name := range movedMounts {
+		if err := moveMount(name); err != nil {
 			fmt.Fprintf(warnings, "switch_root: %v\n", err)
 		}
 	}
-	if err := syscall.Chroot("."); err != nil {
+	if err := unix.Chroot("."); err != nil {
 		return fmt.Errorf("cannot change the root: %v", err)
 	}
-	return syscall.Chdir("/")
+	return unix.Chdir("/")
 }
 
-// moveAlong moves what is mounted on /name to name in the working directory, or
-// unmounts it where that is no directory: nobody could ever reach it again.
-func moveAlong(name string) error {
-	mounted, err := isPoint("/" + name)
+// moveMount moves the file system mounted on /name to name in the working directory.
+// If that is not a directory it unmounts the file system, which no path would lead
+// to.
+func moveMount(name string) error {
+	mounted, err := isRootMount("/" + name)
 	if err != nil || !mounted {
 		return err
 	}
 	if info, err := os.Lstat(name); err != nil || !info.IsDir() {
-		if err := syscall.Unmount("/"+name, syscall.MNT_DETACH); err != nil {
+		if err := unix.Unmount("/"+name, unix.MNT_DETACH); err != nil {
 			return fmt.Errorf("cannot unmount /%s: %v", name, err)
 		}
 		return nil
 	}
-	if err := syscall.Mount("/"+name, name, "", syscall.MS_MOVE, ""); err != nil {
+	if err := unix.Mount("/"+name, name, "", unix.MS_MOVE, ""); err != nil {
 		return fmt.Errorf("cannot move /%s to the new root: %v", name, err)
 	}
 	return nil
 }
 
-// isPoint reports whether something is mounted on a directory of /.
-func isPoint(name string) (bool, error) {
-	var own, root syscall.Stat_t
-	if err := syscall.Lstat(name, &own); errors.Is(err, syscall.ENOENT) {
+// isRootMount reports whether something is mounted on a directory of /.
+func isRootMount(name string) (bool, error) {
+	var own, root unix.Stat_t
+	if err := unix.Lstat(name, &own); errors.Is(err, unix.ENOENT) {
 		return false, nil
 	} else if err != nil {
 		return false, fmt.Errorf("%s: %v", name, err)
 	}
-	if err := syscall.Lstat("/", &root); err != nil {
+	if err := unix.Lstat("/", &root); err != nil {
 		return false, fmt.Errorf("/: %v", err)
 	}
 	return own.Dev != root.Dev, nil

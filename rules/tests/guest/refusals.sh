@@ -25,13 +25,13 @@ before=$(count)
 refuse 'only process 1' /mnt/root /bin/init
 refuse 'mount it first' -n /mnt/none /bin/init
 refuse 'is on the file system of /' -n /mnt/other /bin/init
-refuse 'is no mount point' -n /mnt/root/sub /bin/init
-refuse 'there is no /bin/sh' -n /mnt/root /bin/sh
-refuse 'there is no /bin/busybox-of-the-old-root' -n /mnt/root /dangling
+refuse 'is not a mount point' -n /mnt/root/sub /bin/init
+refuse 'the new root has no /bin/sh' -n /mnt/root /bin/sh
+refuse 'the new root has no /bin/busybox-of-the-old-root' -n /mnt/root /dangling
 refuse 'too many levels' -n /mnt/root /loop
-refuse 'nobody may execute it' -n /mnt/root /text
-refuse 'is no file' -n /mnt/root /bin
-refuse 'is no capability' -n -d cap_none /mnt/root /bin/init
+refuse 'is not executable' -n /mnt/root /text
+refuse 'is not a file' -n /mnt/root /bin
+refuse 'is not a capability' -n -d cap_none /mnt/root /bin/init
 refuse 'want NEWROOT and INIT' -n /mnt/root
 /sbin/switch_root -n /mnt/root /link && echo "refusals: the dry run is content"
 after=$(count)
