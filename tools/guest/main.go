@@ -1,8 +1,9 @@
-// Guest runs a test in a guest that QEMU boots: it is the executable behind the guest_test rule.
-// Arguments are the test's own.
+// Guest runs a test in a guest that QEMU boots. It is the executable of the guest_test
+// rule, and passes its arguments to the test.
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,39 +18,37 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/boot/config"
 	"github.com/rules-initramfs/rules_initramfs/internal/boot/kvm"
 	"github.com/rules-initramfs/rules_initramfs/internal/boot/runner"
-	"github.com/rules-initramfs/rules_initramfs/internal/guest/environment"
-	"github.com/rules-initramfs/rules_initramfs/internal/guest/receive"
-	"github.com/rules-initramfs/rules_initramfs/internal/guest/run"
+	"github.com/rules-initramfs/rules_initramfs/internal/guest"
 )
 
-// settings are what the rule says of the test, beside the boot.
+// settings are what the rule says of the test. The boot has its own configuration.
 type settings struct {
 	// Workspace is the name of the test's repository among its runfiles.
 	Workspace string `json:"workspace"`
 	// Executable is the test's path among its runfiles.
 	Executable string `json:"executable"`
-	// Env is what the test's target adds to its environment.
+	// Env has the variables that the test's target adds to its environment.
 	Env map[string]string `json:"env"`
 }
 
-// exitBroken is the exit code where it is not the test's: nothing is known of it, or a part of
-// its outputs is lost.
-const exitBroken = 1
+// exitUnknown is the exit code if the test's own is unknown, or if some of its outputs are
+// missing.
+const exitUnknown = 1
 
 func main() {
-	code, err := runTest(os.Args[0], os.Args[1:])
+	code, err := run(os.Args[0], os.Args[1:])
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "guest_test: %v\n", err)
 	}
 	os.Exit(code)
 }
 
-func runTest(self string, args []string) (code int, err error) {
+func run(self string, args []string) (code int, err error) {
 	boot, err := config.Read(self + ".boot.json")
 	if err != nil {
 		return runner.ExitUsage, err
 	}
-	own, err := readSettings(self + ".guest.json")
+	test, err := readSettings(self + ".guest.json")
 	if err != nil {
 		return runner.ExitUsage, err
 	}
@@ -59,64 +58,71 @@ func runTest(self string, args []string) (code int, err error) {
 	}
 	dir, err := os.MkdirTemp(os.Getenv("TEST_TMPDIR"), "guest-")
 	if err != nil {
-		return exitBroken, err
+		return exitUnknown, err
 	}
 	defer os.RemoveAll(dir)
 
-	told := filepath.Join(dir, "run.cpio")
-	err = writeArchive(told, run.Run{
-		Args:    args,
-		Env:     environment.Guest(os.Environ(), own.Env, own.Workspace),
-		Dir:     filepath.Join(run.Program+".runfiles", own.Workspace),
-		Runfile: filepath.Join(run.Program+".runfiles", own.Executable),
-	})
-	if err != nil {
-		return exitBroken, err
+	runArchive := filepath.Join(dir, "run.cpio")
+	if err := writeArchive(runArchive, test.run(args)); err != nil {
+		return exitUnknown, err
 	}
-	boot.Initramfs = append(boot.Initramfs, told)
+	boot.Initramfs = append(boot.Initramfs, runArchive)
+	code, err = bootAndReceive(boot, limit, filepath.Join(dir, "outputs"))
+	if err != nil {
+		err = fmt.Errorf("%s: %w", boot.Label, err)
+	}
+	return code, err
+}
 
+// run returns what the agent is told to run.
+func (s *settings) run(args []string) guest.Run {
+	runfiles := guest.Program + ".runfiles"
+	return guest.Run{
+		Args:    args,
+		Env:     guest.Environment(os.Environ(), s.Env, s.Workspace),
+		Dir:     filepath.Join(runfiles, s.Workspace),
+		Runfile: filepath.Join(runfiles, s.Executable),
+	}
+}
+
+// bootAndReceive boots the guest, and returns the test's exit code. The error says what is
+// wrong with the guest or the test. The test's files are unpacked to dir.
+func bootAndReceive(boot *config.Config, limit time.Duration, dir string) (code int, err error) {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGHUP, syscall.SIGINT, syscall.SIGPIPE, syscall.SIGTERM)
-	received := receive.New(os.Stdout)
+	receiver := guest.NewReceiver(os.Stdout)
 	start := time.Now()
-	var report reportWriter
-	booted := runner.Run(boot, runner.Session{
+	var report bytes.Buffer // not shown if the boot goes well
+	exit := runner.Run(boot, runner.Session{
 		TimeLimit:  limit,
 		OutputsDir: os.Getenv("TEST_UNDECLARED_OUTPUTS_DIR"),
 		TempDir:    os.Getenv("TEST_TMPDIR"),
 		Rlocation:  runfiles.Rlocation,
 		ProbeKVM:   kvm.Probe,
-		Observe:    received.Line,
+		Observe:    receiver.Line,
 		Signals:    signals,
 		Stdin:      os.Stdin,
 		Stdout:     io.Discard,
 		Stderr:     &report,
 	})
-	if booted != runner.ExitSuccess {
-		os.Stderr.Write(report.text)
-		if received.Began() {
-			return exitBroken, fmt.Errorf("%s: the guest failed while the test ran", boot.Label)
+	if exit != runner.ExitSuccess {
+		os.Stderr.Write(report.Bytes())
+		if receiver.Started() {
+			return exitUnknown, errors.New("the guest failed while the test was running")
 		}
-		return exitBroken, fmt.Errorf("%s: the guest failed before the test was started", boot.Label)
+		return exitUnknown, errors.New("the guest failed before the test started")
 	}
-	code, err = finish(received, filepath.Join(dir, "outputs"))
+	elapsed := time.Since(start).Seconds()
+	code, err = collectOutputs(receiver, dir)
 	switch {
 	case err != nil:
-		return max(code, exitBroken), fmt.Errorf("%s: %w", boot.Label, err)
+		return max(code, exitUnknown), err
 	case code > 128:
-		return code, fmt.Errorf("%s: the test was killed by a signal (%v) after %.1f s", boot.Label, syscall.Signal(code-128), time.Since(start).Seconds())
+		return code, fmt.Errorf("the test was killed by a signal (%v) after %.1f s", syscall.Signal(code-128), elapsed)
 	case code != 0:
-		return code, fmt.Errorf("%s: the test exited with %d after %.1f s", boot.Label, code, time.Since(start).Seconds())
+		return code, fmt.Errorf("the test exited with %d after %.1f s", code, elapsed)
 	}
 	return 0, nil
-}
-
-// reportWriter keeps how the boot went: of one that went well only the test is worth a word.
-type reportWriter struct{ text []byte }
-
-func (w *reportWriter) Write(p []byte) (int, error) {
-	w.text = append(w.text, p...)
-	return len(p), nil
 }
 
 func readSettings(name string) (*settings, error) {
@@ -131,12 +137,13 @@ func readSettings(name string) (*settings, error) {
 	return s, nil
 }
 
-// finish puts what the test has left where Bazel looks for it, and returns its exit code.
-func finish(received *receive.Receiver, dir string) (code int, err error) {
+// collectOutputs unpacks the test's files to dir, copies them to where Bazel looks for
+// them, and returns the test's exit code.
+func collectOutputs(receiver *guest.Receiver, dir string) (code int, err error) {
 	if err := os.Mkdir(dir, 0o755); err != nil {
-		return exitBroken, err
+		return exitUnknown, err
 	}
-	ending, err := received.Result(dir)
+	ending, err := receiver.Result(dir)
 	if ending != nil {
 		code = ending.Code
 	}
@@ -146,14 +153,5 @@ func finish(received *receive.Receiver, dir string) (code int, err error) {
 	if ending.Error != "" {
 		err = errors.New(ending.Error)
 	}
-	for name, variable := range map[string]string{run.XML: "XML_OUTPUT_FILE", run.Sharded: "TEST_SHARD_STATUS_FILE"} {
-		if to := os.Getenv(variable); to != "" {
-			_, moveErr := receive.Move(dir, name, to)
-			err = errors.Join(err, moveErr)
-		}
-	}
-	if to := os.Getenv("TEST_UNDECLARED_OUTPUTS_DIR"); to != "" {
-		err = errors.Join(err, os.CopyFS(to, os.DirFS(filepath.Join(dir, run.Undeclared))))
-	}
-	return code, err
+	return code, errors.Join(err, guest.Deliver(dir, os.Getenv))
 }

@@ -1,5 +1,5 @@
-// Command agent runs a test in a guest, and sends the host how it ended and the files that it
-// left, over the console.
+// Agent runs a test in a guest. It sends the host the test's exit code and the files that
+// the test wrote, over the console.
 package main
 
 import (
@@ -14,74 +14,75 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/rules-initramfs/rules_initramfs/internal/guest/frame"
-	"github.com/rules-initramfs/rules_initramfs/internal/guest/outputs"
-	"github.com/rules-initramfs/rules_initramfs/internal/guest/run"
+	"golang.org/x/sys/unix"
+
+	"github.com/rules-initramfs/rules_initramfs/internal/guest"
 )
 
-// What a shell exits with when it cannot start a program, and what it adds to a signal's number.
+// A shell exits with these codes if it cannot start a program, and if a signal kills one:
+// then it adds the signal's number.
 const (
 	exitNotStarted = 127
 	exitSignal     = 128
 )
 
 func main() {
-	if err := serve(os.Stdout); err != nil {
+	if err := runAndSend(os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "agent:", err)
 		os.Exit(1)
 	}
 }
 
-// serve runs the test between frames on the console.
-func serve(console io.Writer) error {
-	w := frame.NewWriter(console)
-	if err := w.Write(frame.Begin, nil); err != nil {
+// runAndSend runs the test, and sends frames around its output on the console.
+func runAndSend(console io.Writer) error {
+	w := guest.NewFrameWriter(console)
+	if err := w.Write(guest.FrameBegin, nil); err != nil {
 		return err
 	}
-	ending := start(console)
-	if err := quiet(); err != nil && ending.Error == "" {
-		ending.Error = fmt.Sprintf("the kernel's messages stay on the console: %v", err)
+	ending := runTest(console)
+	if err := quietKernel(); err != nil && ending.Error == "" {
+		ending.Error = fmt.Sprintf("cannot keep the kernel's messages off the console: %v", err)
 	}
 
 	var archive bytes.Buffer
-	left, err := outputs.Pack(&archive, run.Outputs)
+	skipped, err := guest.Pack(&archive, guest.Outputs)
 	switch {
 	case err != nil && ending.Error == "":
-		ending.Error = fmt.Sprintf("the test's outputs: %v", err)
-	case len(left) > 0 && ending.Error == "":
-		ending.Error = fmt.Sprintf("outputs that are neither files nor directories stay behind: %s", strings.Join(left, ", "))
+		ending.Error = fmt.Sprintf("cannot pack the test's outputs: %v", err)
+	case len(skipped) > 0 && ending.Error == "":
+		ending.Error = fmt.Sprintf("the test's outputs have more than files and directories: not sent: %s", strings.Join(skipped, ", "))
 	}
-	said, err := json.Marshal(ending)
+	message, err := json.Marshal(ending)
 	if err != nil {
 		return err
 	}
 	return errors.Join(
-		w.Write(frame.Exit, said),
-		w.Write(frame.Data, archive.Bytes()),
-		w.Write(frame.End, nil),
-		drain(),
+		w.Write(guest.FrameExit, message),
+		w.Write(guest.FrameData, archive.Bytes()),
+		w.Write(guest.FrameEnd, nil),
+		drainConsole(),
 	)
 }
 
-// start runs the test to its end.
-func start(console io.Writer) frame.Ending {
-	notStarted := func(err error) frame.Ending {
-		return frame.Ending{Code: exitNotStarted, Error: fmt.Sprintf("the test could not be started: %v", err)}
+// runTest runs the test until it ends.
+func runTest(console io.Writer) guest.Ending {
+	notStarted := func(err error) guest.Ending {
+		return guest.Ending{Code: exitNotStarted, Error: fmt.Sprintf("cannot start the test: %v", err)}
 	}
-	r, err := run.Read(run.File)
+	r, err := guest.ReadRun(guest.RunFile)
 	if err != nil {
 		return notStarted(err)
 	}
-	// A test without runfiles has no folder for them.
-	for _, dir := range []string{filepath.Join(run.Outputs, run.Undeclared), r.Dir, filepath.Dir(r.Runfile)} {
+	// If the test has no runfiles, the image lacks their directories.
+	for _, dir := range []string{filepath.Join(guest.Outputs, guest.Undeclared), r.Dir, filepath.Dir(r.Runfile)} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return notStarted(err)
 		}
 	}
-	if err := os.Symlink(run.Program, r.Runfile); err != nil && !errors.Is(err, os.ErrExist) {
+	if err := os.Symlink(guest.Program, r.Runfile); err != nil && !errors.Is(err, os.ErrExist) {
 		return notStarted(err)
 	}
-	cmd := exec.Command(run.Program, r.Args...)
+	cmd := exec.Command(guest.Program, r.Args...)
 	cmd.Env = append([]string{}, r.Env...)
 	cmd.Dir = r.Dir
 	cmd.Stdout, cmd.Stderr = console, console
@@ -89,29 +90,28 @@ func start(console io.Writer) frame.Ending {
 	var exited *exec.ExitError
 	switch {
 	case err == nil:
-		return frame.Ending{}
+		return guest.Ending{}
 	case !errors.As(err, &exited):
 		return notStarted(err)
 	}
 	if status, ok := exited.Sys().(syscall.WaitStatus); ok && status.Signaled() {
-		return frame.Ending{Code: exitSignal + int(status.Signal())}
+		return guest.Ending{Code: exitSignal + int(status.Signal())}
 	}
-	return frame.Ending{Code: exited.ExitCode()}
+	return guest.Ending{Code: exited.ExitCode()}
 }
 
-// quiet keeps all but the kernel's last words off the console: they could come in the middle of
-// a frame.
-func quiet() error {
-	const setLevel = 8 // SYSLOG_ACTION_CONSOLE_LEVEL; the level is the length
-	_, err := syscall.Klogctl(setLevel, make([]byte, 1))
+// quietKernel keeps the kernel's messages, except those of a panic, off the console: they
+// could end up inside a frame.
+func quietKernel() error {
+	_, err := unix.Klogctl(unix.SYSLOG_ACTION_CONSOLE_LEVEL, make([]byte, 1)) // the length is the level
 	return err
 }
 
-// drain waits until the console has sent all.
-func drain() error {
-	const tcsbrk = 0x5409 // with 1, tcdrain
-	if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, os.Stdout.Fd(), tcsbrk, 1); errno != 0 && errno != syscall.ENOTTY {
-		return errno
+// drainConsole waits until the console has sent everything.
+func drainConsole() error {
+	const tcdrain = 1
+	if err := unix.IoctlSetInt(int(os.Stdout.Fd()), unix.TCSBRK, tcdrain); err != nil && !errors.Is(err, unix.ENOTTY) {
+		return err
 	}
 	return nil
 }

@@ -9,8 +9,8 @@ import (
 func main() {
 	fmt.Printf("app: arguments %q, GREETING=%q, PATH set %t\n",
 		os.Args[1:], os.Getenv("GREETING"), os.Getenv("PATH") != "")
-	for _, folder := range []string{"/proc/self", "/sys/kernel", "/dev/console", "/tmp", "/run"} {
-		if _, err := os.Stat(folder); err != nil {
+	for _, dir := range []string{"/proc/self", "/sys/kernel", "/dev/console", "/tmp", "/run"} {
+		if _, err := os.Stat(dir); err != nil {
 			fmt.Println("app:", err)
 		}
 	}

@@ -1,6 +1,6 @@
-// Arrived is the init of a root file system. It says where it is, and whether
-// the initramfs that it comes from is gone: by the memory that was free before,
-// in MEMFREE, and now.
+// Arrived is the init of a root file system. It prints what the root file system
+// looks like, and whether the memory of the initramfs is free again: MEMFREE has the
+// free memory from before the switch.
 package main
 
 import (
@@ -8,13 +8,14 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
-// freed is how much more memory, in KiB, has to be free: half of what package
-// ballast has put into the initramfs. Of memory that was just freed a processor
-// keeps up to an eighth of all for itself, and the kernel does not count it
-// (mm/page_alloc.c, zone_highsize).
+// freed is how much more memory must be free, in KiB: half of what program ballast
+// has put into the initramfs. A CPU keeps freed pages, up to an eighth of all memory,
+// on a list of its own that the kernel does not count as free (zone_highsize of
+// mm/page_alloc.c).
 const freed = 64 << 10
 
 func main() {
@@ -22,13 +23,13 @@ func main() {
 	if err := report(); err != nil {
 		fmt.Println("arrived:", err)
 	}
-	syscall.Sync()
+	unix.Sync()
 	fmt.Println("arrived: done")
-	syscall.Reboot(syscall.LINUX_REBOOT_CMD_RESTART)
+	unix.Reboot(unix.LINUX_REBOOT_CMD_RESTART)
 }
 
 func report() error {
-	// Before anything is read from the disk.
+	// First, because reading from the disk takes memory.
 	if before := os.Getenv("MEMFREE"); before != "" {
 		if err := reportMemory(before); err != nil {
 			return err
@@ -44,7 +45,7 @@ func report() error {
 	}
 	fmt.Println("arrived: / has", strings.Join(all, " "))
 	if _, err := os.Stat("/proc/self"); err != nil {
-		if err := syscall.Mount("proc", "/proc", "proc", 0, ""); err != nil {
+		if err := unix.Mount("proc", "/proc", "proc", 0, ""); err != nil {
 			return fmt.Errorf("cannot mount /proc: %v", err)
 		}
 		fmt.Println("arrived: /proc did not come along")
@@ -79,8 +80,8 @@ func reportMemory(text string) error {
 	if err != nil {
 		return err
 	}
-	var machine syscall.Sysinfo_t
-	if err := syscall.Sysinfo(&machine); err != nil {
+	var machine unix.Sysinfo_t
+	if err := unix.Sysinfo(&machine); err != nil {
 		return err
 	}
 	after := int(uint64(machine.Freeram) * uint64(machine.Unit) >> 10)

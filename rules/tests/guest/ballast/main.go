@@ -1,17 +1,18 @@
-// Ballast is a first process that makes the initramfs large and then goes on to
-// /init, or, with newroot=tmpfs in its environment, to a root file system that it
-// makes on a tmpfs. What it leaves in the environment tells the arrived how much
-// memory was free.
+// Ballast is a first process that makes the initramfs large and then executes /init.
+// With newroot=tmpfs in its environment, it makes a root file system on a tmpfs and
+// switches to that instead. In MEMFREE it tells program arrived how much memory was
+// free.
 package main
 
 import (
 	"bytes"
 	"fmt"
 	"os"
-	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
-// mebibytes is how large the ballast is.
+// mebibytes is the size of the ballast.
 const mebibytes = 128
 
 func main() {
@@ -22,11 +23,11 @@ func main() {
 }
 
 func run() error {
-	var root syscall.Statfs_t
-	if err := syscall.Statfs("/", &root); err != nil {
+	var root unix.Statfs_t
+	if err := unix.Statfs("/", &root); err != nil {
 		return err
 	}
-	kind := map[int64]string{0x858458f6: "ramfs", 0x01021994: "tmpfs"}[int64(root.Type)]
+	fsType := map[int64]string{unix.RAMFS_MAGIC: "ramfs", unix.TMPFS_MAGIC: "tmpfs"}[int64(root.Type)]
 	if err := writeBallast(); err != nil {
 		return err
 	}
@@ -37,17 +38,16 @@ func run() error {
 		}
 		argv = []string{"/sbin/switch_root", "-d", "cap_sys_module,cap_net_raw", "/newroot", "/sbin/init", "one", "two words"}
 	}
-	var machine syscall.Sysinfo_t
-	if err := syscall.Sysinfo(&machine); err != nil {
+	var machine unix.Sysinfo_t
+	if err := unix.Sysinfo(&machine); err != nil {
 		return err
 	}
 	free := uint64(machine.Freeram) * uint64(machine.Unit) >> 10
-	fmt.Printf("ballast: / is %s, with %d MiB of ballast\n", kind, mebibytes)
-	return syscall.Exec(argv[0], argv, append(os.Environ(), fmt.Sprintf("MEMFREE=%d", free)))
+	fmt.Printf("ballast: / is %s, with %d MiB of ballast\n", fsType, mebibytes)
+	return unix.Exec(argv[0], argv, append(os.Environ(), fmt.Sprintf("MEMFREE=%d", free)))
 }
 
-// writeBallast takes little memory of its own: that is free again afterwards in any
-// case.
+// writeBallast uses little memory itself, which would be free after the switch anyway.
 func writeBallast() error {
 	f, err := os.Create("/ballast.bin")
 	if err != nil {
@@ -62,19 +62,19 @@ func writeBallast() error {
 	return f.Close()
 }
 
-// makeRoot makes a root file system on a tmpfs, which shares nothing with the
+// makeRoot makes a root file system on a tmpfs, which shares no files with the
 // initramfs.
 func makeRoot() error {
-	for _, m := range []struct{ kind, place string }{{"proc", "/proc"}, {"tmpfs", "/newroot"}, {"devtmpfs", "/dev"}} {
-		if err := os.MkdirAll(m.place, 0o755); err != nil {
+	for _, m := range []struct{ fsType, dir string }{{"proc", "/proc"}, {"tmpfs", "/newroot"}, {"devtmpfs", "/dev"}} {
+		if err := os.MkdirAll(m.dir, 0o755); err != nil {
 			return err
 		}
-		if err := syscall.Mount(m.kind, m.place, m.kind, 0, ""); err != nil {
-			return fmt.Errorf("cannot mount %s: %v", m.place, err)
+		if err := unix.Mount(m.fsType, m.dir, m.fsType, 0, ""); err != nil {
+			return fmt.Errorf("cannot mount %s: %v", m.dir, err)
 		}
 	}
-	for _, place := range []string{"/newroot/proc", "/newroot/dev", "/newroot/bin"} {
-		if err := os.Mkdir(place, 0o755); err != nil {
+	for _, dir := range []string{"/newroot/proc", "/newroot/dev", "/newroot/bin"} {
+		if err := os.Mkdir(dir, 0o755); err != nil {
 			return err
 		}
 	}
@@ -82,7 +82,7 @@ func makeRoot() error {
 	if err != nil {
 		return err
 	}
-	// An absolute link counts from the new root.
+	// An absolute link is relative to the new root.
 	if err := os.Symlink("/bin", "/newroot/sbin"); err != nil {
 		return err
 	}

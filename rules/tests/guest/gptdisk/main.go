@@ -1,5 +1,5 @@
-// Gptdisk writes a disk with a GUID partition table and one partition, whose
-// content is a file's.
+// Gptdisk writes a disk with a GUID partition table and one partition that holds the
+// content of a file.
 //
 //	gptdisk FROM TO
 package main
@@ -63,7 +63,7 @@ func write(from, to string) error {
 	), 0o644)
 }
 
-// protective is an MBR whose one partition is all of the disk.
+// protective returns an MBR whose only partition is the whole disk.
 func protective(last uint64) []byte {
 	mbr := make([]byte, block)
 	entry := mbr[446:]

@@ -1,4 +1,4 @@
-// Package parts_test is run in guests, in shards and with a filter.
+// Package parts_test runs in guests, in shards and with a filter.
 package parts_test
 
 import (
@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// inShard checks that a test is in the shard, of two, that rules_go puts it in. Without shards
-// there is nothing to check.
+// inShard checks that a test runs in the shard, one of two, to which rules_go assigns it.
+// Without shards there is nothing to check.
 func inShard(t *testing.T, want string) {
 	if os.Getenv("GUEST_TEST") == "" {
 		t.Skip("needs a guest: bazel test //rules/tests/guest_test:shards_test")

@@ -1,4 +1,4 @@
-// Command program does in a guest what its first argument says.
+// Program ends in a guest in the way that its first argument names.
 package main
 
 import (
@@ -39,15 +39,15 @@ func do(what string, args []string) error {
 	case "power off":
 		return syscall.Reboot(syscall.LINUX_REBOOT_CMD_POWER_OFF)
 	}
-	return fmt.Errorf("what is %q?", what)
+	return fmt.Errorf("unknown argument %q", what)
 }
 
-// outputs leaves files, prints to both of its outputs, has the kernel say something, and ends
-// without the end of a line.
+// outputs writes files, prints to standard output and standard error, makes the kernel print
+// a message, and ends without a newline.
 func outputs() error {
 	for name, content := range map[string]string{
 		os.Getenv("XML_OUTPUT_FILE"): "<testsuites/>\n",
-		filepath.Join(os.Getenv("TEST_UNDECLARED_OUTPUTS_DIR"), "folder", "file"): string(make([]byte, 300_000)),
+		filepath.Join(os.Getenv("TEST_UNDECLARED_OUTPUTS_DIR"), "dir", "file"): string(make([]byte, 300_000)),
 	} {
 		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 			return err
@@ -57,7 +57,7 @@ func outputs() error {
 		}
 	}
 	fmt.Fprintln(os.Stderr, os.Getenv("ASKED_FOR"))
-	if err := os.WriteFile("/dev/kmsg", []byte("<1>said by the kernel\n"), 0); err != nil {
+	if err := os.WriteFile("/dev/kmsg", []byte("<1>from the kernel\n"), 0); err != nil {
 		return err
 	}
 	fmt.Print("no end")

@@ -1,9 +1,10 @@
-package outputs
+package guest
 
 import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -12,7 +13,7 @@ import (
 	"testing"
 )
 
-func TestRoundTrip(t *testing.T) {
+func TestOutputs(t *testing.T) {
 	from, to := t.TempDir(), t.TempDir()
 	files := map[string]string{"test.xml": "<testsuites/>", "a/b/c.bin": strings.Repeat("\x00\xff", 100_000), "a/empty": ""}
 	for name, content := range files {
@@ -31,9 +32,9 @@ func TestRoundTrip(t *testing.T) {
 		t.Fatal(err)
 	}
 	var archive bytes.Buffer
-	left, err := Pack(&archive, from)
-	if err != nil || !slices.Equal(left, []string{"a/link"}) {
-		t.Fatalf("left %q, %v", left, err)
+	skipped, err := Pack(&archive, from)
+	if err != nil || !slices.Equal(skipped, []string{"a/link"}) {
+		t.Fatalf("skipped %q, %v", skipped, err)
 	}
 	if err := Unpack(bytes.NewReader(archive.Bytes()), to, 1<<20); err != nil {
 		t.Fatal(err)
@@ -46,7 +47,7 @@ func TestRoundTrip(t *testing.T) {
 	if info, err := os.Stat(filepath.Join(to, "none")); err != nil || !info.IsDir() {
 		t.Errorf("an empty directory: %v", err)
 	}
-	if err := Unpack(bytes.NewReader(archive.Bytes()), t.TempDir(), 1000); err == nil || !strings.Contains(err.Error(), "c.bin: the files take more than the") {
+	if err := Unpack(bytes.NewReader(archive.Bytes()), t.TempDir(), 1000); !errors.Is(err, ErrTooLarge) || !strings.HasPrefix(err.Error(), "a/b/c.bin: ") {
 		t.Errorf("over the limit: %v", err)
 	}
 	if err := Unpack(bytes.NewReader(archive.Bytes()[:archive.Len()/2]), t.TempDir(), 1<<20); err == nil {
@@ -82,5 +83,41 @@ func TestUnpackStaysInside(t *testing.T) {
 		if _, err := os.Lstat(filepath.Join(dir, "../out")); err == nil {
 			t.Errorf("%s: written outside", h.Name)
 		}
+	}
+}
+
+func TestDeliver(t *testing.T) {
+	dir, to := t.TempDir(), t.TempDir()
+	for name, content := range map[string]string{XML: "<testsuites/>", Undeclared + "/a/b": "undeclared"} {
+		name = filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	env := map[string]string{
+		"XML_OUTPUT_FILE":             filepath.Join(to, "xml"),
+		"TEST_SHARD_STATUS_FILE":      filepath.Join(to, "status"),
+		"TEST_UNDECLARED_OUTPUTS_DIR": filepath.Join(to, "outputs"),
+	}
+	if err := Deliver(dir, func(name string) string { return env[name] }); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"xml": "<testsuites/>", "outputs/a/b": "undeclared"} {
+		if got, err := os.ReadFile(filepath.Join(to, name)); err != nil || string(got) != want {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+	}
+	if _, err := os.Lstat(filepath.Join(to, "status")); !os.IsNotExist(err) {
+		t.Errorf("the test does not support sharding, but there is a status file: %v", err)
+	}
+	env["XML_OUTPUT_FILE"] = filepath.Join(to, "none", "xml")
+	if err := Deliver(dir, func(name string) string { return env[name] }); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("no directory for test.xml: error %v", err)
+	}
+	if err := Deliver(dir, func(string) string { return "" }); err != nil {
+		t.Errorf("nowhere to deliver to: %v", err)
 	}
 }

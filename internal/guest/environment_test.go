@@ -1,12 +1,12 @@
-package environment
+package guest
 
 import (
 	"slices"
 	"testing"
 )
 
-func TestGuest(t *testing.T) {
-	got := Guest([]string{
+func TestEnvironment(t *testing.T) {
+	got := Environment([]string{
 		"PATH=/host/bin", "HOME=/host", "TEST_TMPDIR=/host/tmp", "RUNFILES_MANIFEST_FILE=/host/manifest", "COVERAGE_DIR=/host/coverage",
 		"TESTBRIDGE_TEST_ONLY=TestX", "TEST_SHARD_INDEX=1", "TEST_SHARD_STATUS_FILE=/host/status", "TEST_UNDECLARED_OUTPUTS_MANIFEST=/host/m",
 		"FROM_COMMAND_LINE=a=b", "BOTH=host", "no value",
@@ -31,7 +31,7 @@ func TestGuest(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%q\nwant\n%q", got, want)
 	}
-	if unsharded := Guest(nil, nil, "_main"); slices.ContainsFunc(unsharded, func(v string) bool { return v == "TEST_SHARD_STATUS_FILE=/guest/outputs/sharded" }) {
-		t.Error("a test without shards has a file to say that it knows of them")
+	if unsharded := Environment(nil, nil, "_main"); slices.ContainsFunc(unsharded, func(v string) bool { return v == "TEST_SHARD_STATUS_FILE=/guest/outputs/sharded" }) {
+		t.Error("a test without shards has TEST_SHARD_STATUS_FILE")
 	}
 }

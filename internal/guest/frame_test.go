@@ -1,4 +1,4 @@
-package frame
+package guest
 
 import (
 	"bytes"
@@ -8,12 +8,12 @@ import (
 	"testing"
 )
 
-// written returns the lines of some frames.
-func written(t *testing.T, payload []byte) []string {
+// frameLines returns the lines of four frames.
+func frameLines(t *testing.T, payload []byte) []string {
 	t.Helper()
 	var out bytes.Buffer
-	w := NewWriter(&out)
-	for _, f := range []Frame{{Begin, nil}, {Exit, []byte(`{"code":3}`)}, {Data, payload}, {End, nil}} {
+	w := NewFrameWriter(&out)
+	for _, f := range []Frame{{FrameBegin, nil}, {FrameExit, []byte(`{"code":3}`)}, {FrameData, payload}, {FrameEnd, nil}} {
 		if err := w.Write(f.Kind, f.Payload); err != nil {
 			t.Fatal(err)
 		}
@@ -21,18 +21,18 @@ func written(t *testing.T, payload []byte) []string {
 	return strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
 }
 
-func TestRoundTrip(t *testing.T) {
+func TestFrames(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
-	for _, size := range []int{0, 1, longest, longest + 1, 10 * longest} {
+	for _, size := range []int{0, 1, maxPayload, maxPayload + 1, 10 * maxPayload} {
 		payload := make([]byte, size)
 		for i := range payload {
 			payload[i] = byte(random.Uint32())
 		}
-		var r Reader
+		var r FrameReader
 		var data []byte
 		kinds := ""
-		for i, line := range written(t, payload) {
-			// A program's last line may have no end, and the terminal adds a carriage return.
+		for i, line := range frameLines(t, payload) {
+			// A program's last line may lack a newline, and the terminal adds a carriage return.
 			if i == 1 {
 				line = "no end" + line
 			}
@@ -44,21 +44,21 @@ func TestRoundTrip(t *testing.T) {
 				t.Errorf("text %q, want %q", text, want)
 			}
 			kinds += string(f.Kind) + " "
-			if f.Kind == Data {
+			if f.Kind == FrameData {
 				data = append(data, f.Payload...)
 			}
 		}
 		if !bytes.Equal(data, payload) {
-			t.Errorf("%d bytes have become %d others", size, len(data))
+			t.Errorf("sent %d bytes, received %d other bytes", size, len(data))
 		}
-		if want := "begin exit " + strings.Repeat("data ", max(1, (size+longest-1)/longest)) + "end "; kinds != want {
+		if want := "begin exit " + strings.Repeat("data ", max(1, (size+maxPayload-1)/maxPayload)) + "end "; kinds != want {
 			t.Errorf("kinds %q, want %q", kinds, want)
 		}
 	}
 }
 
-func TestOtherLines(t *testing.T) {
-	var r Reader
+func TestLinesWithoutFrames(t *testing.T) {
+	var r FrameReader
 	for _, line := range []string{"", "guest 0 begin", "[    1.0] kernel", "\x02", "a \x02 b"} {
 		if text, f, err := r.Line(line); text != line || f != nil || err != nil {
 			t.Errorf("%q: %q, %v, %v", line, text, f, err)
@@ -66,28 +66,28 @@ func TestOtherLines(t *testing.T) {
 	}
 }
 
-// Whatever is changed in a frame, or lost, is noticed.
-func TestDamaged(t *testing.T) {
-	lines := written(t, []byte("payload"))
+// Every change of a frame is detected, and so is a lost frame.
+func TestDamagedFrames(t *testing.T) {
+	lines := frameLines(t, []byte("payload"))
 	for i := range lines[1] {
-		if i == 0 || i < len(start) {
-			continue // a line that does not begin as a frame is missing, below
+		if i == 0 || i < len(frameStart) {
+			continue // without its start, a frame is a lost frame: see below
 		}
 		for _, damaged := range []string{
 			lines[1][:i] + "[    9.9] usb" + lines[1][i:],
 			lines[1][:i] + string(lines[1][i]^1) + lines[1][i+1:],
 			lines[1][:i],
 		} {
-			var r Reader
+			var r FrameReader
 			r.next = 1
 			if _, f, err := r.Line(damaged); !errors.Is(err, ErrDamaged) {
 				t.Errorf("%q: %v, %v", damaged, f, err)
 			}
 		}
 	}
-	var r Reader
-	if _, f, err := r.Line(lines[1]); !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), "frame 1 comes where 0 has to") {
-		t.Errorf("a frame is missing: %v, %v", f, err)
+	var r FrameReader
+	if _, f, err := r.Line(lines[1]); !errors.Is(err, ErrDamaged) {
+		t.Errorf("a frame is lost: %v, %v", f, err)
 	}
 }
 
@@ -95,7 +95,7 @@ func FuzzLine(f *testing.F) {
 	f.Add("\x02guest 0 begin  d24b3fa1")
 	f.Add("x\x02guest 0 data QUJD 00000000\r")
 	f.Fuzz(func(t *testing.T, line string) {
-		var r Reader
+		var r FrameReader
 		if _, frame, err := r.Line(line); frame != nil && err != nil {
 			t.Errorf("%q: a frame and an error", line)
 		}
