@@ -171,10 +171,8 @@ def describe_boot(ctx, runner, interactive = False, input = {}, files = []):
         return rlocation_path(ctx.workspace_name, file) if file else ""
 
     ctx.actions.write(config, json.encode_indent({
-        "allow": ctx.attr.allow_failures,
-        "append": ctx.attr.kernel_args,
+        "allow_failures": ctx.attr.allow_failures,
         "arch": kernel.arch,
-        "cmdline": ctx.attr.kernel_cmdline,
         "cpus": ctx.attr.cpus,
         "disks": [path(disk) for disk in disks],
         "exit_code_pattern": getattr(ctx.attr, "exit_code_pattern", None) or None,
@@ -187,6 +185,8 @@ def describe_boot(ctx, runner, interactive = False, input = {}, files = []):
         "input": [{"expect": prompt, "send": text} for prompt, text in input.items()],
         "interactive": interactive,
         "kernel": path(kernel.image),
+        "kernel_args": ctx.attr.kernel_args,
+        "kernel_cmdline": ctx.attr.kernel_cmdline,
         "kvm": ctx.attr.kvm,
         "label": label_text(ctx.label),
         "machine": ctx.attr.machine,

@@ -95,10 +95,10 @@ func (o *options) apply(c *config.Config) error {
 		// Addresses as they are in vmlinux.
 		extra = append([]string{"nokaslr"}, extra...)
 	}
-	if len(c.Cmdline) > 0 {
-		c.Cmdline = append(c.Cmdline, extra...)
+	if len(c.KernelCmdline) > 0 {
+		c.KernelCmdline = append(c.KernelCmdline, extra...)
 	} else {
-		c.Append = append(c.Append, extra...)
+		c.KernelArgs = append(c.KernelArgs, extra...)
 	}
 	return c.Check()
 }

@@ -1,19 +1,18 @@
 package console
 
-// MaxLine is the length, in bytes, at which a line is cut: what follows is
-// taken as a line of its own, so that memory stays bounded and a message at
-// the end of an endless line is still seen.
+// MaxLine is the maximum length of a line, in bytes. A longer line is split, so that
+// memory stays bounded and a message at the end of an endless line is still found.
 const MaxLine = 64 << 10
 
-// A splitter cuts console bytes into lines of text: without carriage returns
-// and without terminal escape sequences. Where the bytes are divided between
-// calls makes no difference.
+// A splitter splits the bytes of a console into lines of text, without carriage returns
+// and terminal escape sequences. It does not matter how the bytes are divided between
+// calls.
 type splitter struct {
 	line  []byte // the unfinished line
-	state state  // where in an escape sequence the last byte left us
+	state state  // position in an escape sequence after the last byte
 }
 
-// state is the position within an escape sequence, as in ECMA-48.
+// state is a position within an escape sequence (ECMA-48).
 type state int
 
 const (
@@ -31,13 +30,13 @@ const (
 	esc = 0x1b
 )
 
-// write takes the bytes of p and calls emit for each line they finish.
+// write adds the bytes of p, and calls emit for each line that they complete.
 func (s *splitter) write(p []byte, emit func(line string)) {
 	for _, c := range p {
 		switch {
 		case c == '\n':
-			// Ends an escape sequence too, else one that is never finished
-			// would hide the rest of the console.
+			// A newline ends an escape sequence too. Otherwise one that is never
+			// finished would hide the rest of the console.
 			s.state = text
 			s.flush(emit)
 			continue
@@ -61,8 +60,8 @@ func (s *splitter) write(p []byte, emit func(line string)) {
 	}
 }
 
-// visible steps through the escape sequence c may be part of, and reports
-// whether c is text instead.
+// visible advances the state by c, and reports whether c is text and not part of an
+// escape sequence.
 func (s *splitter) visible(c byte) bool {
 	switch s.state {
 	case text:
@@ -110,7 +109,7 @@ func (s *splitter) flush(emit func(line string)) {
 	s.line = s.line[:0]
 }
 
-// close ends the last line if there is one without a newline.
+// close ends the last line if it has no newline.
 func (s *splitter) close(emit func(line string)) {
 	if len(s.line) > 0 {
 		s.flush(emit)

@@ -2,73 +2,65 @@ package console
 
 import (
 	"regexp"
+	"slices"
 	"strings"
-	"time"
 )
 
 // A Stage is a point that a boot has reached.
 type Stage struct {
-	Name string // "first output", "kernel", "init"
-	At   time.Duration
-	Line string // the line that tells
+	At   float64 `json:"time_s"` // see Rules.Clock
+	Name string  `json:"stage"`  // such as "first output", "kernel" and "init"
+	Line string  `json:"text"`   // the line that shows it
 }
 
-// stageMarks are the kernel's lines that begin a stage: linux_banner of
+// stagePatterns match the kernel's lines that begin a stage: linux_banner of
 // init/version.c, and run_init_process of init/main.c.
-var stageMarks = []struct {
+var stagePatterns = []struct {
 	name    string
 	literal string // in every such line
 	line    *regexp.Regexp
 }{
-	{"kernel", "Linux version ", regexp.MustCompile(start + `Linux version \d`)},
-	{"init", "as init process", regexp.MustCompile(start + `Run \S+ as init process`)},
+	{"kernel", "Linux version ", regexp.MustCompile(messageStart + `Linux version \d`)},
+	{"init", "as init process", regexp.MustCompile(messageStart + `Run \S+ as init process`)},
 }
 
-// printk is a line with a time, which only the kernel writes before there are
-// programs.
-var printk = regexp.MustCompile(`^\[ *\d+\.\d{6}\]`)
+// timestamp matches a line with a time. Until the first program runs, only the kernel
+// writes such lines.
+var timestamp = regexp.MustCompile(`^\[ *\d+\.\d{6}\]`)
 
 type stages struct {
 	seen          []Stage
-	behind        bool // the firmware's last lines have been seen
+	firmwareDone  bool // the firmware's last lines were seen
 	kernelStarted bool
 }
 
-// note looks at a line, or the beginning of one. It may be called several
-// times for a line.
-func (s *stages) note(line string, firmware *regexp.Regexp, now time.Duration) {
+// addLine notes the stages that a line, or the beginning of one, shows. It may be called
+// several times for the same line.
+func (s *stages) addLine(line string, firmware *regexp.Regexp, now float64) {
 	if strings.TrimSpace(line) == "" {
 		return
 	}
-	for _, mark := range stageMarks {
-		if !s.has(mark.name) && strings.Contains(line, mark.literal) && mark.line.MatchString(line) {
-			s.seen = append(s.seen, Stage{mark.name, now, line})
+	for _, p := range stagePatterns {
+		if !s.has(p.name) && strings.Contains(line, p.literal) && p.line.MatchString(line) {
+			s.seen = append(s.seen, Stage{now, p.name, line})
 		}
 	}
 	if len(s.seen) == 0 {
-		s.seen = append(s.seen, Stage{"first output", now, line})
+		s.seen = append(s.seen, Stage{now, "first output", line})
 	}
 	switch {
 	case s.kernelStarted:
-	case s.has("kernel") || printk.MatchString(line):
+	case s.has("kernel") || timestamp.MatchString(line):
 		s.kernelStarted = true
 	case firmware == nil:
 		s.kernelStarted = true
 	case firmware.MatchString(line):
-		s.behind = true
+		s.firmwareDone = true
 	default:
-		s.kernelStarted = s.behind
+		s.kernelStarted = s.firmwareDone
 	}
 }
 
 func (s *stages) has(name string) bool {
-	for _, stage := range s.seen {
-		if stage.Name == name {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(s.seen, func(stage Stage) bool { return stage.Name == name })
 }
-
-// list returns the stages, in the order in which they were reached.
-func (s *stages) list() []Stage { return append([]Stage(nil), s.seen...) }

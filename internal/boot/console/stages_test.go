@@ -33,11 +33,11 @@ func TestStages(t *testing.T) {
 			w := NewWatcher(Rules{Firmware: test.firmware, Clock: func() time.Duration { now += time.Second; return now }})
 			io.WriteString(w, test.console)
 			var got []string
-			last := time.Duration(0)
+			last := 0.0
 			for _, s := range w.Stages() {
 				got = append(got, s.Name)
 				if s.At <= last {
-					t.Errorf("%s at %v, after one at %v", s.Name, s.At, last)
+					t.Errorf("%s at %v s, after one at %v s", s.Name, s.At, last)
 				}
 				last = s.At
 			}

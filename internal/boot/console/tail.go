@@ -1,13 +1,13 @@
 package console
 
-// TailLines is the number of lines a Watcher keeps: what led to a kernel panic, and
-// the 60 lines that the kernel says about it.
+// TailLines is the number of lines that a Watcher keeps: the kernel prints 60 lines about
+// a panic, and a few lines before them show what led to it.
 const TailLines = 80
 
-// A tail keeps the last lines it was given.
+// A tail keeps the last lines that were added.
 type tail struct {
 	ring  [TailLines]string
-	count int // lines ever given
+	count int // lines ever added
 }
 
 func (t *tail) add(line string) {
@@ -15,7 +15,7 @@ func (t *tail) add(line string) {
 	t.count++
 }
 
-// lines returns what is kept, oldest first.
+// lines returns the lines, oldest first.
 func (t *tail) lines() []string {
 	n := min(t.count, TailLines)
 	out := make([]string, 0, n+1)

@@ -1,5 +1,5 @@
-// Package console reads a guest's console: it cuts the bytes into lines and
-// looks in them for what decides a boot.
+// Package console reads a guest's console. It splits the bytes into lines, and looks in
+// them for what decides whether a boot passes.
 package console
 
 import (
@@ -12,100 +12,104 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/boot/failure"
 )
 
-// An Outcome is what the console says of the boot.
+// An Outcome is what the console shows about the boot.
 type Outcome int
 
 const (
 	Undecided Outcome = iota // nothing yet
-	Satisfied                // all that was expected was seen
-	Failed                   // something was seen that must not be
+	Satisfied                // everything that was expected
+	Failed                   // a failure
 )
 
-// A Finding is an Outcome and the line that brought it.
+// A Finding is an Outcome and the line that decided it.
 type Finding struct {
 	Outcome Outcome
-	Class   failure.Class  // of what Failed
-	Line    string         // of a message of the kernel, from where that begins
-	Pattern *regexp.Regexp // the one forbidden, for failure.Forbidden
-	Code    int            // what the guest reported, for failure.ExitCode
+	Class   failure.Class  // of the failure
+	Line    string         // of a message of the kernel, from the start of the message
+	Pattern *regexp.Regexp // for failure.Forbidden, the pattern that the line matches
+	Code    int            // for failure.ExitCode, the code that the guest reported
 }
 
-// A Prompt is a pattern, and what is typed when it has been seen.
+// A Prompt is a pattern, and the text to type when it was seen.
 type Prompt struct {
-	Pattern *regexp.Regexp
-	Answer  string
+	Expect *regexp.Regexp `json:"expect"`
+	Send   string         `json:"send"`
+}
+
+// Criteria decide whether a boot passes. They are attributes of boot_test.
+type Criteria struct {
+	// Expect are patterns that must be seen in this order. One line of the console can
+	// match only one of them.
+	Expect []*regexp.Regexp `json:"expect"`
+
+	// ExpectUnordered are patterns that must be seen, in any order. One line can match
+	// several.
+	ExpectUnordered []*regexp.Regexp `json:"expect_unordered"`
+
+	// ExitCodePattern matches the line in which the guest reports an exit code: its
+	// first group, a number, must be zero. Nil for none.
+	ExitCodePattern *regexp.Regexp `json:"exit_code_pattern"`
+
+	// Input are the prompts that must be seen, in this order.
+	Input []Prompt `json:"input"`
+
+	// AllowFailures are failures in the kernel's messages that do not fail the boot.
+	AllowFailures []failure.Class `json:"allow_failures"`
+
+	// Forbid are patterns that no line may match. They take precedence over all other
+	// criteria.
+	Forbid []*regexp.Regexp `json:"forbid"`
 }
 
 // Rules say what a Watcher looks for.
 type Rules struct {
-	// Expect are patterns that must be seen in this order, each in a line of
-	// its own.
-	Expect []*regexp.Regexp
+	Criteria
 
-	// Unordered are patterns that must be seen, in any order. A line may show
-	// several.
-	Unordered []*regexp.Regexp
-
-	// Dialogue are prompts, in this order.
-	Dialogue []Prompt
-
-	// ExitCode is a pattern whose first group is a number, which must be zero;
-	// nil for none.
-	ExitCode *regexp.Regexp
-
-	// Forbid are patterns that must not be seen. They go before all else.
-	Forbid []*regexp.Regexp
-
-	// Allow are the classes of the kernel's messages that are no failure.
-	Allow []failure.Class
-
-	// Firmware matches the last lines of what is on the console before the
-	// kernel; nil where nothing is.
+	// Firmware matches the last lines that the firmware prints before the kernel starts;
+	// nil if it prints nothing.
 	Firmware *regexp.Regexp
 
-	// Observe is given each line that is whole and no failure, and returns
-	// whether it has seen all that it waits for: that is expected too. Nil for
-	// nobody.
+	// Observe, if it is not nil, gets each whole line that is not a failure. The boot
+	// passes only after Observe has returned true.
 	Observe func(line string) (done bool)
 
-	// Clock is the time since the machine was started; nil for none.
+	// Clock returns the time since the machine started; nil for none.
 	Clock func() time.Duration
 }
 
-// A Watcher is written the bytes of a console. The first line that decides the
-// boot is its finding, and nothing later changes it. A line is matched
-// without carriage returns and terminal escape sequences, and when it is
-// whole: in the middle of "PASSED", the pattern "PASS$" would match. An
-// unfinished line is matched by Idle. A message of the kernel in the middle of a
-// program's line is a line of its own, and the program's is what it would be without.
+// A Watcher looks for failures and expected patterns in the bytes of a console that are
+// written to it. The first line that decides the boot is its finding, and nothing later
+// changes that. Lines are matched without carriage returns and terminal escape sequences,
+// and only when they are whole: in the middle of "PASSED", the pattern "PASS$" would match.
+// Idle matches an unfinished line. A message of the kernel in the middle of a program's
+// line is a line of its own, and the program's line is matched without it.
 //
-// A message of the kernel that is a failure answers an expected pattern only
-// if what that matches has the words that make it one: a test may expect a
-// "Kernel panic", but "init" is not answered by "Kernel panic - not syncing:
-// No working init found". Messages of the same class are no failures from
-// then on.
+// A message of the kernel that reports a failure matches an expected pattern only if the
+// match includes the words that report the failure: a test may expect "Kernel panic", but
+// "Kernel panic - not syncing: No working init found" does not match "init". After a match,
+// messages of the same class are not failures.
 //
-// Memory is bounded by TailLines lines of MaxLine bytes. A Watcher is not safe
-// for concurrent use.
+// A Watcher keeps at most TailLines lines of MaxLine bytes in memory. It is not safe for
+// concurrent use.
 type Watcher struct {
 	rules Rules
 
-	lines    splitter
-	tangle   untangler
-	tail     tail
-	stages   stages
-	wanted   []Wanted
-	ordered  int // index of the next one of rules.Expect
-	prompt   int // index of the next one of rules.Dialogue
-	answers  string
-	taken    int  // length of the unfinished line when it showed one of rules.Expect
-	prompted int  // its length when it showed a prompt
-	observed bool // rules.Observe has seen all
-	allowed  []failure.Class
-	finding  Finding
+	lines         splitter
+	tangle        untangler
+	tail          tail
+	stages        stages
+	expectations  []Expectation
+	nextExpect    int // index in rules.Expect
+	nextPrompt    int // index in rules.Input
+	typed         string
+	matchedLength int  // length of the unfinished line when it matched one of rules.Expect
+	promptLength  int  // length of the unfinished line when it matched a prompt
+	observed      bool // rules.Observe has returned true
+	allowed       []failure.Class
+	finding       Finding
 }
 
-// A Kind is how a pattern is expected.
+// A Kind is the criterion that a pattern belongs to.
 type Kind string
 
 const (
@@ -115,45 +119,45 @@ const (
 	ExitCode  Kind = "exit_code_pattern"
 )
 
-// A Wanted is a pattern that must be seen.
-type Wanted struct {
-	Kind    Kind
-	Pattern *regexp.Regexp
-	Seen    bool
-	At      time.Duration // when it was seen
-	Line    string        // the line that it was seen in
+// An Expectation is a pattern that must be seen.
+type Expectation struct {
+	Kind    Kind           `json:"kind"`
+	Pattern *regexp.Regexp `json:"pattern"`
+	Seen    bool           `json:"seen"`
+	At      float64        `json:"time_s"` // when it was seen: see Rules.Clock
+	Line    string         `json:"line"`   // the line that matched
 }
 
-// NewWatcher returns a Watcher for what r says. With nothing to expect but
-// prompts, and nobody to observe, it never finds the boot Satisfied.
+// NewWatcher returns a Watcher that follows the rules. Without an Observe function, and
+// with no patterns but prompts, the finding is never Satisfied.
 func NewWatcher(r Rules) *Watcher {
-	w := &Watcher{rules: r, allowed: slices.Clone(r.Allow)}
+	w := &Watcher{rules: r, allowed: slices.Clone(r.AllowFailures)}
 	add := func(k Kind, re *regexp.Regexp) {
-		w.wanted = append(w.wanted, Wanted{Kind: k, Pattern: re})
+		w.expectations = append(w.expectations, Expectation{Kind: k, Pattern: re})
 	}
 	for _, re := range r.Expect {
 		add(Ordered, re)
 	}
-	for _, re := range r.Unordered {
+	for _, re := range r.ExpectUnordered {
 		add(Unordered, re)
 	}
-	for _, p := range r.Dialogue {
-		add(Input, p.Pattern)
+	for _, p := range r.Input {
+		add(Input, p.Expect)
 	}
-	if r.ExitCode != nil {
-		add(ExitCode, r.ExitCode)
+	if r.ExitCodePattern != nil {
+		add(ExitCode, r.ExitCodePattern)
 	}
 	return w
 }
 
-// Write takes what the console has shown. It never fails.
+// Write adds output of the console. It never fails.
 func (w *Watcher) Write(p []byte) (int, error) {
-	w.lines.write(p, w.end)
+	w.lines.write(p, w.addRawLine)
 	return len(p), nil
 }
 
-// Idle matches the unfinished line, which is what a prompt is. It is to be
-// called when the console has shown nothing for a while.
+// Idle matches the unfinished line, which may be a prompt. Call it when the console has
+// been quiet for a while.
 func (w *Watcher) Idle() {
 	if line := w.tangle.unfinished(string(w.lines.line)); line != "" {
 		w.match(line, false)
@@ -162,31 +166,32 @@ func (w *Watcher) Idle() {
 
 // Close ends the last line, at the end of the console.
 func (w *Watcher) Close() {
-	w.lines.close(w.end)
-	w.tangle.close(w.line)
+	w.lines.close(w.addRawLine)
+	w.tangle.close(w.addLine)
 }
 
-func (w *Watcher) end(raw string) {
+// addRawLine adds a line in which messages of the kernel are not yet separate.
+func (w *Watcher) addRawLine(raw string) {
 	w.tail.add(raw)
-	w.tangle.take(raw, w.inside, w.line)
+	w.tangle.add(raw, w.addInterruption, w.addLine)
 }
 
-// line takes a whole line.
-func (w *Watcher) line(line string) {
+// addLine adds a whole line.
+func (w *Watcher) addLine(line string) {
 	w.match(line, true)
-	w.taken, w.prompted = 0, 0
+	w.matchedLength, w.promptLength = 0, 0
 }
 
-// inside takes a message that stands in a line which is not whole yet.
-func (w *Watcher) inside(message string) {
-	taken, prompted := w.taken, w.prompted
-	w.line(message)
-	w.taken, w.prompted = taken, prompted
+// addInterruption adds a message of the kernel in a line that is not finished.
+func (w *Watcher) addInterruption(message string) {
+	matchedLength, promptLength := w.matchedLength, w.promptLength
+	w.addLine(message)
+	w.matchedLength, w.promptLength = matchedLength, promptLength
 }
 
-// match looks at a line, or at the beginning of one that is not whole.
+// match matches a line; if whole is false, the beginning of one.
 func (w *Watcher) match(line string, whole bool) {
-	w.stages.note(line, w.rules.Firmware, w.now())
+	w.stages.addLine(line, w.rules.Firmware, w.now())
 	if w.finding.Outcome != Undecided {
 		return
 	}
@@ -197,29 +202,29 @@ func (w *Watcher) match(line string, whole bool) {
 		}
 	}
 	// The kernel does not wait for the end of a prompt.
-	bad, isBad := read(line[max(w.taken, w.prompted):])
+	bad, isBad := findFailure(line[max(w.matchedLength, w.promptLength):])
 	if slices.Contains(w.allowed, bad.class) {
 		isBad = false
 	}
-	answers := func(re *regexp.Regexp, text string) bool {
-		at := re.FindStringIndex(text)
-		return at != nil && (!isBad || strings.Contains(text[at[0]:at[1]], bad.words))
+	matches := func(re *regexp.Regexp) bool {
+		at := re.FindStringIndex(line)
+		return at != nil && (!isBad || strings.Contains(line[at[0]:at[1]], bad.words))
 	}
 
-	if w.expected(line, answers) && isBad {
+	if w.matchExpected(line, matches) && isBad {
 		w.allowed = append(w.allowed, bad.class)
 		isBad = false
 	}
 	if isBad {
-		// The beginning of a message does not tell its class.
+		// The beginning of a message does not show its class.
 		if whole {
 			w.finding = Finding{Outcome: Failed, Class: bad.class, Line: bad.message}
 		}
 		return
 	}
-	w.ask(line)
+	w.answerPrompt(line)
 	if whole {
-		w.report(line)
+		w.checkExitCode(line)
 		if w.rules.Observe != nil && w.rules.Observe(line) {
 			w.observed = true
 		}
@@ -229,58 +234,58 @@ func (w *Watcher) match(line string, whole bool) {
 	}
 }
 
-// satisfied reports whether all that can be expected was seen, if there is
-// such a thing.
+// satisfied reports whether everything that is expected was seen. It is false if nothing
+// is expected.
 func (w *Watcher) satisfied() bool {
-	if w.rules.Observe == nil && len(w.wanted) == len(w.rules.Dialogue) {
+	if w.rules.Observe == nil && len(w.expectations) == len(w.rules.Input) {
 		return false
 	}
 	return (w.rules.Observe == nil || w.observed) && len(w.Missing()) == 0
 }
 
-// expected notes the expected patterns that a line answers, and reports
-// whether there is one.
-func (w *Watcher) expected(line string, answers func(re *regexp.Regexp, text string) bool) (found bool) {
-	if w.taken == 0 && w.ordered < len(w.rules.Expect) && answers(w.rules.Expect[w.ordered], line) {
-		w.see(w.ordered, line)
-		w.ordered++
-		w.taken = len(line)
-		found = true
+// matchExpected marks the expected patterns that a line matches, and reports whether there
+// are any.
+func (w *Watcher) matchExpected(line string, matches func(*regexp.Regexp) bool) (any bool) {
+	if w.matchedLength == 0 && w.nextExpect < len(w.rules.Expect) && matches(w.rules.Expect[w.nextExpect]) {
+		w.markSeen(w.nextExpect, line)
+		w.nextExpect++
+		w.matchedLength = len(line)
+		any = true
 	}
-	for i, re := range w.rules.Unordered {
-		if answers(re, line) {
-			w.see(len(w.rules.Expect)+i, line)
-			found = true
+	for i, re := range w.rules.ExpectUnordered {
+		if matches(re) {
+			w.markSeen(len(w.rules.Expect)+i, line)
+			any = true
 		}
 	}
-	return found
+	return any
 }
 
-// ask answers the next prompt if a line, behind the prompt before, shows it.
-func (w *Watcher) ask(line string) {
-	if w.prompt == len(w.rules.Dialogue) {
+// answerPrompt answers the next prompt if it is in a line, after the prompt before.
+func (w *Watcher) answerPrompt(line string) {
+	if w.nextPrompt == len(w.rules.Input) {
 		return
 	}
-	p := w.rules.Dialogue[w.prompt]
-	if !p.Pattern.MatchString(line[w.prompted:]) {
+	p := w.rules.Input[w.nextPrompt]
+	if !p.Expect.MatchString(line[w.promptLength:]) {
 		return
 	}
-	w.see(len(w.rules.Expect)+len(w.rules.Unordered)+w.prompt, line)
-	w.prompt++
-	w.prompted = len(line)
-	w.answers += p.Answer
+	w.markSeen(len(w.rules.Expect)+len(w.rules.ExpectUnordered)+w.nextPrompt, line)
+	w.nextPrompt++
+	w.promptLength = len(line)
+	w.typed += p.Send
 }
 
-// report reads the exit code in a line.
-func (w *Watcher) report(line string) {
-	if w.rules.ExitCode == nil {
+// checkExitCode reads the exit code in a line.
+func (w *Watcher) checkExitCode(line string) {
+	if w.rules.ExitCodePattern == nil {
 		return
 	}
-	m := w.rules.ExitCode.FindStringSubmatch(line)
+	m := w.rules.ExitCodePattern.FindStringSubmatch(line)
 	if m == nil {
 		return
 	}
-	// What is no number, or too large a one, is no success.
+	// Text that is not a number, or is too large, does not mean success.
 	code, err := strconv.Atoi(m[1])
 	if err != nil {
 		code = -1
@@ -289,55 +294,50 @@ func (w *Watcher) report(line string) {
 		w.finding = Finding{Outcome: Failed, Class: failure.ExitCode, Line: line, Code: code}
 		return
 	}
-	w.see(len(w.wanted)-1, line)
+	w.markSeen(len(w.expectations)-1, line)
 }
 
-func (w *Watcher) see(i int, line string) {
-	if p := &w.wanted[i]; !p.Seen {
-		p.Seen, p.At, p.Line = true, w.now(), line
+func (w *Watcher) markSeen(i int, line string) {
+	if e := &w.expectations[i]; !e.Seen {
+		e.Seen, e.At, e.Line = true, w.now(), line
 	}
 }
 
-func (w *Watcher) now() time.Duration {
+// now returns the time in seconds, with three decimals.
+func (w *Watcher) now() float64 {
 	if w.rules.Clock == nil {
 		return 0
 	}
-	return w.rules.Clock()
+	return w.rules.Clock().Round(time.Millisecond).Seconds()
 }
 
-// Finding returns what the console says so far.
+// Finding returns what the console shows so far.
 func (w *Watcher) Finding() Finding { return w.finding }
 
-// Answers returns what is to be typed since the last call.
-func (w *Watcher) Answers() string {
-	text := w.answers
-	w.answers = ""
+// TakeInput returns the text to type, and forgets it.
+func (w *Watcher) TakeInput() string {
+	text := w.typed
+	w.typed = ""
 	return text
 }
 
-// Wanted returns the patterns that must be seen, in the order of the fields of
-// Rules.
-func (w *Watcher) Wanted() []Wanted { return slices.Clone(w.wanted) }
+// Expectations returns the patterns that must be seen, in the order of the fields of
+// Criteria.
+func (w *Watcher) Expectations() []Expectation { return slices.Clone(w.expectations) }
 
-// Missing returns those that were not seen yet.
-func (w *Watcher) Missing() []Wanted {
-	var missing []Wanted
-	for _, p := range w.wanted {
-		if !p.Seen {
-			missing = append(missing, p)
-		}
-	}
-	return missing
+// Missing returns the patterns that were not seen yet.
+func (w *Watcher) Missing() []Expectation {
+	return slices.DeleteFunc(w.Expectations(), func(e Expectation) bool { return e.Seen })
 }
 
-// Stages returns how far the boot has come.
-func (w *Watcher) Stages() []Stage { return w.stages.list() }
+// Stages returns the stages of the boot, in the order in which they were reached.
+func (w *Watcher) Stages() []Stage { return slices.Clone(w.stages.seen) }
 
-// KernelStarted reports whether anything was seen that the kernel, or what
-// came after it, has written.
+// KernelStarted reports whether the kernel, or a program that it started, has printed
+// anything.
 func (w *Watcher) KernelStarted() bool { return w.stages.kernelStarted }
 
-// Tail returns the last lines, oldest first, the unfinished one included.
+// Tail returns the last lines, oldest first, including the unfinished one.
 func (w *Watcher) Tail() []string {
 	lines := w.tail.lines()
 	if len(w.lines.line) > 0 {

@@ -20,7 +20,7 @@ func patterns(exprs ...string) []*regexp.Regexp {
 	return out
 }
 
-// idle and eof stand for calls of Idle and Close between writes.
+// In a list of writes, idle and eof call Idle and Close instead.
 const (
 	idle = "<idle>"
 	eof  = "<eof>"
@@ -35,21 +35,21 @@ func TestWatcher(t *testing.T) {
 		writes []string
 
 		unordered []string
-		dialogue  []string // prompts, each answered with itself
+		input     []string // prompts, each answered with itself
 		exitCode  string
 		allow     []failure.Class
 
-		want        Outcome
-		wantClass   failure.Class
-		wantLine    string
-		wantSeen    int
-		wantAnswers string
+		want      Outcome
+		wantClass failure.Class
+		wantLine  string
+		wantSeen  int
+		wantInput string
 	}{
 		{name: "nothing", expect: []string{"a"}},
 		{name: "seen", expect: []string{"^a$"}, writes: []string{"a\n"}, want: Satisfied, wantLine: "a", wantSeen: 1},
 		{name: "in order", expect: []string{"a", "b"}, writes: []string{"a\nx\nb\n"}, want: Satisfied, wantLine: "b", wantSeen: 2},
 		{name: "out of order", expect: []string{"a", "b"}, writes: []string{"b\na\n"}, wantSeen: 1},
-		{name: "a line answers one pattern", expect: []string{"login", "login"}, writes: []string{"login login\n"}, wantSeen: 1},
+		{name: "a line matches one pattern", expect: []string{"login", "login"}, writes: []string{"login login\n"}, wantSeen: 1},
 		{name: "a line each", expect: []string{"login", "login"}, writes: []string{"login\nlogin\n"}, want: Satisfied, wantLine: "login", wantSeen: 2},
 		{name: "divided in the pattern", expect: []string{"hello world"}, writes: []string{"hel", "lo wo", "rld\n"}, want: Satisfied, wantLine: "hello world", wantSeen: 1},
 		{name: "not across lines", expect: []string{`a\s+b`}, writes: []string{"a\nb\n"}},
@@ -58,7 +58,7 @@ func TestWatcher(t *testing.T) {
 		{name: "prompt at the end", expect: []string{"login: $"}, writes: []string{"login: ", eof}, want: Satisfied, wantLine: "login: ", wantSeen: 1},
 		{name: "prompt, asked twice", expect: []string{"#", "#"}, writes: []string{"# ", idle, idle, "ls\n"}, wantSeen: 1},
 		{name: "two prompts", expect: []string{"#", "#"}, writes: []string{"# ", idle, "ls\n# ", idle}, want: Satisfied, wantLine: "# ", wantSeen: 2},
-		{name: "half a line is no line", expect: []string{"PASS$"}, writes: []string{"PASS", "ED 0 of 5\n", idle}},
+		{name: "half a line does not match", expect: []string{"PASS$"}, writes: []string{"PASS", "ED 0 of 5\n", idle}},
 		{name: "forbidden", expect: []string{"b"}, forbid: []string{"x", "bad"}, writes: []string{"a bad one\nb\n"}, want: Failed, wantClass: failure.Forbidden, wantLine: "a bad one"},
 		{name: "forbidden before expected", expect: []string{"a"}, forbid: []string{"a"}, writes: []string{"a\n"}, want: Failed, wantClass: failure.Forbidden, wantLine: "a"},
 		{name: "forbidden after a prompt", expect: []string{"#", "b"}, forbid: []string{"bad"}, writes: []string{"# ", idle, "bad\n"}, want: Failed, wantClass: failure.Forbidden, wantLine: "# bad", wantSeen: 1},
@@ -77,17 +77,17 @@ func TestWatcher(t *testing.T) {
 		{name: "unordered and ordered in a line", expect: []string{"b"}, unordered: []string{"a"}, writes: []string{"ab\n"}, want: Satisfied, wantLine: "ab", wantSeen: 2},
 		{name: "unordered last", expect: []string{"b"}, unordered: []string{"a"}, writes: []string{"b\n", "a\n"}, want: Satisfied, wantLine: "a", wantSeen: 2},
 
-		{name: "dialogue alone", dialogue: []string{"login: $"}, writes: []string{"login: ", idle}, wantSeen: 1, wantAnswers: "login: $"},
-		{name: "dialogue, not while it is written", dialogue: []string{"login: $"}, writes: []string{"login: "}},
-		{name: "dialogue in order", dialogue: []string{"login: $", "Password: $"}, writes: []string{"Password: ", idle, "\nlogin: ", idle, "root\nPassword: ", idle}, wantSeen: 2, wantAnswers: "login: $Password: $"},
-		{name: "dialogue, the echo is no prompt", dialogue: []string{"# $", "# "}, writes: []string{"# ", idle, "ls", idle, "\n"}, wantSeen: 1, wantAnswers: "# $"},
-		{name: "dialogue, a whole line", dialogue: []string{"^ready$"}, expect: []string{"done"}, writes: []string{"ready\ndone\n"}, want: Satisfied, wantLine: "done", wantSeen: 2, wantAnswers: "^ready$"},
-		{name: "dialogue not at its end", dialogue: []string{"ready"}, expect: []string{"done"}, writes: []string{"done\n"}, wantSeen: 1},
-		{name: "dialogue, panic behind the prompt", dialogue: []string{"# $"}, expect: []string{"^x$"}, writes: []string{"# ", idle, panicLine + "\n"}, want: Failed, wantClass: failure.Panic, wantLine: panicLine, wantSeen: 1, wantAnswers: "# $"},
+		{name: "input alone", input: []string{"login: $"}, writes: []string{"login: ", idle}, wantSeen: 1, wantInput: "login: $"},
+		{name: "input, not while it is written", input: []string{"login: $"}, writes: []string{"login: "}},
+		{name: "input in order", input: []string{"login: $", "Password: $"}, writes: []string{"Password: ", idle, "\nlogin: ", idle, "root\nPassword: ", idle}, wantSeen: 2, wantInput: "login: $Password: $"},
+		{name: "input, the echo is not a prompt", input: []string{"# $", "# "}, writes: []string{"# ", idle, "ls", idle, "\n"}, wantSeen: 1, wantInput: "# $"},
+		{name: "input, a whole line", input: []string{"^ready$"}, expect: []string{"done"}, writes: []string{"ready\ndone\n"}, want: Satisfied, wantLine: "done", wantSeen: 2, wantInput: "^ready$"},
+		{name: "input not at its end", input: []string{"ready"}, expect: []string{"done"}, writes: []string{"done\n"}, wantSeen: 1},
+		{name: "input, panic after the prompt", input: []string{"# $"}, expect: []string{"^x$"}, writes: []string{"# ", idle, panicLine + "\n"}, want: Failed, wantClass: failure.Panic, wantLine: panicLine, wantSeen: 1, wantInput: "# $"},
 
-		{name: "a message behind a prompt", dialogue: []string{"login: $"}, writes: []string{"login: [    3.511333] clocksource: x\n", idle}, wantSeen: 1, wantAnswers: "login: $"},
-		{name: "two messages behind a prompt", dialogue: []string{"login: $", "root$"}, writes: []string{"login: ", idle, "[    3.5", idle, "11333] a\n[    3.511331][   T12] b\n", idle, "root", idle}, wantSeen: 2, wantAnswers: "login: $root$"},
-		{name: "a prompt is answered once", dialogue: []string{"login: $", "log"}, writes: []string{"login: ", idle, "[    3.511333] x\n", idle, "root\n"}, wantSeen: 1, wantAnswers: "login: $"},
+		{name: "a message after a prompt", input: []string{"login: $"}, writes: []string{"login: [    3.511333] clocksource: x\n", idle}, wantSeen: 1, wantInput: "login: $"},
+		{name: "two messages after a prompt", input: []string{"login: $", "root$"}, writes: []string{"login: ", idle, "[    3.5", idle, "11333] a\n[    3.511331][   T12] b\n", idle, "root", idle}, wantSeen: 2, wantInput: "login: $root$"},
+		{name: "a prompt is answered once", input: []string{"login: $", "log"}, writes: []string{"login: ", idle, "[    3.511333] x\n", idle, "root\n"}, wantSeen: 1, wantInput: "login: $"},
 		{name: "a message in a line", expect: []string{"^clock$", "^init: done$"}, unordered: []string{`^\[    3.511333\] clock$`}, writes: []string{"[    1.000000] clock\n", "clock\ninit: do[    3.511333] clock\nne\n"}, want: Satisfied, wantLine: "init: done", wantSeen: 3},
 		{name: "a message before the end of a line", expect: []string{"^done$"}, writes: []string{"done[    3.511333] clock\n\n"}, want: Satisfied, wantLine: "done", wantSeen: 1},
 		{name: "a message before the end", expect: []string{"^done$"}, writes: []string{"done[    3.511333] clock\n", eof}, want: Satisfied, wantLine: "done", wantSeen: 1},
@@ -108,17 +108,17 @@ func TestWatcher(t *testing.T) {
 		{name: "half a message has no class", writes: []string{"Kernel panic - not syncing: Attem", idle, "pted to kill init! exitcode=0x00000100\n"}, want: Failed, wantClass: failure.InitFailed, wantLine: "Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000100"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			r := Rules{
-				Expect:    patterns(test.expect...),
-				Forbid:    patterns(test.forbid...),
-				Unordered: patterns(test.unordered...),
-				Allow:     test.allow,
-			}
-			for _, p := range test.dialogue {
-				r.Dialogue = append(r.Dialogue, Prompt{regexp.MustCompile(p), p})
+			r := Rules{Criteria: Criteria{
+				Expect:          patterns(test.expect...),
+				ExpectUnordered: patterns(test.unordered...),
+				AllowFailures:   test.allow,
+				Forbid:          patterns(test.forbid...),
+			}}
+			for _, p := range test.input {
+				r.Input = append(r.Input, Prompt{regexp.MustCompile(p), p})
 			}
 			if test.exitCode != "" {
-				r.ExitCode = regexp.MustCompile(test.exitCode)
+				r.ExitCodePattern = regexp.MustCompile(test.exitCode)
 			}
 			w := NewWatcher(r)
 			for _, s := range test.writes {
@@ -135,11 +135,11 @@ func TestWatcher(t *testing.T) {
 			if f.Outcome != test.want || f.Class != test.wantClass || f.Line != test.wantLine {
 				t.Errorf("finding %d %q %q, want %d %q %q", f.Outcome, f.Class, f.Line, test.want, test.wantClass, test.wantLine)
 			}
-			if seen := len(w.Wanted()) - len(w.Missing()); seen != test.wantSeen {
+			if seen := len(w.Expectations()) - len(w.Missing()); seen != test.wantSeen {
 				t.Errorf("seen %d patterns, want %d", seen, test.wantSeen)
 			}
-			if got := w.Answers(); got != test.wantAnswers {
-				t.Errorf("answers %q, want %q", got, test.wantAnswers)
+			if got := w.TakeInput(); got != test.wantInput {
+				t.Errorf("input %q, want %q", got, test.wantInput)
 			}
 			if f.Class == failure.Forbidden && !f.Pattern.MatchString(f.Line) {
 				t.Errorf("pattern %q does not match %q", f.Pattern, f.Line)
@@ -167,7 +167,7 @@ func TestTail(t *testing.T) {
 }
 
 func TestWatcherMemory(t *testing.T) {
-	w := NewWatcher(Rules{Expect: patterns("never")})
+	w := NewWatcher(Rules{Criteria: Criteria{Expect: patterns("never")}})
 	chunk := []byte(strings.Repeat("x", 32<<10))
 	var before, after runtime.MemStats
 	runtime.GC()

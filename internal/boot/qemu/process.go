@@ -1,5 +1,5 @@
-// Package qemu runs QEMU as a child process that does not outlive its parent
-// and leaves the terminal as it was.
+// Package qemu runs QEMU as a child process that does not outlive its parent, and restores
+// the terminal.
 package qemu
 
 import (
@@ -11,32 +11,32 @@ import (
 	"time"
 )
 
-// grace is how long QEMU has to end after SIGTERM, and whatever it left behind
-// to close its output, before they are killed.
+// grace is the time that QEMU has to end after SIGTERM before it is killed. Processes that
+// QEMU left behind have the same time to close its output.
 const grace = time.Second
 
-// Options says what a process is connected to.
+// Options connect QEMU to its surroundings.
 type Options struct {
-	// Interactive leaves QEMU in the foreground of the terminal Stdin, which it
-	// could not read otherwise. If not set it has a process group of its own.
+	// Interactive keeps QEMU in the foreground process group of the terminal Stdin, so
+	// that it can read the terminal. Otherwise QEMU has a process group of its own.
 	Interactive bool
 
-	// TempDir is where QEMU keeps what a guest writes to its disks; empty for
-	// QEMU's own choice.
+	// TempDir is the directory in which QEMU stores what a guest writes to its disks;
+	// empty for QEMU's default.
 	TempDir string
 
-	Stdin          *os.File  // nil for an empty one
-	Stdout, Stderr io.Writer // written by one goroutine each
+	Stdin          *os.File  // nil for no input
+	Stdout, Stderr io.Writer // one goroutine writes to each
 }
 
-// A Process is a QEMU that was started.
+// A Process is a QEMU that has started.
 type Process struct {
 	cmd         *exec.Cmd
 	interactive bool
 	done        chan struct{}
 }
 
-// Start starts the command argv.
+// Start runs the command argv.
 func Start(argv []string, o Options) (*Process, error) {
 	p := &Process{
 		cmd:         exec.Command(argv[0], argv[1:]...),
@@ -59,8 +59,8 @@ func Start(argv []string, o Options) (*Process, error) {
 
 	started := make(chan error)
 	go func() {
-		// The parent-death signal is sent when the thread that forked ends,
-		// not the process: keep it until QEMU has ended.
+		// The parent-death signal is sent when the thread that forked ends, and not
+		// only when the process does: keep the thread until QEMU has ended.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		err := p.cmd.Start()
@@ -68,23 +68,23 @@ func Start(argv []string, o Options) (*Process, error) {
 		if err != nil {
 			return
 		}
-		p.cmd.Wait()              // the state is in p.cmd.ProcessState
-		p.signal(syscall.SIGKILL) // what is left of its process group
+		p.cmd.Wait()              // the result is in p.cmd.ProcessState
+		p.signal(syscall.SIGKILL) // the rest of its process group
 		restore()
 		close(p.done)
 	}()
 	return p, <-started
 }
 
-// Done is closed when QEMU has ended, all it wrote has been passed on, and the
-// terminal is as it was.
+// Done is closed when QEMU has ended, its output has been written, and the terminal is
+// restored.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
-// State returns how QEMU ended. It is to be called after Done.
+// State returns how QEMU ended. Call it only after Done.
 func (p *Process) State() *os.ProcessState { return p.cmd.ProcessState }
 
-// Stop ends QEMU, by SIGTERM if it listens, and returns when it is gone. It
-// does nothing if QEMU has ended already.
+// Stop ends QEMU, with SIGTERM if that works, and returns when it has ended. It does
+// nothing if QEMU has ended already.
 func (p *Process) Stop() {
 	select {
 	case <-p.done:

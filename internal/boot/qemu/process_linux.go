@@ -2,17 +2,17 @@ package qemu
 
 import "syscall"
 
-// attributes ties the child's life to the parent's, even if that is killed.
+// attributes makes the kernel end the child when its parent ends, even if that is killed.
 func attributes(interactive bool) *syscall.SysProcAttr {
 	if interactive {
-		// SIGTERM lets QEMU restore the terminal, with nobody left to do it.
+		// SIGTERM lets QEMU restore the terminal: its parent cannot do it any more.
 		return &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
 	}
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }
 
-// signal sends s to QEMU: to all of its process group if it has its own, for
-// the qemu of a toolchain may be a script around the real one.
+// signal sends s to QEMU. If QEMU has a process group of its own, all of the group gets
+// the signal, because a toolchain's QEMU may be a script that runs the real one.
 func (p *Process) signal(s syscall.Signal) {
 	if p.interactive {
 		p.cmd.Process.Signal(s)

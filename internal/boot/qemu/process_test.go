@@ -47,7 +47,7 @@ func (b *buffer) await(t *testing.T, re string) string {
 	return ""
 }
 
-// start starts a guest and returns the number of the process it tells.
+// start starts a guest, and returns the process ID that it prints.
 func start(t *testing.T, script string, o Options) (p *Process, pid int) {
 	t.Helper()
 	var out buffer
@@ -84,15 +84,15 @@ func TestStop(t *testing.T) {
 	}
 }
 
-// TestLeftBehind has QEMU exit with a child of its own running, as a script
-// around QEMU may do.
+// TestLeftBehind has a QEMU that exits while its child still runs, as a script that runs
+// QEMU may do.
 func TestLeftBehind(t *testing.T) {
 	t.Parallel()
 	p, pid := start(t, "leave", Options{})
 	select {
 	case <-p.Done():
 	case <-time.After(5 * time.Second):
-		t.Fatal("waiting for a process QEMU left behind")
+		t.Fatal("still waiting for a process that QEMU left behind")
 	}
 	for range 200 {
 		if !qemutest.Running(pid) {
@@ -100,10 +100,10 @@ func TestLeftBehind(t *testing.T) {
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
-	t.Errorf("process %d, which QEMU left behind, is running", pid)
+	t.Errorf("process %d, which QEMU left behind, still runs", pid)
 }
 
-// TestThread ends the thread that called Start, which is not to end QEMU.
+// TestThread ends the thread that called Start, which must not end QEMU.
 func TestThread(t *testing.T) {
 	t.Parallel()
 	started := make(chan struct{})

@@ -9,7 +9,7 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/boot/qemutest"
 )
 
-// TestTerminalRestored kills a QEMU that does not restore the terminal.
+// TestTerminalRestored kills a QEMU before it restores the terminal.
 func TestTerminalRestored(t *testing.T) {
 	t.Parallel()
 	f := qemutest.Terminal(t)

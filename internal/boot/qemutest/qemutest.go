@@ -1,7 +1,7 @@
 //go:build linux
 
-// Package qemutest stands in for QEMU in tests: the test binary runs itself
-// as an emulator whose kernel is a script of what the console shows.
+// Package qemutest replaces QEMU in tests: the test binary runs itself as an emulator, whose
+// kernel is a script that says what the console shows.
 package qemutest
 
 import (
@@ -25,18 +25,18 @@ import (
 
 const variable = "BOOT_QEMUTEST"
 
-// Main is the TestMain of a package that starts the stand-in: it runs m's
-// tests, and in a child process of theirs the stand-in.
+// Main is the TestMain of a package that runs the emulator. It runs m's tests, and in their
+// child processes the emulator.
 func Main(m *testing.M) {
 	if os.Getenv(variable) != "" {
 		os.Exit(emulate(os.Args[1:]))
 	}
 	os.Setenv(variable, "1")
-	os.Setenv("GORACE", "atexit_sleep_ms=0") // else it ends a second late under -race
+	os.Setenv("GORACE", "atexit_sleep_ms=0") // otherwise it ends a second late under -race
 	os.Exit(m.Run())
 }
 
-// Executable returns the path to give as QEMU.
+// Executable returns the path to use as QEMU.
 func Executable(t testing.TB) string {
 	t.Helper()
 	name, err := os.Executable()
@@ -46,14 +46,14 @@ func Executable(t testing.TB) string {
 	return name
 }
 
-// Kernel returns the path to give as the kernel, for a guest that does what
-// the lines of script say, and then has QEMU exit with status 0:
+// Kernel returns the path to use as the kernel. The guest does what the lines of the script
+// say, and then QEMU exits with status 0:
 //
 //	print "TEXT"   write the Go string to the console
 //	stderr "TEXT"  write it to standard error
 //	initrd         write the contents of the initramfs to the console
 //	args           write the arguments to the console
-//	pid            write the process's number to the console
+//	pid            write the process ID to the console
 //	sleep TIME     do nothing for a time.Duration
 //	flood BYTES    write as many bytes, without a newline
 //	input          copy a line of standard input to the console
@@ -62,8 +62,8 @@ func Executable(t testing.TB) string {
 //	leave          start a process that keeps the console open for a minute
 //	hang           do nothing until killed
 //	files          write the names and contents of the shared files
-//	temp           write the name of the folder for temporary files
-//	die            end by SIGKILL
+//	temp           write the name of the directory for temporary files
+//	die            kill itself with SIGKILL
 //	exit STATUS    exit
 func Kernel(t testing.TB, script string) string {
 	t.Helper()
@@ -99,8 +99,7 @@ func Terminal(t testing.TB) *os.File {
 	return f
 }
 
-// Running reports whether there is a process with the number pid that has not
-// ended.
+// Running reports whether the process with this ID still runs.
 func Running(pid int) bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -111,7 +110,7 @@ func Running(pid int) bool {
 }
 
 func emulate(args []string) int {
-	signal.Reset(syscall.SIGTERM) // the main of a rules_go test keeps it away
+	signal.Reset(syscall.SIGTERM) // the main of a rules_go test blocks it
 	script, err := os.ReadFile(value(args, "-kernel"))
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "qemu: could not load kernel: %v\n", err)
@@ -161,11 +160,11 @@ func emulate(args []string) int {
 			}
 			fmt.Printf("pid %d\n", c.Process.Pid)
 		case "hang":
-			time.Sleep(time.Minute) // not for ever: nothing is left by a test that fails
+			time.Sleep(time.Minute) // not forever: a test that fails leaves nothing behind
 		case "files":
 			for _, field := range strings.Split(value(args, "-fsdev"), ",") {
-				if folder, ok := strings.CutPrefix(field, "path="); ok {
-					showFiles(folder)
+				if dir, ok := strings.CutPrefix(field, "path="); ok {
+					showFiles(dir)
 				}
 			}
 		case "temp":
@@ -181,8 +180,8 @@ func emulate(args []string) int {
 	return 0
 }
 
-func showFiles(folder string) {
-	err := filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
+func showFiles(dir string) {
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
@@ -191,7 +190,7 @@ func showFiles(folder string) {
 			return err
 		}
 		data, err := os.ReadFile(path)
-		fmt.Printf("%s %v %q\n", strings.TrimPrefix(path, folder), info.Mode(), data)
+		fmt.Printf("%s %v %q\n", strings.TrimPrefix(path, dir), info.Mode(), data)
 		return err
 	})
 	if err != nil {

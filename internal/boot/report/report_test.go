@@ -5,18 +5,22 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"io"
+	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/rules-initramfs/rules_initramfs/internal/boot/console"
 	"github.com/rules-initramfs/rules_initramfs/internal/boot/failure"
 )
+
+var samePattern = cmp.Comparer(func(a, b *regexp.Regexp) bool { return a.String() == b.String() })
 
 func TestJSON(t *testing.T) {
 	want := Report{
 		Label: "//x:y", Class: failure.Oops, Sentence: "oops: <&>", Arch: "arm64", Accelerator: "tcg", Elapsed: 1.5, TimeLimit: 2,
-		Patterns: []Pattern{{Kind: "expect", Pattern: "a", Seen: true, Time: 0.25, Line: "a"}},
-		Timeline: []Event{{Time: 0.25, Stage: "expect", Text: "a"}},
+		Patterns: []console.Expectation{{Kind: "expect", Pattern: regexp.MustCompile("a"), Seen: true, At: 0.25, Line: "a"}},
+		Timeline: []console.Stage{{At: 0.25, Name: "expect", Line: "a"}},
 	}
 	var out bytes.Buffer
 	if err := want.WriteJSON(&out); err != nil {
@@ -26,22 +30,22 @@ func TestJSON(t *testing.T) {
 	if err := json.Unmarshal(out.Bytes(), &got); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, got, samePattern); diff != "" {
 		t.Errorf("report (-want +got):\n%s", diff)
 	}
-	// What scripts look for.
-	for _, field := range []string{`"class": "oops"`, `"passed": false`, `"sentence": "oops: <&>"`, `"time_s": 0.25`} {
+	// Fields that scripts read.
+	for _, field := range []string{`"class": "oops"`, `"passed": false`, `"sentence": "oops: <&>"`, `"time_s": 0.25`, `"pattern": "a"`, `"stage": "expect"`, `"text": "a"`} {
 		if !strings.Contains(out.String(), field) {
 			t.Errorf("no %s in\n%s", field, &out)
 		}
 	}
 }
 
-// TestXMLOfAnyBytes has what XML cannot have, or has other uses for.
+// TestXMLOfAnyBytes has characters that XML forbids or reserves.
 func TestXMLOfAnyBytes(t *testing.T) {
 	r := &Report{
 		Label: "//x:y", Class: failure.Panic, Sentence: "panic: \x1b<&>\"",
-		Patterns: []Pattern{{Kind: "expect", Pattern: "\x00]]>"}},
+		Patterns: []console.Expectation{{Kind: "expect", Pattern: regexp.MustCompile("\x00]]>")}},
 	}
 	var out bytes.Buffer
 	if err := r.WriteXML(&out, "one\ntwo]]>\x07\xff\ufffe\n"); err != nil {
@@ -75,7 +79,7 @@ func TestXMLWriteError(t *testing.T) {
 }
 
 func TestTimeline(t *testing.T) {
-	r := &Report{Timeline: []Event{{2, "c", ""}, {0, "a", "x"}, {0, "b", strings.Repeat("é", 100)}}}
+	r := &Report{Timeline: []console.Stage{{At: 2, Name: "c"}, {Name: "a", Line: "x"}, {Name: "b", Line: strings.Repeat("é", 100)}}}
 	r.Sort()
 	var out strings.Builder
 	r.WriteTimeline(&out)

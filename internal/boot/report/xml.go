@@ -6,10 +6,11 @@ import (
 	"io"
 	"strings"
 
+	"github.com/rules-initramfs/rules_initramfs/internal/boot/console"
 	"github.com/rules-initramfs/rules_initramfs/internal/boot/failure"
 )
 
-// The elements of a test.xml that Bazel and those that read its results know.
+// The elements of a test.xml that Bazel, and programs that show its results, read.
 type (
 	xmlSuites struct {
 		XMLName xml.Name `xml:"testsuites"`
@@ -40,29 +41,28 @@ type (
 	}
 )
 
-// WriteXML writes r as a test.xml with output as what the test wrote. The boot
-// is a test case, and so is each pattern, whose time is that from QEMU's start
-// until it was seen. The first pattern that is missing fails for its own
-// reason if that is why the boot failed; the others have not been reached, and
-// are skipped.
+// WriteXML writes r as a test.xml, with output as the output of the test. The boot is a
+// test case, and so is each pattern, whose time is when it was seen. If the boot failed
+// because of a missing pattern, the first such pattern has failed, and so has every
+// missing pattern that does not wait for another. The other missing patterns are skipped.
 func (r *Report) WriteXML(w io.Writer, output string) error {
 	s := xmlSuite{Name: r.Label, Time: decimal(r.Elapsed), Output: xmlText{clean(output)}}
 	boot := xmlCase{Name: "boot", Class: r.Label, Time: decimal(r.Elapsed)}
 	missing := r.Class == failure.MissingAtLimit || r.Class == failure.MissingAtEnd
-	why := &xmlFailure{Type: string(r.Class), Message: r.Sentence}
+	reason := &xmlFailure{Type: string(r.Class), Message: r.Sentence}
 	if !r.Passed && !missing {
-		boot.Failure = why
+		boot.Failure = reason
 	}
 	s.Cases = append(s.Cases, boot)
-	blamed := false
+	failed := false
 	for _, p := range r.Patterns {
-		c := xmlCase{Name: p.Kind + ": " + p.Pattern, Class: r.Label, Time: decimal(p.Time)}
+		c := xmlCase{Name: string(p.Kind) + ": " + p.Pattern.String(), Class: r.Label, Time: decimal(p.At)}
 		switch {
 		case p.Seen:
-		case missing && (!blamed || p.Kind == unordered):
-			blamed = true
+		case missing && (!failed || p.Kind == console.Unordered):
+			failed = true
 			c.Time = decimal(r.Elapsed)
-			c.Failure = why
+			c.Failure = reason
 		default:
 			c.Skipped = &struct{}{}
 		}
@@ -96,12 +96,9 @@ func (r *Report) WriteXML(w io.Writer, output string) error {
 	return err
 }
 
-// unordered is the kind of patterns of which none waits for another.
-const unordered = "expect_unordered"
-
 func decimal(seconds float64) string { return fmt.Sprintf("%.3f", seconds) }
 
-// clean replaces what XML 1.0 cannot have: a console shows any bytes.
+// clean replaces characters that XML 1.0 forbids. A console may print any bytes.
 func clean(text string) string {
 	return strings.Map(func(c rune) rune {
 		if c == '\t' || c == '\n' || ' ' <= c && c <= 0xd7ff || 0xe000 <= c && c <= 0xfffd || 0x10000 <= c {

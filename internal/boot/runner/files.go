@@ -3,38 +3,39 @@ package runner
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 )
 
-// copyFiles copies files and folders to a new folder in dir, each under the
-// last part of its name, and returns that folder's name. They are copied
-// because Bazel's are links that lead out of it, and the guest would follow
-// them on its own side.
-func copyFiles(dir string, names []string) (copied string, err error) {
-	folder, err := os.MkdirTemp(dir, "files-*")
+// copyFiles copies files and directories to a new directory in dir, each under its base
+// name, and returns the new directory's name. They are copied because Bazel's are symbolic
+// links that lead out of the directory, and the guest would resolve them in its own file
+// system.
+func copyFiles(dir string, names []string) (_ string, err error) {
+	copies, err := os.MkdirTemp(dir, "files-*")
 	if err != nil {
 		return "", err
 	}
 	defer func() {
 		if err != nil {
-			os.RemoveAll(folder)
+			os.RemoveAll(copies)
 		}
 	}()
 	for _, name := range names {
-		to := filepath.Join(folder, filepath.Base(name))
+		to := filepath.Join(copies, filepath.Base(name))
 		if _, err := os.Lstat(to); !errors.Is(err, fs.ErrNotExist) {
-			return "", fmt.Errorf("files: two are called %s", filepath.Base(name))
+			return "", fmt.Errorf("files: two files have the name %s", filepath.Base(name))
 		}
 		if err := copyTree(to, name); err != nil {
 			return "", fmt.Errorf("files: %w", err)
 		}
 	}
-	return folder, nil
+	return copies, nil
 }
 
-// copyTree copies a file or a folder; of a link, what it leads to.
+// copyTree copies a file or a directory. It copies what symbolic links lead to.
 func copyTree(to, from string) error {
 	info, err := os.Stat(from)
 	if err != nil {
@@ -59,10 +60,15 @@ func copyTree(to, from string) error {
 }
 
 func copyFile(to, from string, mode os.FileMode) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
 	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode|0o200)
 	if err != nil {
 		return err
 	}
-	_, err = appendFile(out, from)
+	_, err = io.Copy(out, in)
 	return errors.Join(err, out.Close())
 }

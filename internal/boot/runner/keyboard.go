@@ -6,25 +6,25 @@ import (
 	"os"
 )
 
-// A keyboard types to the guest. A nil one has no keys.
+// A keyboard types text for the guest. A nil keyboard types nothing.
 type keyboard struct {
-	guest *os.File // where QEMU reads it
+	guest *os.File // the end that QEMU reads
 	ours  *os.File
 	texts chan string
 }
 
-// newKeyboard returns a keyboard for at most so many texts; nil for none.
+// newKeyboard returns a keyboard for at most this number of texts; nil for none.
 func newKeyboard(texts int) (*keyboard, error) {
 	if texts == 0 {
 		return nil, nil
 	}
 	guest, ours, err := os.Pipe()
 	if err != nil {
-		return nil, fmt.Errorf("a keyboard for the guest: %w", err)
+		return nil, fmt.Errorf("cannot make a keyboard for the guest: %w", err)
 	}
 	k := &keyboard{guest: guest, ours: ours, texts: make(chan string, texts)}
 	go func() {
-		// A guest that does not read must not hold up who watches it.
+		// A guest that does not read must not block the goroutine that watches it.
 		for text := range k.texts {
 			io.WriteString(k.ours, text)
 		}
@@ -32,15 +32,15 @@ func newKeyboard(texts int) (*keyboard, error) {
 	return k, nil
 }
 
-// send types text, sooner or later.
+// send types text, without waiting for the guest to read it.
 func (k *keyboard) send(text string) {
 	if k != nil && text != "" {
 		k.texts <- text
 	}
 }
 
-// close takes the keyboard away. Our own copy of the reading end is open until
-// then: without a reader, writing would be a SIGPIPE.
+// close removes the keyboard. Until then this process keeps the reading end open too,
+// because a write without a reader would raise SIGPIPE.
 func (k *keyboard) close() {
 	if k != nil {
 		close(k.texts)

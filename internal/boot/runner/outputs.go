@@ -6,15 +6,15 @@ import (
 	"strings"
 )
 
-// Names of the files kept for whoever reads a test's outputs.
+// Names of files among the test's undeclared outputs.
 const (
 	consoleLog  = "console.log"
 	commandFile = "qemu-command.txt"
 	resultFile  = "result.json"
 )
 
-// openOutputs writes the command line argv to dir and returns the console log
-// there, to be written as the console comes. An empty dir keeps nothing.
+// openOutputs writes the command line argv to dir, and returns the console's log there. If
+// dir is empty, it writes nothing.
 func openOutputs(dir string, argv []string) (log *os.File, err error) {
 	if dir == "" {
 		return nil, nil
@@ -26,11 +26,11 @@ func openOutputs(dir string, argv []string) (log *os.File, err error) {
 	return os.Create(filepath.Join(dir, consoleLog))
 }
 
-// shellQuote returns argv as a line a POSIX shell reads as argv.
+// shellQuote returns a line that a POSIX shell splits into argv.
 func shellQuote(argv []string) string {
 	words := make([]string, len(argv))
 	for i, a := range argv {
-		if a == "" || strings.ContainsFunc(a, special) {
+		if a == "" || strings.ContainsFunc(a, needsQuotes) {
 			a = "'" + strings.ReplaceAll(a, "'", `'\''`) + "'"
 		}
 		words[i] = a
@@ -38,8 +38,8 @@ func shellQuote(argv []string) string {
 	return strings.Join(words, " ")
 }
 
-// special reports whether a shell may see more in r than the character.
-func special(r rune) bool {
+// needsQuotes reports whether a character may have a special meaning to a shell.
+func needsQuotes(r rune) bool {
 	switch {
 	case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9':
 		return false

@@ -9,21 +9,23 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rules-initramfs/rules_initramfs/internal/boot/console"
 	"github.com/rules-initramfs/rules_initramfs/internal/boot/report"
 )
 
-// report says how the boot went; if not well, what there is to find out why.
+// report writes the result of the boot to standard error and to files. If the boot failed,
+// it includes what helps to find out why.
 func (b *boot) report(v verdict) {
 	r := b.result(v)
 	var text bytes.Buffer
-	b.write(&text, r)
-	if err := b.keep(r, text.String()); err != nil {
-		b.say(&text, "the result is not kept: %v", err)
+	b.writeText(&text, r)
+	if err := b.writeFiles(r, text.String()); err != nil {
+		b.printf(&text, "cannot write the result: %v", err)
 	}
 	io.Copy(b.session.Stderr, &text)
 }
 
-// result collects what is known of the boot.
+// result returns the report of the boot.
 func (b *boot) result(v verdict) *report.Report {
 	r := &report.Report{
 		Label:       b.config.Label,
@@ -34,29 +36,18 @@ func (b *boot) result(v verdict) *report.Report {
 		Accelerator: b.accelerator,
 		Elapsed:     milliseconds(b.elapsed),
 		TimeLimit:   milliseconds(b.session.TimeLimit),
-		Patterns:    []report.Pattern{},
-		Timeline:    []report.Event{},
+		Patterns:    []console.Expectation{},
+		Timeline:    []console.Stage{},
 	}
 	if b.screen == nil {
 		return r
 	}
-	add := func(at time.Duration, stage, text string) {
-		r.Timeline = append(r.Timeline, report.Event{Time: milliseconds(at), Stage: stage, Text: text})
-	}
-	add(0, "QEMU", b.why)
-	for _, s := range b.screen.stages() {
-		add(s.At, s.Name, s.Line)
-	}
-	for _, p := range b.screen.wanted() {
-		r.Patterns = append(r.Patterns, report.Pattern{
-			Kind:    string(p.Kind),
-			Pattern: p.Pattern.String(),
-			Seen:    p.Seen,
-			Time:    milliseconds(p.At),
-			Line:    p.Line,
-		})
-		if p.Seen {
-			add(p.At, b.name(p), p.Line)
+	r.Patterns = append(r.Patterns, b.screen.expectations()...)
+	r.Timeline = append(r.Timeline, console.Stage{Name: "QEMU", Line: b.accelReason})
+	r.Timeline = append(r.Timeline, b.screen.stages()...)
+	for _, e := range r.Patterns {
+		if e.Seen {
+			r.Timeline = append(r.Timeline, console.Stage{At: e.At, Name: b.patternName(e), Line: e.Line})
 		}
 	}
 	r.Sort()
@@ -64,44 +55,44 @@ func (b *boot) result(v verdict) *report.Report {
 	if v.passed() {
 		end = "passed"
 	}
-	add(b.elapsed, end, "")
+	r.Timeline = append(r.Timeline, console.Stage{At: r.Elapsed, Name: end})
 	return r
 }
 
-// write is the report for the log.
-func (b *boot) write(w io.Writer, r *report.Report) {
-	b.say(w, "%s", r.Sentence)
+// writeText writes the report for the log.
+func (b *boot) writeText(w io.Writer, r *report.Report) {
+	b.printf(w, "%s", r.Sentence)
 	if b.screen == nil {
 		return
 	}
 	if !b.config.Interactive {
-		fmt.Fprintln(w, "--- timeline, from QEMU's start")
+		fmt.Fprintln(w, "--- timeline, since QEMU started")
 		r.WriteTimeline(w)
 	}
 	if !r.Passed {
-		// On the terminal the console has been seen already.
+		// An interactive user has seen the console already.
 		if tail := b.screen.tail(); len(tail) > 0 && !b.config.Interactive {
-			fmt.Fprintf(w, "--- console, last %d lines\n%s\n", len(tail), strings.Join(tail, "\n"))
+			fmt.Fprintf(w, "--- end of the console\n%s\n", strings.Join(tail, "\n"))
 		}
-		if len(b.complaint) > 0 {
-			fmt.Fprintf(w, "--- QEMU's standard error\n%s\n", strings.Join(b.complaint, "\n"))
+		if len(b.qemuErrors) > 0 {
+			fmt.Fprintf(w, "--- QEMU's standard error\n%s\n", strings.Join(b.qemuErrors, "\n"))
 		}
 		if b.screen.log != nil {
-			// Not its path, which is in a sandbox that ends with the test.
-			fmt.Fprintf(w, "--- whole console: %s in test.outputs, beside test.log\n", consoleLog)
+			// Without the directory, which is in a sandbox that ends with the test.
+			fmt.Fprintf(w, "--- whole console: %s in test.outputs, next to test.log\n", consoleLog)
 		}
 	}
 	if b.screen.logErr != nil {
-		b.say(w, "the console's log is incomplete: %v", b.screen.logErr)
+		b.printf(w, "%s is incomplete: %v", consoleLog, b.screen.logErr)
 	}
 }
 
-func (b *boot) say(w io.Writer, format string, args ...any) {
+func (b *boot) printf(w io.Writer, format string, args ...any) {
 	fmt.Fprintf(w, "boot: %s: %s\n", b.config.Label, fmt.Sprintf(format, args...))
 }
 
-// keep writes the result for programs.
-func (b *boot) keep(r *report.Report, text string) error {
+// writeFiles writes the result for programs and for Bazel.
+func (b *boot) writeFiles(r *report.Report, text string) error {
 	if dir := b.session.OutputsDir; dir != "" {
 		var data bytes.Buffer
 		if err := r.WriteJSON(&data); err != nil {
@@ -121,5 +112,5 @@ func (b *boot) keep(r *report.Report, text string) error {
 	return nil
 }
 
-// milliseconds returns d in seconds, to three places.
+// milliseconds returns d in seconds, with three decimals.
 func milliseconds(d time.Duration) float64 { return d.Round(time.Millisecond).Seconds() }

@@ -1,9 +1,11 @@
-// Package runner boots a configuration in QEMU and judges the boot.
+// Package runner boots a configuration in QEMU, and reports whether the boot passed.
 package runner
 
 import (
 	"io"
 	"os"
+	"regexp"
+	"slices"
 	"time"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/boot/config"
@@ -15,37 +17,37 @@ import (
 
 // Exit codes.
 const (
-	ExitSuccess = 0 // the boot went as expected
-	ExitFailure = 1 // it did not
+	ExitSuccess = 0 // the boot passed
+	ExitFailure = 1 // the boot failed
 	ExitUsage   = 2 // wrong usage, or a configuration that cannot be read
 )
 
 const (
-	// quiet is how long the console shows nothing before its unfinished line
-	// is taken for a prompt.
+	// quiet is the time without output after which an unfinished line may be a
+	// prompt.
 	quiet = 200 * time.Millisecond
 
-	// aftermath is how long a kernel that fails has to print its trace.
+	// aftermath is the time that the kernel has to print its trace after a failure.
 	aftermath = time.Second
 )
 
-// A Session is what a boot needs of the process it runs in.
+// A Session connects a boot to the process that it runs in.
 type Session struct {
-	// TimeLimit is how long QEMU may run; zero is for ever.
+	// TimeLimit is the longest time that QEMU may run; zero for no limit.
 	TimeLimit time.Duration
 
-	// OutputsDir is where the console's log, QEMU's command line and the
-	// result are kept; empty for nowhere.
+	// OutputsDir is the directory for the console's log, QEMU's command line and the
+	// result; empty for none.
 	OutputsDir string
 
-	// XMLFile is where Bazel looks for the test's cases; empty for nowhere.
+	// XMLFile is the file in which Bazel looks for test cases; empty for none.
 	XMLFile string
 
-	// TempDir is where temporary files go; empty for the system's place.
+	// TempDir is the directory for temporary files; empty for the system's.
 	TempDir string
 
-	// Term is the kind of terminal, for an interactive guest; empty when that
-	// is not known.
+	// Term is the type of the terminal, for an interactive guest; empty if it is
+	// unknown.
 	Term string
 
 	// GDB is the TCP port on which QEMU waits for a debugger; zero for none.
@@ -54,22 +56,22 @@ type Session struct {
 	// Rlocation finds a runfile.
 	Rlocation func(path string) (string, error)
 
-	// ProbeKVM returns nil if KVM runs guests of an architecture, in Go's name.
+	// ProbeKVM returns nil if KVM can run guests of an architecture, in Go's name.
 	ProbeKVM func(goarch string) error
 
-	// Observe is given the console's lines, until it returns that it has seen
-	// all that it waits for; nil for nobody. See console.Rules.
+	// Observe, if it is not nil, gets the lines of the console until it returns true:
+	// see console.Rules.
 	Observe func(line string) (done bool)
 
-	// Signals ends the boot when it gives one.
+	// Signals ends the boot when it receives a signal.
 	Signals <-chan os.Signal
 
-	Stdin          *os.File  // the guest's, when interactive
-	Stdout, Stderr io.Writer // the console when interactive; the report
+	Stdin          *os.File  // the guest's, if interactive
+	Stdout, Stderr io.Writer // the console, if interactive; the report
 }
 
-// Run boots c, writes a report to s.Stderr, and returns ExitSuccess or
-// ExitFailure. When it returns QEMU is gone and so are the temporary files.
+// Run boots c, writes a report to s.Stderr, and returns ExitSuccess or ExitFailure. When it
+// returns, QEMU has ended and the temporary files are gone.
 func Run(c *config.Config, s Session) int {
 	b := &boot{config: c, session: s}
 	v := b.run()
@@ -85,12 +87,12 @@ type boot struct {
 	config  *config.Config
 	session Session
 
-	accelerator string        // "kvm" or "tcg", when that is known
-	why         string        // it is that one
-	started     time.Time     // when QEMU was
-	elapsed     time.Duration // until the boot was decided
-	screen      *screen       // nil before QEMU's command line is known
-	complaint   []string      // the last lines of QEMU's standard error, before it was stopped
+	accelerator string        // "kvm" or "tcg"; empty if QEMU was not started
+	accelReason string        // why it is that one
+	started     time.Time     // when QEMU started
+	elapsed     time.Duration // until the result was known
+	screen      *screen       // nil if QEMU was not started
+	qemuErrors  []string      // the last lines of QEMU's standard error, before it was stopped
 }
 
 func (b *boot) run() verdict {
@@ -101,7 +103,7 @@ func (b *boot) run() verdict {
 	}
 	log, err := openOutputs(b.session.OutputsDir, argv)
 	if err != nil {
-		return failed(failure.QEMUNotStarted, "cannot keep the console: %v", err)
+		return failed(failure.QEMUNotStarted, "cannot write the test's outputs: %v", err)
 	}
 	if log != nil {
 		defer log.Close()
@@ -135,55 +137,49 @@ func (b *boot) run() verdict {
 	defer p.Stop()
 	v := b.watch(p, keys, stderr)
 	b.elapsed = time.Since(b.started)
-	b.complaint = stderr.tail()
+	b.qemuErrors = stderr.tail()
 	return v
 }
 
-// rules are what the console is watched for.
+// neverMatch is a pattern that nothing matches.
+var neverMatch = regexp.MustCompile(`[^\x00-\x{10FFFF}]`)
+
+// rules returns the rules for watching the console.
 func (b *boot) rules() console.Rules {
 	c := b.config
 	r := console.Rules{
-		Expect:    c.Expect,
-		Unordered: c.ExpectUnordered,
-		ExitCode:  c.ExitCodePattern,
-		Forbid:    c.Forbid,
-		Allow:     c.Allow,
-		Observe:   b.session.Observe,
-		Clock:     func() time.Duration { return time.Since(b.started) },
+		Criteria: c.Criteria,
+		Firmware: machine.Firmware(c.Arch),
+		Observe:  b.session.Observe,
+		Clock:    func() time.Duration { return time.Since(b.started) },
 	}
-	for _, p := range c.Input {
-		r.Dialogue = append(r.Dialogue, console.Prompt{Pattern: p.Expect, Answer: p.Send})
-	}
-	switch {
-	case c.Firmware == "":
-		r.Firmware = machine.Firmware(c.Arch)
-	default:
-		r.Firmware = neverMatch
+	if c.Firmware != "" {
+		r.Firmware = neverMatch // its last lines are unknown
 	}
 	if c.Interactive {
-		// Who sits in front of the console decides whether to go on, if there is
-		// anything to go on with.
+		// The user decides whether to continue, if the guest still can.
+		r.AllowFailures = slices.Clone(r.AllowFailures)
 		for _, class := range failure.Builtin() {
 			if class != failure.Panic && class != failure.InitFailed {
-				r.Allow = append(r.Allow, class)
+				r.AllowFailures = append(r.AllowFailures, class)
 			}
 		}
 	}
 	return r
 }
 
-// watch returns the verdict as soon as there is one. QEMU may still be running.
+// watch returns the verdict as soon as there is one. QEMU may still run.
 func (b *boot) watch(p *qemu.Process, keys *keyboard, stderr *screen) verdict {
-	var limit, after <-chan time.Time // nil: never
+	var limit, afterFailure <-chan time.Time // nil: never
 	if b.session.TimeLimit > 0 {
 		limit = time.After(b.session.TimeLimit)
 	}
 	prompt := time.NewTimer(quiet)
 	defer prompt.Stop()
-	var bad *verdict // what the kernel said
+	var kernelFailure *verdict // reported by the kernel
 
 	for {
-		var end *verdict // of the boot, if the console does not say better
+		var end *verdict // of the boot, unless the console has a better one
 		select {
 		case <-b.screen.changed:
 			prompt.Reset(quiet)
@@ -200,23 +196,23 @@ func (b *boot) watch(p *qemu.Process, keys *keyboard, stderr *screen) verdict {
 		case s := <-b.session.Signals:
 			v := b.signaled(s, time.Since(b.started))
 			end = &v
-		case <-after:
-			end = bad
+		case <-afterFailure:
+			end = kernelFailure
 		}
-		keys.send(b.screen.answers())
+		keys.send(b.screen.takeInput())
 
 		switch f := b.screen.finding(); {
-		case f.Outcome == console.Undecided || bad != nil:
+		case f.Outcome == console.Undecided || kernelFailure != nil:
 		case f.Outcome == console.Failed && f.Class != failure.Forbidden && f.Class != failure.ExitCode:
-			v := b.found(f, time.Since(b.started))
-			bad = &v
-			after = time.After(aftermath)
+			v := b.judge(f, time.Since(b.started))
+			kernelFailure = &v
+			afterFailure = time.After(aftermath)
 		default:
-			return b.found(f, time.Since(b.started))
+			return b.judge(f, time.Since(b.started))
 		}
 		switch {
-		case end != nil && bad != nil:
-			return *bad
+		case end != nil && kernelFailure != nil:
+			return *kernelFailure
 		case end != nil:
 			return *end
 		}

@@ -4,26 +4,30 @@ package runner
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/boot/config"
+	"github.com/rules-initramfs/rules_initramfs/internal/boot/failure"
 	"github.com/rules-initramfs/rules_initramfs/internal/boot/qemutest"
+	"github.com/rules-initramfs/rules_initramfs/internal/golden"
 )
 
 func TestMain(m *testing.M) { qemutest.Main(m) }
 
-// A run is a configuration and a session to change before they are booted.
+// A run is a configuration and a session, to change before boot is called.
 type run struct {
 	config  config.Config
 	session Session
@@ -42,7 +46,7 @@ func newRun(t *testing.T, script string) *run {
 			CPUs:      1,
 		},
 		session: Session{
-			TimeLimit: 30 * time.Second, // for a test that fails
+			TimeLimit: 30 * time.Second, // if a test fails
 			TempDir:   t.TempDir(),
 			ProbeKVM:  func(string) error { return errors.New("not in a test") },
 			Rlocation: func(path string) (string, error) {
@@ -66,162 +70,180 @@ func compile(exprs []string) []*regexp.Regexp {
 	return out
 }
 
-// check compares the report, whose time is replaced with T, with want: equal
-// to its first line, and with every other line in it.
-func (r *run) check(t *testing.T, code, wantCode int, want ...string) {
+// check checks the exit code, and the class of the failure: "passed" for none. The other
+// lines must be in the report. It returns the report's sentence, with T for the time, and
+// its headings.
+func (r *run) check(t *testing.T, code int, class failure.Class, lines ...string) (text string) {
 	t.Helper()
-	if code != wantCode {
-		t.Errorf("exit code %d, want %d", code, wantCode)
+	if (code == ExitSuccess) != (class == passed) {
+		t.Errorf("exit code %d, want class %s", code, class)
 	}
 	report := regexp.MustCompile(`after \d+\.\d s:`).ReplaceAllString(r.stderr.String(), "after T:")
 	sentence, rest, _ := strings.Cut(report, "\n")
-	if sentence != want[0] {
-		t.Errorf("sentence\n%s\nwant\n%s", sentence, want[0])
+	if !regexp.MustCompile(`^boot: //x:y: ` + string(class) + `(?: after T)?: `).MatchString(sentence) {
+		t.Errorf("class %s is not in the sentence: %s", class, sentence)
 	}
-	for _, line := range want[1:] {
+	for _, line := range lines {
 		if !strings.Contains("\n"+rest, "\n"+line+"\n") {
 			t.Errorf("no line %q in the report:\n%s", line, report)
 		}
 	}
-	if wantCode == ExitSuccess && strings.Contains(rest, "--- console") {
-		t.Errorf("the console of a success:\n%s", report)
+	if class == passed && strings.Contains(rest, "--- end of the console") {
+		t.Errorf("the boot passed, but the report has the console:\n%s", report)
 	}
 	left, err := os.ReadDir(r.session.TempDir)
 	if err != nil || len(left) > 0 {
 		t.Errorf("temporary files left: %v, %v", left, err)
 	}
+	headings := regexp.MustCompile(`(?m)^---.*$`).FindAllString(rest, -1)
+	return strings.Join(append([]string{sentence}, headings...), "\n")
+}
+
+// passed takes the place of a class in the sentence of a boot that passed.
+const passed failure.Class = "passed"
+
+// texts collects the reports of parallel tests for a golden file.
+type texts struct {
+	mu    sync.Mutex
+	texts map[string]string
+}
+
+// newTexts compares the texts with a golden file when t and its subtests have ended. It
+// skips that if only some of the cases were run.
+func newTexts(t *testing.T, cases int) *texts {
+	x := &texts{texts: map[string]string{}}
+	t.Cleanup(func() {
+		if len(x.texts) == cases {
+			golden.Messages(t, t.Name()+".txt", x.texts)
+		}
+	})
+	return x
+}
+
+func (x *texts) add(name, text string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.texts[name] = text
 }
 
 func TestVerdicts(t *testing.T) {
 	const panicText = `print "[    1.0] Kernel panic - not syncing: Fatal exception\r\n"` + "\n"
-	for _, test := range []struct {
+	tests := []struct {
 		name           string
 		script         string
 		expect, forbid []string
 		limit          time.Duration
 		interactive    bool
-		wantCode       int
-		want           []string // see check
+		class          failure.Class // empty if it passes
+		lines          []string      // in the report
 	}{
 		{
 			name:   "seen",
 			script: `print "Linux version\r\nhello\r\n"` + "\nhang",
 			expect: []string{"hello"},
-			want:   []string{"boot: //x:y: passed after T: the pattern was seen"},
 		},
 		{
 			name:   "all seen, the output divided",
 			script: `print "Linux ver"` + "\nsleep 20ms\n" + `print "sion 7\r\nhel"` + "\nsleep 20ms\n" + `print "lo\r\n"` + "\nhang",
 			expect: []string{`Linux version \d`, "^hello$"},
-			want:   []string{"boot: //x:y: passed after T: all 2 patterns were seen"},
 		},
 		{
 			name:   "prompt",
 			script: `print "hello login: "` + "\nhang",
 			expect: []string{"login: $"},
-			want:   []string{"boot: //x:y: passed after T: the pattern was seen"},
 		},
 		{
 			name:   "seen as QEMU exits",
 			script: `print "bye"` + "\nexit 3",
 			expect: []string{"bye"},
-			want:   []string{"boot: //x:y: passed after T: the pattern was seen"},
 		},
 		{
-			name:   "deaf to SIGTERM",
+			name:   "ignores SIGTERM",
 			script: "deaf\n" + `print "hello\n"` + "\nhang",
 			expect: []string{"hello"},
-			want:   []string{"boot: //x:y: passed after T: the pattern was seen"},
 		},
 		{
 			name:   "clean exit",
 			script: `print "bye\n"`,
-			want:   []string{"boot: //x:y: passed after T: the guest ended"},
 		},
 		{
-			name:     "forbidden",
-			script:   `print "fine\nBUG: bad page\n"` + "\nhang",
-			expect:   []string{"hello"},
-			forbid:   []string{"Oops", "BUG:"},
-			wantCode: ExitFailure,
-			want:     []string{`boot: //x:y: forbidden after T: pattern "BUG:" is in: BUG: bad page`, "--- console, last 2 lines", "fine"},
+			name:   "forbidden",
+			script: `print "fine\nBUG: bad page\n"` + "\nhang",
+			expect: []string{"hello"},
+			forbid: []string{"Oops", "BUG:"},
+			class:  failure.Forbidden,
+			lines:  []string{"fine"},
 		},
 		{
-			name:     "panic, then the trace and QEMU's exit",
-			script:   panicText + "sleep 50ms\n" + `print "CPU: 0 PID: 1\n"`,
-			wantCode: ExitFailure,
-			want:     []string{"boot: //x:y: panic after T: Kernel panic - not syncing: Fatal exception", "CPU: 0 PID: 1"},
+			name:   "panic, then the trace and QEMU's exit",
+			script: panicText + "sleep 50ms\n" + `print "CPU: 0 PID: 1\n"`,
+			class:  failure.Panic,
+			lines:  []string{"CPU: 0 PID: 1"},
 		},
 		{
-			name:     "panic, then nothing",
-			script:   panicText + "hang",
-			expect:   []string{"hello"},
-			wantCode: ExitFailure,
-			want:     []string{"boot: //x:y: panic after T: Kernel panic - not syncing: Fatal exception"},
+			name:   "panic, then nothing",
+			script: panicText + "hang",
+			expect: []string{"hello"},
+			class:  failure.Panic,
 		},
 		{
-			name:     "panic in the time limit's last moment",
-			script:   panicText + "hang",
-			limit:    900 * time.Millisecond, // less than the aftermath
-			wantCode: ExitFailure,
-			want:     []string{"boot: //x:y: panic after T: Kernel panic - not syncing: Fatal exception"},
+			name:   "panic in the time limit's last moment",
+			script: panicText + "hang",
+			limit:  900 * time.Millisecond, // less than the aftermath
+			class:  failure.Panic,
 		},
 		{
-			name:     "exit before all was seen",
-			script:   `print "one\n"`,
-			expect:   []string{"one", "two", "three"},
-			wantCode: ExitFailure,
-			want:     []string{`boot: //x:y: missing-at-end after T: the guest ended, still missing: expect 2 of 3 "two"`, "one"},
+			name:   "exit before all was seen",
+			script: `print "one\n"`,
+			expect: []string{"one", "two", "three"},
+			class:  failure.MissingAtEnd,
+			lines:  []string{"one"},
 		},
 		{
-			name:     "exit with a complaint",
-			script:   `stderr "qemu: could not load kernel\n"` + "\nexit 1",
-			wantCode: ExitFailure,
-			want:     []string{"boot: //x:y: qemu-not-started: QEMU ended at once (exit status 1): qemu: could not load kernel", "--- QEMU's standard error", "qemu: could not load kernel"},
+			name:   "exit with a complaint",
+			script: `stderr "qemu: could not load kernel\n"` + "\nexit 1",
+			class:  failure.QEMUNotStarted,
+			lines:  []string{"qemu: could not load kernel"},
 		},
 		{
-			name:     "time limit",
-			script:   `print "one\n"` + "\nhang",
-			expect:   []string{"one", `two \d`},
-			limit:    3 * time.Second,
-			wantCode: ExitFailure,
-			want:     []string{`boot: //x:y: missing-at-limit after T: the time limit, still missing: expect 2 of 2 "two \d"`, "one"},
+			name:   "time limit",
+			script: `print "one\n"` + "\nhang",
+			expect: []string{"one", `two \d`},
+			limit:  3 * time.Second,
+			class:  failure.MissingAtLimit,
+			lines:  []string{"one"},
 		},
 		{
-			name:     "time limit, nothing expected",
-			script:   "deaf\n" + `print "one\n"` + "\nhang",
-			limit:    3 * time.Second,
-			wantCode: ExitFailure,
-			want:     []string{"boot: //x:y: not-ended after T: the time limit, and the guest has not ended"},
+			name:   "time limit, nothing expected",
+			script: "deaf\n" + `print "one\n"` + "\nhang",
+			limit:  3 * time.Second,
+			class:  failure.NotEnded,
 		},
 		{
-			name:     "endless line",
-			script:   "flood 5000000\n" + `print "\nhello\n"` + "\nhang",
-			expect:   []string{"hello"},
-			wantCode: ExitSuccess,
-			want:     []string{"boot: //x:y: passed after T: the pattern was seen"},
+			name:   "endless line",
+			script: "flood 5000000\n" + `print "\nhello\n"` + "\nhang",
+			expect: []string{"hello"},
 		},
 		{
 			name:        "interactive, clean exit",
 			script:      `print "bye\n"`,
 			interactive: true,
-			want:        []string{"boot: //x:y: passed after T: the guest ended"},
 		},
 		{
 			name:        "interactive, panic",
 			script:      panicText,
 			interactive: true,
-			wantCode:    ExitFailure,
-			want:        []string{"boot: //x:y: panic after T: Kernel panic - not syncing: Fatal exception"},
+			class:       failure.Panic,
 		},
 		{
 			name:        "interactive, exit with an error",
 			script:      "exit 1",
 			interactive: true,
-			wantCode:    ExitFailure,
-			want:        []string{"boot: //x:y: qemu-not-started: QEMU ended at once (exit status 1)"},
+			class:       failure.QEMUNotStarted,
 		},
-	} {
+	}
+	texts := newTexts(t, len(tests))
+	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			r := newRun(t, test.script)
@@ -238,24 +260,24 @@ func TestVerdicts(t *testing.T) {
 			if test.limit > 0 {
 				r.session.TimeLimit = test.limit
 			}
-			r.check(t, r.boot(), test.wantCode, test.want...)
+			texts.add(test.name, r.check(t, r.boot(), cmp.Or(test.class, passed), test.lines...))
 		})
 	}
 }
 
 func TestCannotStart(t *testing.T) {
 	t.Parallel()
-	r := newRun(t, "")
-	r.config.QEMU = "/nonexistent/qemu"
-	r.check(t, r.boot(), ExitFailure, "boot: //x:y: qemu-not-started: fork/exec /nonexistent/qemu: no such file or directory")
-
-	r = newRun(t, "")
-	r.config.Kernel = "_main/kernel"
-	r.check(t, r.boot(), ExitFailure, "boot: //x:y: qemu-not-started: no runfile _main/kernel")
-
-	r = newRun(t, "")
-	r.config.Initramfs = []string{r.config.Kernel, "/nonexistent/b.cpio"}
-	r.check(t, r.boot(), ExitFailure, "boot: //x:y: qemu-not-started: joining the initramfs: open /nonexistent/b.cpio: no such file or directory")
+	tests := map[string]func(*run){
+		"QEMU":      func(r *run) { r.config.QEMU = "/nonexistent/qemu" },
+		"runfile":   func(r *run) { r.config.Kernel = "_main/kernel" },
+		"initramfs": func(r *run) { r.config.Initramfs = []string{r.config.Kernel, "/nonexistent/b.cpio"} },
+	}
+	texts := newTexts(t, len(tests))
+	for name, change := range tests {
+		r := newRun(t, "")
+		change(r)
+		texts.add(name, r.check(t, r.boot(), failure.QEMUNotStarted))
+	}
 }
 
 func TestSignal(t *testing.T) {
@@ -265,7 +287,7 @@ func TestSignal(t *testing.T) {
 	signals := make(chan os.Signal, 1)
 	r.session.Signals = signals
 	signals <- syscall.SIGTERM
-	r.check(t, r.boot(), ExitFailure, `boot: //x:y: stopped after T: by a signal (terminated), still missing: expect "two"`)
+	r.check(t, r.boot(), failure.Stopped)
 }
 
 func TestInitramfs(t *testing.T) {
@@ -293,18 +315,17 @@ func TestInitramfs(t *testing.T) {
 			}
 			return filepath.Join(dir, name), nil
 		}
-		r.check(t, r.boot(), ExitSuccess, "boot: //x:y: passed after T: the pattern was seen")
+		r.check(t, r.boot(), passed)
 	}
 }
 
 func TestOutputs(t *testing.T) {
 	t.Parallel()
 	r := newRun(t, `print "\x1b[1mone\r\ntwo"`+"\nexit 1")
-	r.config.Append = []string{"it's"}
+	r.config.KernelArgs = []string{"it's"}
 	r.session.OutputsDir = t.TempDir()
 	log := filepath.Join(r.session.OutputsDir, "console.log")
-	r.check(t, r.boot(), ExitFailure, "boot: //x:y: qemu-died after T: exit status 1",
-		"--- console, last 2 lines", "one", "two", "--- whole console: console.log in test.outputs, beside test.log")
+	r.check(t, r.boot(), failure.QEMUDied, "one", "two")
 
 	if got, err := os.ReadFile(log); err != nil || string(got) != "\x1b[1mone\r\ntwo" {
 		t.Errorf("console.log: %q, %v", got, err)
@@ -319,8 +340,8 @@ func TestOutputs(t *testing.T) {
 	}
 }
 
-// TestLogIsWrittenAsItComes reads the log while the guest runs.
-func TestLogIsWrittenAsItComes(t *testing.T) {
+// TestLogIsWrittenAtOnce reads the log while the guest runs.
+func TestLogIsWrittenAtOnce(t *testing.T) {
 	t.Parallel()
 	r := newRun(t, `print "one"`+"\nhang")
 	r.session.OutputsDir = t.TempDir()
@@ -340,7 +361,7 @@ func TestLogIsWrittenAsItComes(t *testing.T) {
 		t.Errorf("console.log: %q, %v", got, err)
 	}
 	signals <- os.Interrupt
-	r.check(t, <-code, ExitFailure, "boot: //x:y: stopped after T: by a signal (interrupt)")
+	r.check(t, <-code, failure.Stopped)
 }
 
 func TestFullDisk(t *testing.T) {
@@ -354,8 +375,8 @@ func TestFullDisk(t *testing.T) {
 	if code := r.boot(); code != ExitSuccess {
 		t.Errorf("exit code %d", code)
 	}
-	if !strings.Contains(r.stderr.String(), "the console's log is incomplete: ") {
-		t.Errorf("nothing said of the log:\n%s", &r.stderr)
+	if !strings.Contains(r.stderr.String(), "console.log is incomplete: ") {
+		t.Errorf("the report does not mention the log:\n%s", &r.stderr)
 	}
 }
 
@@ -391,8 +412,8 @@ func TestExcerpt(t *testing.T) {
 	}
 }
 
-// TestTerminalWords tells an interactive guest, and no other, of the terminal.
-func TestTerminalWords(t *testing.T) {
+// TestTerminalArgs checks that only an interactive guest gets to know the terminal.
+func TestTerminalArgs(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		interactive bool
@@ -405,7 +426,7 @@ func TestTerminalWords(t *testing.T) {
 	} {
 		r := newRun(t, "args")
 		r.config.Interactive = test.interactive
-		r.config.Append = []string{"quiet"}
+		r.config.KernelArgs = []string{"quiet"}
 		r.config.Expect = compile([]string{regexp.QuoteMeta(test.want)})
 		r.session.Term = test.term
 		stdin, err := os.Open(os.DevNull)
@@ -414,37 +435,35 @@ func TestTerminalWords(t *testing.T) {
 		}
 		defer stdin.Close()
 		r.session.Stdin = stdin
-		r.check(t, r.boot(), ExitSuccess, "boot: //x:y: passed after T: the pattern was seen")
+		r.check(t, r.boot(), passed)
 	}
 }
 
-// TestTerminalSize tells the guest the size of a terminal that has one.
+// TestTerminalSize checks that the guest gets to know the terminal's size, if it has one.
 func TestTerminalSize(t *testing.T) {
 	t.Parallel()
 	f := qemutest.Terminal(t)
 	b := &boot{session: Session{Stdin: f}}
-	if got := b.terminalWords(); len(got) > 0 {
+	if got := b.terminalArgs(); len(got) > 0 {
 		t.Errorf("a new terminal has no size: words %q", got)
 	}
 	if err := unix.IoctlSetWinsize(int(f.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 50, Col: 132}); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"LINES=50", "COLUMNS=132"}, b.terminalWords()); diff != "" {
+	if diff := gocmp.Diff([]string{"LINES=50", "COLUMNS=132"}, b.terminalArgs()); diff != "" {
 		t.Errorf("words (-want +got):\n%s", diff)
 	}
 }
 
-// TestInteractiveGoesOn has an oops, which is for who sits in front of it to
-// judge.
-func TestInteractiveGoesOn(t *testing.T) {
+// TestInteractiveContinues has an oops, after which an interactive user may continue.
+func TestInteractiveContinues(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		interactive bool
-		code        int
-		want        string
+		class       failure.Class
 	}{
-		{true, ExitSuccess, "boot: //x:y: passed after T: the guest ended"},
-		{false, ExitFailure, "boot: //x:y: oops after T: Oops: Oops: 0002 [#1] SMP"},
+		{true, passed},
+		{false, failure.Oops},
 	} {
 		r := newRun(t, `print "[    1.000000] Oops: Oops: 0002 [#1] SMP\n"`)
 		r.config.Interactive = test.interactive
@@ -454,7 +473,7 @@ func TestInteractiveGoesOn(t *testing.T) {
 		}
 		defer stdin.Close()
 		r.session.Stdin = stdin
-		r.check(t, r.boot(), test.code, test.want)
+		r.check(t, r.boot(), test.class)
 	}
 }
 
@@ -463,13 +482,12 @@ func TestObserve(t *testing.T) {
 	const panicLine = `print "Kernel panic - not syncing: x\n"` + "\n"
 	for _, test := range []struct {
 		script string
-		code   int
-		want   string
+		class  failure.Class
 		seen   []string
 	}{
-		{`print "one\ntwo"` + "\nsleep 400ms\n" + `print "\nend\nthree\n"` + "\nhang", ExitSuccess, "passed after T: all was seen", []string{"one", "two", "end"}},
-		{`print "one\n"`, ExitSuccess, "passed after T: the guest ended", []string{"one"}},
-		{`print "one\n"` + "\n" + panicLine + "hang", ExitFailure, "panic after T: Kernel panic - not syncing: x", []string{"one"}},
+		{`print "one\ntwo"` + "\nsleep 400ms\n" + `print "\nend\nthree\n"` + "\nhang", passed, []string{"one", "two", "end"}},
+		{`print "one\n"`, passed, []string{"one"}},
+		{`print "one\n"` + "\n" + panicLine + "hang", failure.Panic, []string{"one"}},
 	} {
 		r := newRun(t, test.script)
 		var seen []string
@@ -477,8 +495,8 @@ func TestObserve(t *testing.T) {
 			seen = append(seen, line)
 			return line == "end"
 		}
-		r.check(t, r.boot(), test.code, "boot: //x:y: "+test.want)
-		if diff := cmp.Diff(test.seen, seen); diff != "" {
+		r.check(t, r.boot(), test.class)
+		if diff := gocmp.Diff(test.seen, seen); diff != "" {
 			t.Errorf("lines (-want +got):\n%s", diff)
 		}
 	}

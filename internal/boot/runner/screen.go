@@ -8,10 +8,10 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/boot/console"
 )
 
-// A screen passes the console on to its log and to the terminal, and watches
-// it. Its methods may be called at the same time.
+// A screen copies the console to its log and to the terminal, and watches it. Its methods
+// are safe for concurrent use.
 type screen struct {
-	changed chan struct{} // holds a value when something was written
+	changed chan struct{} // has a value after a write
 
 	mu       sync.Mutex
 	watcher  *console.Watcher
@@ -29,10 +29,10 @@ func newScreen(w *console.Watcher, log *os.File, terminal io.Writer) *screen {
 	}
 }
 
-// Write never fails: a full disk is no reason to stop watching the boot.
+// Write never fails: a full disk must not end the boot.
 func (s *screen) Write(p []byte) (int, error) {
 	if s.terminal != nil {
-		s.terminal.Write(p) // a terminal gone away is for its signal to report
+		s.terminal.Write(p) // if the terminal is gone, a signal reports it
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -42,34 +42,36 @@ func (s *screen) Write(p []byte) (int, error) {
 	s.watcher.Write(p)
 	select {
 	case s.changed <- struct{}{}:
-	default: // a change not yet noticed stands for this one too
+	default: // the reader has not noticed the last change yet
 	}
 	return len(p), nil
 }
 
-// locked calls f with the watcher to itself.
-func (s *screen) locked(f func(w *console.Watcher)) {
+// withWatcher calls f while no other goroutine uses the watcher.
+func (s *screen) withWatcher(f func(w *console.Watcher)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	f(s.watcher)
 }
 
-// ask returns what f says of the watcher.
-func ask[T any](s *screen, f func(w *console.Watcher) T) (answer T) {
-	s.locked(func(w *console.Watcher) { answer = f(w) })
-	return answer
+// query returns the result of a method of the watcher.
+func query[T any](s *screen, f func(w *console.Watcher) T) (result T) {
+	s.withWatcher(func(w *console.Watcher) { result = f(w) })
+	return result
 }
 
-func (s *screen) idle()  { s.locked((*console.Watcher).Idle) }
-func (s *screen) close() { s.locked((*console.Watcher).Close) }
+func (s *screen) idle()  { s.withWatcher((*console.Watcher).Idle) }
+func (s *screen) close() { s.withWatcher((*console.Watcher).Close) }
 
-func (s *screen) answers() string           { return ask(s, (*console.Watcher).Answers) }
-func (s *screen) finding() console.Finding  { return ask(s, (*console.Watcher).Finding) }
-func (s *screen) kernelStarted() bool       { return ask(s, (*console.Watcher).KernelStarted) }
-func (s *screen) missing() []console.Wanted { return ask(s, (*console.Watcher).Missing) }
-func (s *screen) stages() []console.Stage   { return ask(s, (*console.Watcher).Stages) }
-func (s *screen) tail() []string            { return ask(s, (*console.Watcher).Tail) }
-func (s *screen) wanted() []console.Wanted  { return ask(s, (*console.Watcher).Wanted) }
+func (s *screen) takeInput() string              { return query(s, (*console.Watcher).TakeInput) }
+func (s *screen) finding() console.Finding       { return query(s, (*console.Watcher).Finding) }
+func (s *screen) kernelStarted() bool            { return query(s, (*console.Watcher).KernelStarted) }
+func (s *screen) missing() []console.Expectation { return query(s, (*console.Watcher).Missing) }
+func (s *screen) stages() []console.Stage        { return query(s, (*console.Watcher).Stages) }
+func (s *screen) tail() []string                 { return query(s, (*console.Watcher).Tail) }
+func (s *screen) expectations() []console.Expectation {
+	return query(s, (*console.Watcher).Expectations)
+}
 
-// anything reports whether there was anything to be seen.
-func (s *screen) anything() bool { return len(s.stages()) > 0 }
+// hasOutput reports whether the console has shown anything.
+func (s *screen) hasOutput() bool { return len(s.stages()) > 0 }

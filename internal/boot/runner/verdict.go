@@ -13,10 +13,10 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/boot/report"
 )
 
-// A verdict is how a boot went, in one sentence, which begins with the class
-// of a failure.
+// A verdict is the result of a boot in one sentence. If the boot failed, the sentence begins
+// with the class of the failure.
 type verdict struct {
-	class    failure.Class // empty for success
+	class    failure.Class // empty if the boot passed
 	sentence string
 }
 
@@ -26,7 +26,6 @@ func failed(class failure.Class, format string, args ...any) verdict {
 	return verdict{class: class, sentence: string(class) + ": " + fmt.Sprintf(format, args...)}
 }
 
-// failedAfter is failed for a boot that took some time.
 func failedAfter(elapsed time.Duration, class failure.Class, format string, args ...any) verdict {
 	return verdict{class: class, sentence: fmt.Sprintf("%s after %s: %s", class, seconds(elapsed), fmt.Sprintf(format, args...))}
 }
@@ -35,49 +34,48 @@ func passedAfter(elapsed time.Duration, format string, args ...any) verdict {
 	return verdict{sentence: fmt.Sprintf("passed after %s: %s", seconds(elapsed), fmt.Sprintf(format, args...))}
 }
 
-// found is the verdict of a console whose finding is not Undecided.
-func (b *boot) found(f console.Finding, elapsed time.Duration) verdict {
+// judge returns the verdict for a finding that is not Undecided.
+func (b *boot) judge(f console.Finding, elapsed time.Duration) verdict {
 	if f.Outcome == console.Satisfied {
-		return passedAfter(elapsed, "%s", b.allSeen())
+		return passedAfter(elapsed, "%s", b.seenPatterns())
 	}
 	line := excerpt(f.Line)
 	switch f.Class {
 	case failure.Forbidden:
-		return failedAfter(elapsed, f.Class, "pattern \"%s\" is in: %s", f.Pattern, line)
+		return failedAfter(elapsed, f.Class, "a line matches the pattern \"%s\": %s", f.Pattern, line)
 	case failure.ExitCode:
-		return failedAfter(elapsed, f.Class, "the guest reported %d: %s", f.Code, line)
+		return failedAfter(elapsed, f.Class, "the guest reported exit code %d: %s", f.Code, line)
 	}
-	if words := console.Explain(f.Line); words != "" {
-		line = words + ": " + line
+	if explanation := console.Explain(f.Line); explanation != "" {
+		line = explanation + ": " + line
 	}
 	return failedAfter(elapsed, f.Class, "%s", line)
 }
 
-// exited is the verdict of a QEMU that ended while the console said nothing
-// that decides.
+// exited returns the verdict if QEMU ended before the console decided the boot.
 func (b *boot) exited(s *os.ProcessState, stderr []string, elapsed time.Duration) verdict {
-	why := ""
+	reason := ""
 	if line := lastError(stderr); line != "" {
-		why = ": " + excerpt(line)
+		reason = ": " + excerpt(line)
 	}
 	switch missing := b.screen.missing(); {
-	case !s.Success() && s.Exited() && !b.screen.anything():
-		return failed(failure.QEMUNotStarted, "QEMU ended at once (%v)%s", s, why)
+	case !s.Success() && s.Exited() && !b.screen.hasOutput():
+		return failed(failure.QEMUNotStarted, "QEMU ended before the machine started (%v)%s", s, reason)
 	case !s.Success():
-		return failedAfter(elapsed, failure.QEMUDied, "%v%s", s, why)
+		return failedAfter(elapsed, failure.QEMUDied, "QEMU ended with an error (%v)%s", s, reason)
 	case !b.screen.kernelStarted():
-		return failedAfter(elapsed, failure.KernelNotStarted, "the machine stopped, and the kernel had shown nothing")
+		return failedAfter(elapsed, failure.KernelNotStarted, "the machine stopped before the kernel printed anything")
 	case len(missing) > 0:
-		return failedAfter(elapsed, failure.MissingAtEnd, "the guest ended, still missing: %s", b.list(missing))
-	case len(b.screen.wanted()) > 0:
-		return passedAfter(elapsed, "%s, and the guest ended", b.allSeen())
+		return failedAfter(elapsed, failure.MissingAtEnd, "the guest ended; not seen: %s", b.listMissing(missing))
+	case len(b.screen.expectations()) > 0:
+		return passedAfter(elapsed, "%s, and the guest ended", b.seenPatterns())
 	default:
 		return passedAfter(elapsed, "the guest ended")
 	}
 }
 
-// lastError returns the line of QEMU's standard error for which it ended. An
-// error begins with QEMU's name, and hints may follow it.
+// lastError returns the line of QEMU's standard error that says why it ended. An error
+// begins with QEMU's name, and hints may follow it.
 func lastError(stderr []string) string {
 	for _, line := range slices.Backward(stderr) {
 		if qemuError.MatchString(line) {
@@ -92,33 +90,33 @@ func lastError(stderr []string) string {
 
 var qemuError = regexp.MustCompile(`^qemu[-a-z0-9_]*: `)
 
-// timedOut is the verdict of a boot that took too long.
+// timedOut returns the verdict of a boot that reached the time limit.
 func (b *boot) timedOut() verdict {
 	limit := b.session.TimeLimit
 	switch missing := b.screen.missing(); {
 	case !b.screen.kernelStarted():
-		return failedAfter(limit, failure.KernelNotStarted, "the time limit, and the kernel has shown nothing")
+		return failedAfter(limit, failure.KernelNotStarted, "time limit: the kernel has not printed anything (does it use this console?)")
 	case len(missing) > 0:
-		return failedAfter(limit, failure.MissingAtLimit, "the time limit, still missing: %s", b.list(missing))
+		return failedAfter(limit, failure.MissingAtLimit, "time limit; not seen: %s", b.listMissing(missing))
 	default:
-		return failedAfter(limit, failure.NotEnded, "the time limit, and the guest has not ended")
+		return failedAfter(limit, failure.NotEnded, "time limit: the guest is still running")
 	}
 }
 
-// signaled is the verdict of a boot that somebody stopped.
+// signaled returns the verdict of a boot that was stopped by a signal.
 func (b *boot) signaled(s os.Signal, elapsed time.Duration) verdict {
 	v := failedAfter(elapsed, failure.Stopped, "by a signal (%v)", s)
 	if missing := b.screen.missing(); len(missing) > 0 {
-		v.sentence += ", still missing: " + b.list(missing)
+		v.sentence += "; not seen: " + b.listMissing(missing)
 	}
 	return v
 }
 
-// allSeen says that all that was expected was seen.
-func (b *boot) allSeen() string {
-	switch n := len(b.screen.wanted()); n {
+// seenPatterns says that all patterns were seen.
+func (b *boot) seenPatterns() string {
+	switch n := len(b.screen.expectations()); n {
 	case 0:
-		return "all was seen"
+		return "everything expected was seen"
 	case 1:
 		return "the pattern was seen"
 	default:
@@ -126,41 +124,41 @@ func (b *boot) allSeen() string {
 	}
 }
 
-// list names patterns that were not seen. Of those in order only the first of
-// each kind was waited for.
-func (b *boot) list(missing []console.Wanted) string {
+// listMissing names patterns that were not seen. Of patterns that must come in order, it
+// names only the next one of each kind.
+func (b *boot) listMissing(missing []console.Expectation) string {
 	var names []string
-	waited := map[console.Kind]bool{}
-	for _, p := range missing {
-		if p.Kind != console.Unordered && waited[p.Kind] {
+	listed := map[console.Kind]bool{}
+	for _, e := range missing {
+		if e.Kind != console.Unordered && listed[e.Kind] {
 			continue
 		}
-		waited[p.Kind] = true
-		names = append(names, fmt.Sprintf("%s \"%s\"", b.name(p), p.Pattern))
+		listed[e.Kind] = true
+		names = append(names, fmt.Sprintf("%s \"%s\"", b.patternName(e), e.Pattern))
 	}
 	return strings.Join(names, ", ")
 }
 
-// name says which of the patterns one is.
-func (b *boot) name(p console.Wanted) string {
-	n, at := 0, 0
-	for _, other := range b.screen.wanted() {
-		if other.Kind == p.Kind {
-			n++
-			if other.Pattern == p.Pattern {
-				at = n
+// patternName names a pattern by its kind and its position, such as "expect 2 of 3".
+func (b *boot) patternName(e console.Expectation) string {
+	count, position := 0, 0
+	for _, other := range b.screen.expectations() {
+		if other.Kind == e.Kind {
+			count++
+			if other.Pattern == e.Pattern {
+				position = count
 			}
 		}
 	}
-	if n == 1 {
-		return string(p.Kind)
+	if count == 1 {
+		return string(e.Kind)
 	}
-	return fmt.Sprintf("%s %d of %d", p.Kind, at, n)
+	return fmt.Sprintf("%s %d of %d", e.Kind, position, count)
 }
 
 func seconds(d time.Duration) string {
 	return fmt.Sprintf("%.1f s", d.Seconds())
 }
 
-// excerpt cuts a line to what fits in a sentence.
+// excerpt shortens a line to what fits into a sentence.
 func excerpt(line string) string { return report.Excerpt(line, 300) }

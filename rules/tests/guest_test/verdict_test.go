@@ -53,7 +53,7 @@ func TestVerdict(t *testing.T) {
 		{[]string{"kill"}, "", 137, `(?m)\Aguest_test: ` + label + `the test was killed .*\(killed\)`},
 		{[]string{"panic"}, "", 1, `(?ms)\Aboot: ` + label + `panic after .*^guest_test: ` + label + `the guest failed while `},
 		{[]string{"power off"}, "", 1, `(?m)^guest_test: ` + label + `.*(?:the guest ended before|the guest failed while) `},
-		{[]string{"hang"}, "30", 1, `(?ms)\Aboot: ` + label + `[a-z-]+ after 27.0 s: the time limit.*^guest_test: ` + label + `the guest failed while `},
+		{[]string{"hang"}, "30", 1, `(?ms)\Aboot: ` + label + `[a-z-]+ after 27.0 s: time limit.*^guest_test: ` + label + `the guest failed while `},
 	} {
 		t.Run(strings.Join(test.args, " "), func(t *testing.T) {
 			code, _, stderr, _, _ := guest(t, "GUEST", test.args, "TEST_TIMEOUT="+test.timeout)

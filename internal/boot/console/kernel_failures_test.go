@@ -4,10 +4,11 @@ import (
 	"testing"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/boot/failure"
+	"github.com/rules-initramfs/rules_initramfs/internal/golden"
 )
 
-// The lines are those that kernels print.
-func TestRead(t *testing.T) {
+// TestFindFailure has lines that kernels print.
+func TestFindFailure(t *testing.T) {
 	for _, test := range []struct {
 		line string
 		want failure.Class // empty for none
@@ -49,7 +50,7 @@ func TestRead(t *testing.T) {
 		{"[    0.0] rcu: Hierarchical RCU implementation.", ""},
 		{"", ""},
 	} {
-		f, ok := read(test.line)
+		f, ok := findFailure(test.line)
 		if ok != (test.want != "") || f.class != test.want {
 			t.Errorf("%q: class %q, want %q", test.line, f.class, test.want)
 		}
@@ -57,20 +58,20 @@ func TestRead(t *testing.T) {
 }
 
 func TestExplain(t *testing.T) {
-	for _, test := range []struct{ message, want string }{
-		{"Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000300", "/init ended with status 3"},
-		{"Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000000", "/init ended with status 0"},
-		{"Kernel panic - not syncing: Attempted to kill init! exitcode=0x0000000b", "/init was killed by signal 11 (segmentation fault)"},
-		{"Failed to execute /init (error -8)", "/init is no program for this machine"},
-		{"Failed to execute /init (error -2)", "/init or the interpreter that it names is not there"},
-		{"Failed to execute /init (error -13)", "/init is not an executable file"},
-		{"Failed to execute /init (error -12)", "/init: cannot allocate memory"},
-		{"Kernel panic - not syncing: Requested init /x failed (error -2).", "/x or the interpreter that it names is not there"},
-		{`Kernel panic - not syncing: VFS: Unable to mount root fs on "" or unknown-block(0,0)`, "there is no /init that the kernel may run, and no root file system in its place"},
-		{"Kernel panic - not syncing: Fatal exception", ""},
+	texts := map[string]string{}
+	for _, message := range []string{
+		"Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000300",
+		"Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000000",
+		"Kernel panic - not syncing: Attempted to kill init! exitcode=0x0000000b",
+		"Failed to execute /init (error -8)",
+		"Failed to execute /init (error -2)",
+		"Failed to execute /init (error -13)",
+		"Failed to execute /init (error -12)",
+		"Kernel panic - not syncing: Requested init /x failed (error -2).",
+		`Kernel panic - not syncing: VFS: Unable to mount root fs on "" or unknown-block(0,0)`,
+		"Kernel panic - not syncing: Fatal exception",
 	} {
-		if got := Explain(test.message); got != test.want {
-			t.Errorf("%q: %q, want %q", test.message, got, test.want)
-		}
+		texts[message] = Explain(message)
 	}
+	golden.Messages(t, "TestExplain.txt", texts)
 }
