@@ -1,0 +1,193 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/rules-initramfs/rules_initramfs/internal/boot/qemutest"
+	"github.com/rules-initramfs/rules_initramfs/internal/golden"
+	"github.com/rules-initramfs/rules_initramfs/internal/guest"
+)
+
+func TestMain(m *testing.M) { qemutest.Main(m) }
+
+// install writes the two configurations that the rule writes, and returns the name of the
+// executable that they belong to.
+func install(t *testing.T, script string) (self string) {
+	t.Helper()
+	self = filepath.Join(t.TempDir(), "test")
+	for name, config := range map[string]any{
+		"boot": map[string]any{
+			"label": "//x:y", "arch": "x86_64", "qemu": qemutest.Executable(t), "kernel": qemutest.Kernel(t, script),
+			"memory_mib": 64, "cpus": 1, "kvm": "off", "time_limit_s": 30,
+		},
+		"guest": settings{Workspace: "_main", Executable: "x/test", Env: map[string]string{"A": "b"}},
+	} {
+		text, err := json.Marshal(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(self+"."+name+".json", text, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return self
+}
+
+// capture replaces a file, such as standard output, and returns a function that restores it
+// and returns what was written.
+func capture(t *testing.T, file **os.File) (content func() string) {
+	t.Helper()
+	f, err := os.Create(filepath.Join(t.TempDir(), "captured"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := *file
+	*file = f
+	return func() string {
+		*file = before
+		f.Close()
+		text, err := os.ReadFile(f.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+}
+
+// A frame is a message of the agent.
+type frame struct {
+	kind    guest.FrameKind
+	payload string
+}
+
+// printScript returns a script for a guest that prints text and frames.
+func printScript(t *testing.T, output ...any) string {
+	t.Helper()
+	var console bytes.Buffer
+	w := guest.NewFrameWriter(&console)
+	for _, o := range output {
+		switch o := o.(type) {
+		case string:
+			console.WriteString(o)
+		case frame:
+			if err := w.Write(o.kind, []byte(o.payload)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return fmt.Sprintf("print %q\n", console.String())
+}
+
+func TestRun(t *testing.T) {
+	var archive bytes.Buffer
+	outputs := t.TempDir()
+	if err := os.WriteFile(filepath.Join(outputs, guest.XML), []byte("<testsuites/>"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(outputs, guest.Undeclared), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := guest.Pack(&archive, outputs); err != nil {
+		t.Fatal(err)
+	}
+	const panicLine = "Kernel panic - not syncing: x\n"
+	begin, data, end := frame{guest.FrameBegin, ""}, frame{guest.FrameData, archive.String()}, frame{guest.FrameEnd, ""}
+	exit := func(ending string) frame { return frame{guest.FrameExit, ending} }
+
+	messages := map[string]string{}
+	for _, test := range []struct {
+		name    string
+		console []any
+		code    int
+		stdout  string
+		report  bool // standard error has the report of the boot
+	}{
+		{name: "passes", console: []any{"Linux version 7\n", begin, "PASS\nno newline", exit(`{"code":0}`), data, end}, stdout: "PASS\nno newline"},
+		{name: "fails", console: []any{begin, exit(`{"code":3}`), data, end}, code: 3},
+		{name: "killed", console: []any{begin, exit(`{"code":137}`), data, end}, code: 137},
+		{name: "not started", console: []any{begin, exit(`{"code":127,"error":"cannot start the test: x"}`), data, end}, code: 127},
+		{name: "outputs missing", console: []any{begin, exit(`{"code":0,"error":"x"}`), data, end}, code: 1},
+		{name: "panic before", console: []any{panicLine}, code: 1, report: true},
+		{name: "panic during the test", console: []any{begin, "one\n", panicLine}, code: 1, stdout: "one\n", report: true},
+		{name: "the guest ends", console: []any{begin, "one\n"}, code: 1, stdout: "one\n"},
+		{name: "damaged", console: []any{begin, "\x02guest 1 exit\n"}, code: 1},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			xml := filepath.Join(t.TempDir(), "test.xml")
+			t.Setenv("XML_OUTPUT_FILE", xml)
+			t.Setenv("TEST_TMPDIR", t.TempDir())
+			t.Setenv("TEST_TIMEOUT", "")
+			t.Setenv("TEST_UNDECLARED_OUTPUTS_DIR", t.TempDir())
+			self := install(t, printScript(t, test.console...))
+			stdout, stderr := capture(t, &os.Stdout), capture(t, &os.Stderr)
+			code, err := run(self, []string{"argument"})
+			report := stderr()
+			if got := stdout(); got != test.stdout {
+				t.Errorf("standard output %q, want %q", got, test.stdout)
+			}
+			if code != test.code || (err == nil) != (code == 0) {
+				t.Errorf("exit code %d, error %v, want code %d", code, err, test.code)
+			}
+			if test.report != strings.HasPrefix(report, "boot: //x:y: panic ") || !test.report && report != "" {
+				t.Errorf("standard error %q", report)
+			}
+			if err != nil {
+				messages[test.name] = regexp.MustCompile(`[0-9.]+ s$`).ReplaceAllString(err.Error(), "T")
+			}
+			if _, err := os.Stat(xml); (err == nil) != (len(test.console) > 3) {
+				t.Errorf("test.xml: %v", err)
+			}
+			if left, err := os.ReadDir(os.Getenv("TEST_TMPDIR")); err != nil || len(left) > 0 {
+				t.Errorf("temporary files left: %v, %v", left, err)
+			}
+		})
+	}
+	golden.Messages(t, "TestRun.txt", messages)
+}
+
+// TestArchive checks that the initramfs ends with the archive for the agent.
+func TestArchive(t *testing.T) {
+	t.Setenv("TEST_TMPDIR", t.TempDir())
+	t.Setenv("TEST_TIMEOUT", "")
+	t.Setenv("TEST_UNDECLARED_OUTPUTS_DIR", t.TempDir())
+	self := install(t, "initrd\n")
+	stdout := capture(t, &os.Stdout)
+	code, err := run(self, []string{"one", "two words"})
+	stdout()
+	if code != exitUnknown || err == nil {
+		t.Errorf("exit code %d, error %v, want an error: there is no agent", code, err)
+	}
+	console, err := os.ReadFile(filepath.Join(os.Getenv("TEST_UNDECLARED_OUTPUTS_DIR"), "console.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range []string{
+		"070701", `guest/run.json\x00`, `\"args\":[\"one\",\"two words\"]`, `\"A=b\"`, `\"dir\":\"/guest/test.runfiles/_main\"`,
+		`\"runfile\":\"/guest/test.runfiles/x/test\"`, "TRAILER!!!",
+	} {
+		if !strings.Contains(string(console), part) {
+			t.Errorf("no %s in the archive:\n%s", part, console)
+		}
+	}
+}
+
+func TestConfigurationMissing(t *testing.T) {
+	self := install(t, "")
+	for _, name := range []string{".guest.json", ".boot.json"} {
+		if err := os.Remove(self + name); err != nil {
+			t.Fatal(err)
+		}
+		if code, err := run(self, nil); code != 2 || err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: exit code %d, error %v", name, code, err)
+		}
+	}
+}
