@@ -48,7 +48,8 @@ const (
 	Halt     Action = "halt"
 )
 
-var actions = []Action{PowerOff, Reboot, Shell, Halt}
+// Actions returns the actions.
+func Actions() []Action { return []Action{PowerOff, Reboot, Shell, Halt} }
 
 // Default returns the settings of an image without a file, and without parameters
 // on the command line.
@@ -112,7 +113,7 @@ func (s *Settings) check() error {
 		name  string
 		value Action
 	}{{"on_exit", s.OnExit}, {"on_failure", s.OnFailure}} {
-		if !slices.Contains(actions, a.value) {
+		if !slices.Contains(Actions(), a.value) {
 			return fmt.Errorf("%s: unknown action %q: want poweroff, reboot, shell or halt", a.name, a.value)
 		}
 	}
