@@ -51,7 +51,7 @@ func packFile(archive *tar.Writer, root fs.FS, name string) error {
 	if err := archive.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o644, Size: info.Size()}); err != nil {
 		return err
 	}
-	// A process that the test left behind may still write to the file: send what it has now.
+	// A process that outlives the test may still write to the file: send what it has now.
 	_, err = io.Copy(archive, io.LimitReader(file, info.Size()))
 	return err
 }

@@ -151,9 +151,9 @@ func (c *Config) Check() error {
 	case len(c.KernelCmdline) > 0 && len(c.KernelArgs) > 0:
 		return errors.New("kernel_args: not allowed with kernel_cmdline, which is the whole command line")
 	case !slices.Contains([]KVM{"", KVMAuto, KVMOff, KVMOn}, c.KVM):
-		return fmt.Errorf("kvm: %q is none of auto, off, on", c.KVM)
+		return fmt.Errorf("kvm: %q: want auto, off or on", c.KVM)
 	case !slices.Contains([]Network{"", NetworkNone, NetworkUser}, c.Network):
-		return fmt.Errorf("network: %q is none of none, user", c.Network)
+		return fmt.Errorf("network: %q: want none or user", c.Network)
 	case c.MemoryMiB <= 0:
 		return fmt.Errorf("memory_mib: %d is not a positive number", c.MemoryMiB)
 	case c.CPUs <= 0:
@@ -175,7 +175,7 @@ func (c *Config) Check() error {
 	}
 	for _, class := range c.AllowFailures {
 		if !slices.Contains(failure.Builtin(), class) {
-			return fmt.Errorf("allow_failures: %q is none of %q", class, failure.Builtin())
+			return fmt.Errorf("allow_failures: unknown failure %q: want one of %q", class, failure.Builtin())
 		}
 	}
 	return nil

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// grace is the time that QEMU has to end after SIGTERM before it is killed. Processes that
-// QEMU left behind have the same time to close its output.
+// grace is the time that QEMU has to end after SIGTERM before it is killed. Its children
+// that outlive it have the same time to close its output.
 const grace = time.Second
 
 // Options connect QEMU to its surroundings.

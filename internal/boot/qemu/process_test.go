@@ -84,15 +84,15 @@ func TestStop(t *testing.T) {
 	}
 }
 
-// TestLeftBehind has a QEMU that exits while its child still runs, as a script that runs
+// TestChildOutlivesQEMU has a QEMU that exits while its child still runs, as a script that runs
 // QEMU may do.
-func TestLeftBehind(t *testing.T) {
+func TestChildOutlivesQEMU(t *testing.T) {
 	t.Parallel()
 	p, pid := start(t, "leave", Options{})
 	select {
 	case <-p.Done():
 	case <-time.After(5 * time.Second):
-		t.Fatal("still waiting for a process that QEMU left behind")
+		t.Fatal("still waiting for a child of QEMU")
 	}
 	for range 200 {
 		if !qemutest.Running(pid) {
@@ -100,7 +100,7 @@ func TestLeftBehind(t *testing.T) {
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
-	t.Errorf("process %d, which QEMU left behind, still runs", pid)
+	t.Errorf("process %d, a child of QEMU, still runs", pid)
 }
 
 // TestThread ends the thread that called Start, which must not end QEMU.

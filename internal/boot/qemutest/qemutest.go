@@ -160,7 +160,7 @@ func emulate(args []string) int {
 			}
 			fmt.Printf("pid %d\n", c.Process.Pid)
 		case "hang":
-			time.Sleep(time.Minute) // not forever: a test that fails leaves nothing behind
+			time.Sleep(time.Minute) // not forever: it ends even if the test fails
 		case "files":
 			for _, field := range strings.Split(value(args, "-fsdev"), ",") {
 				if dir, ok := strings.CutPrefix(field, "path="); ok {
