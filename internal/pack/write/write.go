@@ -32,7 +32,7 @@ type Options struct {
 	DepsOut string
 	Deps    []string
 	// Method is how the archive is compressed.
-	Method codec.Method
+	Method codec.Compression
 	// SegmentSize is how many bytes of the archive make a segment, which is
 	// compressed by itself; 0 makes the whole archive one, and less leaves it to the
 	// method.
@@ -122,23 +122,23 @@ func (o *Options) compressor(ctx context.Context, w io.Writer) (io.WriteCloser, 
 	}
 	size := o.SegmentSize
 	if size < 0 {
-		size = o.Method.SegmentSize()
+		size = o.Method.MemberSize()
 	}
-	return segments{codec.NewSegmentWriter(ctx, w, o.Method, size, o.Jobs)}, nil
+	return segments{codec.NewMemberWriter(ctx, w, o.Method, size, o.Jobs)}, nil
 }
 
-// segments is a SegmentWriter whose errors are those of an output: no line of a
+// segments is a MemberWriter whose errors are those of an output: no line of a
 // list is to blame.
-type segments struct{ *codec.SegmentWriter }
+type segments struct{ *codec.MemberWriter }
 
 func (s segments) Write(p []byte) (int, error) {
-	n, err := s.SegmentWriter.Write(p)
+	n, err := s.MemberWriter.Write(p)
 	return n, outputError(err)
 }
 
-func (s segments) EndEntry() error { return outputError(s.SegmentWriter.EndEntry()) }
+func (s segments) EndEntry() error { return outputError(s.MemberWriter.EndEntry()) }
 
-func (s segments) Close() error { return outputError(s.SegmentWriter.Close()) }
+func (s segments) Close() error { return outputError(s.MemberWriter.Close()) }
 
 func outputError(err error) error {
 	var output *writeError
