@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/rules-initramfs/rules_initramfs/internal/image"
 	"github.com/rules-initramfs/rules_initramfs/internal/image/kernel"
 	"github.com/rules-initramfs/rules_initramfs/internal/list"
 )
@@ -91,11 +90,10 @@ func (m *merger) add(e *list.Entry) {
 	names := e.Names()
 	kept := true
 	for i, name := range names {
-		record := &image.Entry{Trailers: m.layer, Target: e.Target}
-		record.Name, record.Ino, record.Mode = name, ino, e.Mode()
-		record.UID, record.GID, record.MTime = e.UID, e.GID, m.timeOf(e)
-		record.NLink = uint32(len(names))
-		record.RMajor, record.RMinor = e.Major, e.Minor
+		record := &kernel.Record{
+			Name: name, Mode: e.Mode(), UID: e.UID, GID: e.GID, MTime: m.timeOf(e), RMajor: e.Major, RMinor: e.Minor,
+			Target: e.Target, NLink: uint32(len(names)), Inode: kernel.Inode{Trailers: m.layer, Ino: ino},
+		}
 		if e.Kind == list.Symlink {
 			record.Size = int64(len(e.Target) + 1)
 		} else if e.Kind == list.File && i == len(names)-1 {
