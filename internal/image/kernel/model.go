@@ -18,8 +18,6 @@ import (
 
 // File is a file that records have made.
 type File struct {
-	// Ino numbers the files of a model in the order in which they were made.
-	Ino int
 	// Mode is the type and the permissions, as in stat(2).
 	Mode     uint32
 	UID, GID uint32
@@ -40,6 +38,7 @@ type File struct {
 	// in it. It is 0 once all names are gone.
 	NLink int
 
+	ino int
 	// names counts what is in a directory.
 	names int
 	// implied marks a directory of an overlay that no record has named.
@@ -48,6 +47,10 @@ type File struct {
 
 // Type returns the type bits of the file's mode.
 func (f *File) Type() uint32 { return f.Mode & cpio.TypeMask }
+
+// Ino returns the file's number: a model numbers files in the order in which it makes
+// them.
+func (f *File) Ino() int { return f.ino }
 
 const (
 	// permissionMask has the bits of a mode that chmod(2) sets.
@@ -108,7 +111,7 @@ func NewModel() *Model {
 // -1 unless a record sets them.
 func NewOverlay() *Model {
 	m := NewModel()
-	m.overlay = true
+	m.overlay, m.Files["/"].implied = true, true
 	return m
 }
 
@@ -117,9 +120,16 @@ func NewOverlay() *Model {
 // implies directories.
 const maxLonger = 64 << 20
 
-// ErrPaths reports an image with paths that are too long in total, once symbolic
-// links are followed.
-var ErrPaths = errors.New("the paths that its names lead to over symbolic links are more than 64 MiB longer than the names")
+// ErrPaths reports records with names that lead to paths that are too long in total.
+var ErrPaths = errors.New("the paths that its names lead to are more than 64 MiB longer than the names")
+
+// Err returns ErrPaths once the records added so far have made too much of their names.
+func (m *Model) Err() error {
+	if m.longer > maxLonger {
+		return ErrPaths
+	}
+	return nil
+}
 
 // ReadModel reads an image to its end into a new model, as Model.Read does.
 func ReadModel(r *image.Reader, digests bool, each func(e *image.Entry, made Result, content io.Reader) error) (*Model, error) {
@@ -145,8 +155,8 @@ func (m *Model) Read(r *image.Reader, digests bool, each func(e *image.Entry, ma
 			return err
 		}
 		made := m.Add(RecordOf(e))
-		if m.longer > maxLonger {
-			return ErrPaths
+		if err := m.Err(); err != nil {
+			return err
 		}
 		if !digests || made.File == nil || made.File.Body != e.Index {
 			if each != nil {
@@ -219,6 +229,26 @@ func (m *Model) Add(r *Record) Result {
 		made.Replaced = &was
 	}
 	return made
+}
+
+// Remove removes what has the name, if anything, for archives of other programs than
+// the kernel's. A directory that is not empty stays, and the Result says so.
+func (m *Model) Remove(name string) Result {
+	m.cleanPath(name, 0)
+	if f, at, _ := m.resolve(name, false); f != nil {
+		return Result{Path: at, Drop: DropNotEmpty, Detail: "a directory of that name is not empty"}
+	}
+	return Result{}
+}
+
+// Link gives the file with the path old another name, for archives of other programs
+// than the kernel's.
+func (m *Model) Link(old, name string) Result {
+	f, at, err := m.link(old, name)
+	if err != nil {
+		return Result{Path: CleanPath(name), Drop: err.drop, Detail: err.detail}
+	}
+	return Result{Path: m.path(), File: f, Linked: at}
 }
 
 func (m *Model) dropped(r *Record, err *failure) Result {

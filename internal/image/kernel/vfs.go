@@ -46,7 +46,7 @@ func (m *Model) insert(f *File, name string) {
 // the set-group-ID bit it has the directory's group (inode_init_owner).
 func (m *Model) newFile(typeBits uint32, name string) *File {
 	m.made++
-	f := &File{Ino: m.made, Mode: typeBits, NLink: 1, Body: -1}
+	f := &File{ino: m.made, Mode: typeBits, NLink: 1, Body: -1}
 	switch {
 	case m.overlay:
 		f.UID, f.GID = unset, unset
@@ -104,6 +104,8 @@ func (m *Model) symlink(r *Record) *failure {
 func (m *Model) link(old, name string) (*File, string, *failure) {
 	f, at, _ := m.resolve(old, false)
 	switch {
+	case f == nil && CleanPath(old) == CleanPath(name):
+		return nil, "", &failure{DropLink, "two records of one file have this name: the kernel removes the first for the second, a link of it"}
 	case f == nil:
 		return nil, "", &failure{DropLink, fmt.Sprintf("it is a hard link of %s, which does not exist", CleanPath(old))}
 	case f.Type() == cpio.TypeDir:

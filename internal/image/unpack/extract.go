@@ -148,7 +148,7 @@ func (x *extractor) read(e *image.Entry, made kernel.Result, content io.Reader) 
 		x.report(LossDropped, e.Name, made.Detail)
 	}
 	if old := made.Replaced; old != nil && old.Type() == cpio.TypeRegular && old.NLink == 0 {
-		if err := x.contents.Remove(strconv.Itoa(old.Ino)); err != nil {
+		if err := x.contents.Remove(strconv.Itoa(old.Ino())); err != nil {
 			return err
 		}
 	}
@@ -162,7 +162,7 @@ func (x *extractor) read(e *image.Entry, made kernel.Result, content io.Reader) 
 	case f.Body != e.Index:
 		return nil
 	}
-	file, err := x.contents.OpenFile(strconv.Itoa(f.Ino), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	file, err := x.contents.OpenFile(strconv.Itoa(f.Ino()), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
@@ -186,13 +186,13 @@ func (x *extractor) makeFiles(model *kernel.Model, paths []string, contents stri
 			continue
 		}
 		var err error
-		if other, linked := first[f.Ino]; !linked {
+		if other, linked := first[f.Ino()]; !linked {
 			var ok bool
 			if ok, err = x.makeFile(name, f, contents); !ok {
 				name = ""
 			}
 			if f.NLink > 1 {
-				first[f.Ino] = name
+				first[f.Ino()] = name
 			}
 		} else if other != "" {
 			err = x.root.Link(other, name)
@@ -209,7 +209,7 @@ func (x *extractor) makeFiles(model *kernel.Model, paths []string, contents stri
 func (x *extractor) makeFile(name string, f *kernel.File, contents string) (ok bool, err error) {
 	switch f.Type() {
 	case cpio.TypeRegular:
-		ino := strconv.Itoa(f.Ino)
+		ino := strconv.Itoa(f.Ino())
 		if err := x.setMetadata(x.contents, ino, name, f); err != nil {
 			return false, err
 		}

@@ -277,9 +277,9 @@ func checkExtract(t *testing.T, img string) {
 	inos := map[int]string{}
 	for _, at := range slices.Sorted(maps.Keys(model.Files)) {
 		f := model.Files[at]
-		first, ok := inos[f.Ino]
+		first, ok := inos[f.Ino()]
 		if !ok {
-			inos[f.Ino], first = at, at
+			inos[f.Ino()], first = at, at
 		}
 		info, ok := got[at]
 		delete(got, at)

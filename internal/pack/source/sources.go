@@ -216,7 +216,7 @@ func (a *archive) input() io.ReadSeeker {
 }
 
 // take makes the entries of t the archive's.
-func (a *archive) take(t *fileTree) {
+func (a *archive) take(t *tree) {
 	a.entries = t.entries()
 	for _, e := range a.entries {
 		e.Pos = list.Pos{File: a.name}
