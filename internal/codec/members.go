@@ -102,6 +102,10 @@ func (s *MemberWriter) Close() error {
 	return s.err()
 }
 
+// LastCodec returns the codec of the last member, which is empty if that is not
+// compressed. The writer must have been closed.
+func (s *MemberWriter) LastCodec() string { return s.out.codec }
+
 func (s *MemberWriter) err() error {
 	select {
 	case <-s.failed:
@@ -326,20 +330,28 @@ type sequence struct {
 }
 
 // begin begins a member with these first bytes, or an uncompressed member if prefix
-// is nil. A legacy lz4 frame ends at 4 NULs or where another one begins
-// (lib/decompress_unlz4.c); an uncompressed member begins at a multiple of 4.
+// is nil.
 func (m *sequence) begin(prefix []byte) error {
 	codec := Detect(prefix)
+	gap := Gap(m.offset, m.codec, codec)
+	m.codec = codec
+	_, err := m.Write(make([]byte, gap))
+	return err
+}
+
+// Gap returns how many NULs must come between two members, the first of which ends
+// after offset bytes of the image. last and next are their codecs; an uncompressed
+// member's is empty or none. A legacy lz4 frame ends at 4 NULs or where another one
+// begins (lib/decompress_unlz4.c); an uncompressed member begins at a multiple of 4.
+func Gap(offset int64, last, next string) int64 {
 	var nuls int64
-	if m.codec == "lz4" && codec != "lz4" {
+	if last == "lz4" && next != "lz4" {
 		nuls = 4
 	}
-	if codec == "" {
-		nuls += -(m.offset + nuls) & 3
+	if next == "" || next == "none" {
+		nuls += -(offset + nuls) & 3
 	}
-	m.codec = codec
-	_, err := m.Write(make([]byte, nuls))
-	return err
+	return nuls
 }
 
 func (m *sequence) Write(p []byte) (int, error) {

@@ -151,7 +151,7 @@ func TestRules(t *testing.T) {
 
 		{rule: "dropped", name: "nothing", records: []record{file("bin/a", "x"), slink("bin/b", "a")}},
 		{rule: "dropped", name: "content", records: []record{raw(0o010644, "bin/a", "x")},
-			want: []string{"/bin/a: the kernel drops it: it has content and is no regular file"}},
+			want: []string{"/bin/a: the kernel drops it: it has content and is not a regular file"}},
 		{rule: "dropped", name: "a file for a directory", records: []record{file("usr", "x")},
 			want: []string{"/usr: the kernel drops it: a directory of that name is not empty"}},
 		{rule: "dropped", name: "no type", records: []record{raw(0o644, "bin/a", "")},

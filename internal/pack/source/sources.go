@@ -10,6 +10,7 @@ import (
 	"os"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/codec"
+	"github.com/rules-initramfs/rules_initramfs/internal/image"
 	"github.com/rules-initramfs/rules_initramfs/internal/list"
 )
 
@@ -167,14 +168,12 @@ func (a *archive) read(kind sourceKind) error {
 	case aCompressed:
 		return a.readCompressed()
 	}
-	const magic, padding = "#BOOTCONFIG\n", 3
-	tail := make([]byte, min(a.size, int64(len(magic)+padding)))
-	if _, err := a.file.ReadAt(tail, a.size-int64(len(tail))); err != nil && err != io.EOF {
+	switch _, n, err := image.FindBootconfig(a.file, a.size); {
+	case n > 0 || err == image.ErrBootconfig:
+		return a.fault(errors.New("the image ends with a boot configuration, which would be lost: " +
+			"remove it with packer bootconfig --remove; --bootconfig gives the new image one"))
+	case err != nil:
 		return a.fault(err)
-	}
-	if bytes.Contains(tail, []byte(magic)) {
-		return a.fault(errors.New("a boot configuration is behind the image, which would be lost: " +
-			"take it off with packer bootconfig --remove; --bootconfig gives one to the new image"))
 	}
 	return a.readCpio()
 }

@@ -29,7 +29,7 @@ func Joined(ctx context.Context, segments []string, tail bool, entries, again []
 	outputs := &outputs{ctx: ctx}
 	defer outputs.discard()
 	err = outputs.write(opts.Out, opts.Perm, func(w io.Writer) error {
-		return frame.write(ctx, w, func(w io.Writer) error {
+		return frame.write(ctx, w, func(w *image.Joiner) error {
 			for _, segment := range segments {
 				if err := copySegment(ctx, w, segment); err != nil {
 					return err
@@ -38,7 +38,8 @@ func Joined(ctx context.Context, segments []string, tail bool, entries, again []
 			if len(again) == 0 {
 				return nil
 			}
-			return opts.writeArchive(ctx, w, again)
+			_, err := opts.writeArchive(ctx, w, again)
+			return err
 		})
 	})
 	if err == nil && opts.ListOut != "" {
@@ -69,43 +70,8 @@ func copySegment(ctx context.Context, w io.Writer, name string) error {
 		return err
 	}
 	n, err := io.Copy(w, source.ContextReader(ctx, file))
-	if err == nil && n%segmentAlign != 0 {
+	if err == nil && n%image.Align != 0 {
 		return fmt.Errorf("%s: %d bytes are no segment: it was packed without --layer", name, n)
 	}
 	return err
-}
-
-// segmentAlign is what a segment is a multiple of, in bytes: behind it an archive may
-// begin that is not compressed.
-const segmentAlign = 4
-
-// A segmentWriter writes a segment, and then the room that has to be behind it.
-type segmentWriter struct {
-	countingWriter
-	magic []byte
-}
-
-func (w *segmentWriter) Write(p []byte) (int, error) {
-	if len(w.magic) < 2 {
-		w.magic = append(w.magic, p[:min(len(p), 2-len(w.magic))]...)
-	}
-	return w.countingWriter.Write(p)
-}
-
-// ReadFrom looks at the first bytes, and leaves the rest to the system.
-func (w *segmentWriter) ReadFrom(r io.Reader) (int64, error) {
-	if len(w.magic) < 2 {
-		return io.Copy(struct{ io.Writer }{w}, r)
-	}
-	return w.countingWriter.ReadFrom(r)
-}
-
-// end makes the room: the next segment may be an archive that is not compressed, and the
-// end of lz4 is where four zeros are (lib/decompress_unlz4.c).
-func (w *segmentWriter) end() error {
-	padding := -w.n & (segmentAlign - 1)
-	if codec.Detect(w.magic) == "lz4" {
-		padding += 4
-	}
-	return writeZeros(w, padding)
 }

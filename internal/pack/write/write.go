@@ -9,6 +9,7 @@ import (
 	"io/fs"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/codec"
+	"github.com/rules-initramfs/rules_initramfs/internal/image"
 	"github.com/rules-initramfs/rules_initramfs/internal/list"
 )
 
@@ -71,15 +72,12 @@ func Outputs(ctx context.Context, entries []*list.Entry, opts Options) error {
 	outputs := &outputs{ctx: ctx}
 	defer outputs.discard()
 	err = outputs.write(opts.Out, opts.Perm, func(w io.Writer) error {
-		return frame.write(ctx, w, func(w io.Writer) error {
-			if !opts.Layer {
-				return opts.writeArchive(ctx, w, entries)
-			}
-			segment := &segmentWriter{countingWriter: countingWriter{w: w}}
-			if err := opts.writeArchive(ctx, segment, entries); err != nil {
+		return frame.write(ctx, w, func(w *image.Joiner) error {
+			last, err := opts.writeArchive(ctx, w, entries)
+			if err != nil || !opts.Layer {
 				return err
 			}
-			return segment.end()
+			return w.EndPart(last, true)
 		})
 	})
 	if err == nil && files != nil {
@@ -101,30 +99,23 @@ func Outputs(ctx context.Context, entries []*list.Entry, opts Options) error {
 	return nil
 }
 
-// writeArchive writes the entries as an archive, compressed.
-func (o *Options) writeArchive(ctx context.Context, w io.Writer, entries []*list.Entry) error {
-	z, err := o.compressor(ctx, w)
-	if err != nil {
-		return err
-	}
-	err = Archive(z, entries, o.ArchiveOptions)
-	// Closed on an error too: a codec has goroutines to end.
-	if closeErr := z.Close(); err == nil {
-		err = closeErr
-	}
-	return err
-}
-
-// compressor returns what compresses the archive to w.
-func (o *Options) compressor(ctx context.Context, w io.Writer) (io.WriteCloser, error) {
+// writeArchive writes the entries as an archive, compressed. It returns the codec of the
+// last member, which is empty if that is not compressed.
+func (o *Options) writeArchive(ctx context.Context, w io.Writer, entries []*list.Entry) (last string, err error) {
 	if !o.Method.Compresses() {
-		return o.Method.NewWriter(w)
+		return "", Archive(w, entries, o.ArchiveOptions)
 	}
 	size := o.SegmentSize
 	if size < 0 {
 		size = o.Method.MemberSize()
 	}
-	return segments{codec.NewMemberWriter(ctx, w, o.Method, size, o.Jobs)}, nil
+	z := segments{codec.NewMemberWriter(ctx, w, o.Method, size, o.Jobs)}
+	err = Archive(z, entries, o.ArchiveOptions)
+	// Closed on an error too: a codec has goroutines to end.
+	if closeErr := z.Close(); err == nil {
+		err = closeErr
+	}
+	return z.LastCodec(), err
 }
 
 // segments is a MemberWriter whose errors are those of an output: no line of a
