@@ -114,7 +114,7 @@ func TestReaderGrammar(t *testing.T) {
 		{"two in one member", gz(a + cpiotest.NULs(4) + b), nil, ""},
 		{"two in one member, not at a multiple of 4", gz(a + cpiotest.NULs(3) + b), cpio.ErrHeader, ""},
 		{"a member in a member", gz(a + gz(b)), cpio.ErrHeader, ""},
-		{"junk in a member", gz(a + "junk"), cpio.ErrHeader, fmt.Sprintf(`byte %d of what unpacks from member 1 (gzip, at byte 0): newc: invalid header: no cpio magic: "junk"`, len(a))},
+		{"junk in a member", gz(a + "junk"), cpio.ErrHeader, fmt.Sprintf(`byte %d of what unpacks from member 1 (gzip, at byte 0): cpio: invalid header: no cpio magic: "junk"`, len(a))},
 		{"a member that ends inside of a record", gz(a[:len(a)-4]), image.ErrCut, ""},
 		{"a member that ends before padding", gz(cpiotest.Archive(cpiotest.File("a", "hello"))[:110+2+5]), image.ErrCut, ""},
 		{"a record over two members", gz(a[:60]) + gz(a[60:]), image.ErrCut, ""},
