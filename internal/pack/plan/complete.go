@@ -6,11 +6,9 @@ import (
 	"fmt"
 	"path"
 
+	"github.com/rules-initramfs/rules_initramfs/internal/image/kernel"
 	"github.com/rules-initramfs/rules_initramfs/internal/list"
 )
-
-// maxLinks is how many symbolic links the kernel follows in a path (MAXSYMLINKS).
-const maxLinks = 40
 
 // implied is the mode of a directory that nobody names; its owner is 0 0.
 const implied = 0o755
@@ -31,6 +29,7 @@ func Complete(entries []*list.Entry, parents, duplicates bool) ([]*list.Entry, e
 		named:      make(map[string]*list.Entry, len(entries)),
 		placed:     make(map[string]*list.Entry),
 		done:       make(map[*list.Entry]bool),
+		model:      kernel.NewModel(),
 	}
 	for _, e := range entries {
 		for _, name := range e.Names() {
@@ -52,8 +51,10 @@ type completer struct {
 	// where it really is once symbolic links are followed.
 	named, placed map[string]*list.Entry
 	done          map[*list.Entry]bool
-	entries       []*list.Entry
-	faults        []error
+	// model has the directories and the symbolic links that are in entries.
+	model   *kernel.Model
+	entries []*list.Entry
+	faults  []error
 	// duplicates allows paths that are given twice.
 	duplicates bool
 }
@@ -95,8 +96,7 @@ func (c *completer) place(e *list.Entry) {
 	real := make([]string, 0, 1)
 	for _, name := range e.Names() {
 		name = list.CleanPath(name)
-		links := maxLinks
-		dir, ok := c.directory(path.Dir(name), e, &links)
+		dir, ok := c.directory(path.Dir(name), e)
 		if !ok {
 			return
 		}
@@ -107,51 +107,54 @@ func (c *completer) place(e *list.Entry) {
 		at.Perm, at.UID, at.GID, at.Pos, at.Added = e.Perm, e.UID, e.GID, e.Pos, false
 		return
 	}
-	for _, name := range real {
+	c.append(e, real[0])
+	for _, name := range real[1:] {
 		c.claim(c.placed, name, e)
 	}
-	c.entries = append(c.entries, e)
 }
 
-// directory makes sure that the directory dir, which e needs, has its place, and
-// returns where it really is. It takes the symbolic links that it follows off
-// links, which the kernel counts over a whole path too.
-func (c *completer) directory(dir string, e *list.Entry, links *int) (string, bool) {
-	if dir == "/" {
-		return dir, true
-	}
-	parent, ok := c.directory(path.Dir(dir), e, links)
-	if !ok {
-		return "", false
-	}
-	real := path.Join(parent, path.Base(dir))
-	at := c.named[real]
-	if at == nil {
-		at = c.placed[real]
-	}
-	switch {
-	case at == nil:
-		at = &list.Entry{Kind: list.Dir, Name: real[1:], Perm: implied, Added: true, Pos: e.Pos}
-		c.placed[real] = at
-		c.done[at] = true
-		c.entries = append(c.entries, at)
-	case at.Kind == list.Dir:
-		c.place(at)
-	case at.Kind == list.Symlink:
-		c.place(at)
-		if *links == 0 {
-			c.fault(e.Pos, "%s is below a loop of symbolic links: %s", list.CleanPath(e.Name), real)
+// directory makes sure that the directory dir, which e needs, has its place, and returns
+// its path without symbolic links. It goes as far as the kernel would, and places what is
+// missing there, until the kernel would come to the end.
+func (c *completer) directory(dir string, e *list.Entry) (string, bool) {
+	for {
+		found := c.model.Directory(dir)
+		switch found.Drop {
+		case 0:
+			return found.Path, true
+		case kernel.DropNoParent:
+		case kernel.DropLoop:
+			c.fault(e.Pos, "%s is below a loop of symbolic links: %s", list.CleanPath(e.Name), found.Path)
+			return "", false
+		default:
+			c.fault(e.Pos, "%s cannot be unpacked: %s", list.CleanPath(e.Name), found.Detail)
 			return "", false
 		}
-		*links--
-		target := at.Target
-		if !path.IsAbs(target) {
-			target = path.Join(parent, target)
+		at := c.named[found.Path]
+		if at == nil {
+			at = c.placed[found.Path]
 		}
-		return c.directory(path.Clean("/"+target), e, links)
-	default:
-		c.fault(e.Pos, "%s cannot be in %s, which is a %s (from %s)", list.CleanPath(e.Name), real, at.Kind, at.Pos)
-		return "", false
+		switch {
+		case at == nil:
+			at = &list.Entry{Kind: list.Dir, Name: found.Path[1:], Perm: implied, Added: true, Pos: e.Pos}
+			c.done[at] = true
+			c.append(at, found.Path)
+		case at.Kind != list.Dir && at.Kind != list.Symlink:
+			c.fault(e.Pos, "%s cannot be in %s, which is a %s (from %s)", list.CleanPath(e.Name), found.Path, at.Kind, at.Pos)
+			return "", false
+		default:
+			if c.place(at); c.placed[found.Path] == nil {
+				return "", false // what is wrong with it has been reported
+			}
+		}
 	}
-	return real, true
+}
+
+// append appends an entry that has the path at.
+func (c *completer) append(e *list.Entry, at string) {
+	c.claim(c.placed, at, e)
+	c.entries = append(c.entries, e)
+	if e.Kind == list.Dir || e.Kind == list.Symlink {
+		c.model.Add(&kernel.Record{Name: at, Mode: e.Mode(), Target: e.Target})
+	}
 }
