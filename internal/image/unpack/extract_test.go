@@ -382,7 +382,7 @@ func TestExtractMetadata(t *testing.T) {
 	os.Chmod(filepath.Join(dir, "d"), 0o755) // else it cannot be removed
 }
 
-// The root directory gets its mode last, whatever sorts in front of it.
+// The root directory gets its mode last, whatever sorts before it.
 func TestExtractRootMode(t *testing.T) {
 	dir, losses, err := extract(t, cpiotest.Archive(cpiotest.Record{Header: cpio.Header{Name: ".", Mode: 0o040000, NLink: 2}, Body: ""}, cpiotest.Dir("-d"), cpiotest.File("-d/f", "x")))
 	if err != nil || losses != nil {
@@ -399,7 +399,7 @@ func TestExtractRootMode(t *testing.T) {
 	}
 }
 
-// A run that fails leaves nothing, and what is there is left alone.
+// A failed run leaves nothing behind and does not touch what was there before.
 func TestExtractFails(t *testing.T) {
 	img := cpiotest.Archive(cpiotest.Dir("d"), cpiotest.File("d/a", "hello"), cpiotest.Link(1, "x", ""), cpiotest.Link(1, "y", "1"), cpiotest.Symlink("l", "/etc"), cpiotest.Trailer)
 	for n := range len(img) {
