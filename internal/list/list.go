@@ -15,6 +15,7 @@ package list
 import (
 	"fmt"
 	"io"
+	"path"
 )
 
 // Kind is the type of an entry, by the word its line begins with.
@@ -150,3 +151,13 @@ func (e *Error) Error() string {
 }
 
 func (e *Error) Unwrap() error { return e.Err }
+
+// CleanPath returns the absolute path that a name leads to, symbolic links aside.
+func CleanPath(name string) string { return path.Clean("/" + name) }
+
+// MaxErrors is how many errors of one list or archive are reported.
+const MaxErrors = 20
+
+// FirstIno is the inode number of the first entry of an archive, as usr/gen_init_cpio
+// counts.
+const FirstIno = 721

@@ -12,10 +12,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"github.com/rules-initramfs/rules_initramfs/internal/codec"
 	"github.com/rules-initramfs/rules_initramfs/internal/image"
 	"github.com/rules-initramfs/rules_initramfs/internal/image/kernel"
-	"github.com/rules-initramfs/rules_initramfs/internal/list"
+	"github.com/rules-initramfs/rules_initramfs/internal/pack/packtest"
+	"github.com/rules-initramfs/rules_initramfs/internal/pack/source"
+	"github.com/rules-initramfs/rules_initramfs/internal/pack/write"
 )
 
 // unpacked returns what a kernel makes of an image.
@@ -70,7 +71,7 @@ func randomLayer(r *rand.Rand, origin string) string {
 // An image that is joined unpacks to what its list says: packed by itself, the list
 // unpacks to the same.
 func TestJoinUnpacksToItsList(t *testing.T) {
-	inTree(t, map[string]string{"content/0": "", "content/1": "one", "content/2": "another"})
+	packtest.InTree(t, map[string]string{"content/0": "", "content/1": "one", "content/2": "another"})
 	joined, replaced, again := 0, 0, 0
 	for seed := range uint64(1000) {
 		r := rand.New(rand.NewPCG(seed, 11))
@@ -84,15 +85,17 @@ func TestJoinUnpacksToItsList(t *testing.T) {
 				t.Fatal(err)
 			}
 			err := Run(context.Background(), Options{
-				ReadOptions: ReadOptions{Directives: true, Layer: true},
-				Lists:       []string{"in.list"}, Out: part.Segment, ListOut: part.List, Parents: true, Jobs: 1,
+				Options: write.Options{Out: part.Segment, ListOut: part.List, Layer: true, Jobs: 1},
+				Read:    source.Options{Directives: true},
+				Lists:   []string{"in.list"},
+				Parents: true,
 			})
 			if err != nil {
 				break // a layer that is none by itself
 			}
 			parts = append(parts, part)
 		}
-		if len(parts) < 2 || Join(context.Background(), parts, Options{Out: "image", ListOut: "image.list", Jobs: 1}) != nil {
+		if len(parts) < 2 || Join(context.Background(), parts, write.Options{Out: "image", ListOut: "image.list", Jobs: 1}) != nil {
 			continue
 		}
 		joined++
@@ -106,7 +109,7 @@ func TestJoinUnpacksToItsList(t *testing.T) {
 		if n := bytes.Count(img, []byte("TRAILER!!!")); n > len(parts) {
 			again++
 		}
-		if err := Run(context.Background(), Options{Lists: []string{"image.list"}, Out: "whole", Jobs: 1}); err != nil {
+		if err := Run(context.Background(), Options{Lists: []string{"image.list"}, Options: write.Options{Out: "whole", Jobs: 1}}); err != nil {
 			t.Fatalf("seed %d: the list cannot be packed: %v\n%s", seed, err, text)
 		}
 		whole, err := os.ReadFile("whole")
@@ -123,45 +126,14 @@ func TestJoinUnpacksToItsList(t *testing.T) {
 	}
 }
 
-// Segments stand where a kernel finds the next one, whatever their codecs are.
-func TestCopySegment(t *testing.T) {
-	inTree(t, nil)
-	for _, name := range []string{"none", "gzip", "bzip2", "lzma", "xz", "lzo", "lz4", "zstd"} {
-		t.Run(name, func(t *testing.T) {
-			method, err := codec.Parse(name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var img bytes.Buffer
-			c := &countingWriter{w: &img}
-			for _, name := range []string{"p", "qq", "rrr"} {
-				opts := Options{Out: name, Method: method, Jobs: 1, ReadOptions: ReadOptions{Layer: true}}
-				if err := Write(context.Background(), []*list.Entry{{Kind: list.Pipe, Name: name, Perm: 0o600}}, opts); err != nil {
-					t.Fatal(err)
-				}
-				if err := copySegment(context.Background(), c, name); err != nil {
-					t.Fatal(err)
-				}
-				if c.n%4 != 0 || c.n != int64(img.Len()) {
-					t.Errorf("behind %s: %d bytes counted of %d, want a multiple of 4", name, c.n, img.Len())
-				}
-			}
-			files := unpacked(t, img.Bytes())
-			if len(files) != 4 || files["/p"] == nil || files["/qq"] == nil || files["/rrr"] == nil {
-				t.Errorf("unpacks to %v", files)
-			}
-		})
-	}
-}
-
 func TestJoinFaults(t *testing.T) {
-	inTree(t, map[string]string{
+	packtest.InTree(t, map[string]string{
 		"empty":     "",
 		"junk":      "junk",
 		"bad.list":  "what\n",
 		"some.list": "pipe /p 0600 0 0\n",
 	})
-	if err := Run(context.Background(), Options{Lists: []string{"some.list"}, Out: "good", Jobs: 1}); err != nil {
+	if err := Run(context.Background(), Options{Lists: []string{"some.list"}, Options: write.Options{Out: "good", Jobs: 1}}); err != nil {
 		t.Fatal(err)
 	}
 	for _, test := range []struct {
@@ -174,12 +146,12 @@ func TestJoinFaults(t *testing.T) {
 		{Layer{"good", "gone"}, "cannot read the layer's list: open gone: no such file or directory"},
 		{Layer{"good", "bad.list"}, `bad.list:1: unknown type "what": want file, dir, nod, slink, pipe or sock`},
 	} {
-		before := tree(t)
-		err := Join(context.Background(), []Layer{test.layer}, Options{Out: "out", ListOut: "out.list", Jobs: 1})
+		before := packtest.Tree(t)
+		err := Join(context.Background(), []Layer{test.layer}, write.Options{Out: "out", ListOut: "out.list", Jobs: 1})
 		if err == nil || err.Error() != test.want {
 			t.Errorf("%v: %v, want %s", test.layer, err, test.want)
 		}
-		if diff := cmp.Diff(before, tree(t)); diff != "" {
+		if diff := cmp.Diff(before, packtest.Tree(t)); diff != "" {
 			t.Errorf("%v leaves (-before +after):\n%s", test.layer, diff)
 		}
 	}
@@ -187,17 +159,17 @@ func TestJoinFaults(t *testing.T) {
 
 // Nothing is left of a join that is interrupted.
 func TestJoinCanceled(t *testing.T) {
-	inTree(t, map[string]string{"some.list": "pipe /p 0600 0 0\n"})
-	if err := Run(context.Background(), Options{Lists: []string{"some.list"}, Out: "good", Jobs: 1}); err != nil {
+	packtest.InTree(t, map[string]string{"some.list": "pipe /p 0600 0 0\n"})
+	if err := Run(context.Background(), Options{Lists: []string{"some.list"}, Options: write.Options{Out: "good", Jobs: 1}}); err != nil {
 		t.Fatal(err)
 	}
-	before := tree(t)
+	before := packtest.Tree(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if err := Join(ctx, []Layer{{"good", "some.list"}}, Options{Out: "out", Jobs: 1}); err != context.Canceled {
+	if err := Join(ctx, []Layer{{"good", "some.list"}}, write.Options{Out: "out", Jobs: 1}); err != context.Canceled {
 		t.Errorf("%v, want %v", err, context.Canceled)
 	}
-	if diff := cmp.Diff(before, tree(t)); diff != "" {
+	if diff := cmp.Diff(before, packtest.Tree(t)); diff != "" {
 		t.Errorf("it leaves (-before +after):\n%s", diff)
 	}
 }

@@ -1,191 +1,52 @@
+// Package pack makes an archive of what lists, directories and archives say: it reads
+// them into entries (package source), completes the entries (package plan), and writes
+// them (package write). It also joins the layers of an image.
 package pack
 
 import (
 	"context"
-	"errors"
-	"io"
-	"io/fs"
 
-	"github.com/rules-initramfs/rules_initramfs/internal/codec"
-	"github.com/rules-initramfs/rules_initramfs/internal/list"
+	"github.com/rules-initramfs/rules_initramfs/internal/pack/plan"
+	"github.com/rules-initramfs/rules_initramfs/internal/pack/source"
+	"github.com/rules-initramfs/rules_initramfs/internal/pack/write"
 )
 
 // Options say what to pack and how.
 type Options struct {
-	ReadOptions
-	ArchiveOptions
+	write.Options
+	// Read says how lists are read. Its Layer is that of the archive.
+	Read source.Options
 	// Lists are the names of the lists, directories and archives, packed one after the
 	// other.
 	Lists []string
-	// Out is the name of the archive to write.
-	Out string
-	// Perm is the mode of the archive on disk; 0 is 0644.
-	Perm fs.FileMode
-	// ListOut is the name of the completed list to write, or empty. ContentsOut is the
-	// name of a directory, new or empty, for what is in archives: the list names the
-	// files there. It may be empty if there are no archives or no list.
-	ListOut     string
-	ContentsOut string
-	// DepsOut is the name of a makefile to write, or empty: it says that Deps are
-	// what the archive depends on, as WriteDeps has it.
-	DepsOut string
-	Deps    []string
-	// Method is how the archive is compressed.
-	Method codec.Method
-	// SegmentSize is how many bytes of the archive make a segment, which is
-	// compressed by itself; 0 makes the whole archive one, and less leaves it to the
-	// method.
-	SegmentSize int64
-	// Jobs is how many segments are compressed at once, 1 at least. The bytes do not
-	// depend on it.
-	Jobs int
 	// Parents adds missing parent directories.
 	Parents bool
 	// AllowDuplicates packs a path that is given twice twice: the last one counts.
 	AllowDuplicates bool
 	// Dedupe makes hard links of regular files with the same content, mode and owner.
 	Dedupe bool
-	// Prepend are the names of archives to begin the image with, as they are: what the
-	// kernel reads before it unpacks, such as microcode.
-	Prepend []string
-	// Bootconfig is the name of the boot configuration to end the image with, or empty.
-	Bootconfig string
 }
 
 // Run packs. On an error, and when ctx ends, no output has its name.
 func Run(ctx context.Context, opts Options) error {
-	entries, closeSources, err := readSources(ctx, opts)
+	open := source.Open
+	if opts.Read.Directives { // what the rules generate names lists only
+		open = source.OpenGenerated
+	}
+	opts.Read.Layer = opts.Layer
+	sources, err := open(ctx, opts.Lists, opts.Read)
 	if err != nil {
 		return err
 	}
-	defer closeSources()
-	entries, err = complete(entries, opts.Parents, opts.AllowDuplicates)
+	defer sources.Close()
+	entries, err := plan.Complete(sources.Entries, opts.Parents, opts.AllowDuplicates)
 	if err != nil {
 		return err
 	}
 	if opts.Dedupe {
-		if entries, err = dedupe(ctx, entries); err != nil {
+		if entries, err = plan.Dedupe(ctx, entries); err != nil {
 			return err
 		}
 	}
-	return Write(ctx, entries, opts)
-}
-
-// readSources reads lists, directories and archives in their order. The entries are
-// of no use once they are closed.
-func readSources(ctx context.Context, opts Options) (entries []*list.Entry, closeSources func() error, err error) {
-	if opts.Directives { // what the rules generate names lists only
-		sources := &Sources{}
-		if err := sources.readGenerated(ctx, opts.Lists, opts.ReadOptions); err != nil {
-			sources.Close()
-			return nil, nil, err
-		}
-		return sources.Entries, sources.Close, nil
-	}
-	sources, err := ReadSources(ctx, opts.Lists, opts.ReadOptions)
-	if err != nil {
-		return nil, nil, err
-	}
-	return sources.Entries, sources.Close, nil
-}
-
-// Write writes the outputs that the options name; the entries are packed as they
-// are. On an error, and when ctx ends, no output has its name.
-func Write(ctx context.Context, entries []*list.Entry, opts Options) error {
-	if opts.ListOut != "" && opts.ContentsOut == "" {
-		if err := checkListable(entries); err != nil {
-			return err
-		}
-	}
-	frame, err := openFrame(ctx, &opts)
-	if err != nil {
-		return err
-	}
-	defer frame.close()
-	committed := false
-	var files *contents
-	if opts.ContentsOut != "" {
-		if files, err = createContents(opts.ContentsOut); err != nil {
-			return err
-		}
-		defer func() { files.discard(committed) }()
-	}
-	outputs := &outputs{ctx: ctx}
-	defer outputs.discard()
-	err = outputs.write(opts.Out, opts.Perm, func(w io.Writer) error {
-		return frame.write(ctx, w, func(w io.Writer) error {
-			if !opts.Layer {
-				return opts.writeArchive(ctx, w, entries)
-			}
-			segment := &segmentWriter{countingWriter: countingWriter{w: w}}
-			if err := opts.writeArchive(ctx, segment, entries); err != nil {
-				return err
-			}
-			return segment.end()
-		})
-	})
-	if err == nil && files != nil {
-		entries, err = files.write(ctx, entries)
-	}
-	if err == nil && opts.ListOut != "" {
-		err = outputs.write(opts.ListOut, 0, func(w io.Writer) error { return WriteList(w, entries, opts.Layer) })
-	}
-	if err == nil && opts.DepsOut != "" {
-		err = outputs.write(opts.DepsOut, 0, func(w io.Writer) error { return WriteDeps(w, opts.Deps) })
-	}
-	if err != nil {
-		return err
-	}
-	if err := outputs.commit(); err != nil {
-		return err
-	}
-	committed = true
-	return nil
-}
-
-// writeArchive writes the entries as an archive, compressed.
-func (o *Options) writeArchive(ctx context.Context, w io.Writer, entries []*list.Entry) error {
-	z, err := o.compressor(ctx, w)
-	if err != nil {
-		return err
-	}
-	err = WriteArchive(z, entries, o.ArchiveOptions)
-	// Closed on an error too: a codec has goroutines to end.
-	if closeErr := z.Close(); err == nil {
-		err = closeErr
-	}
-	return err
-}
-
-// compressor returns what compresses the archive to w.
-func (o *Options) compressor(ctx context.Context, w io.Writer) (io.WriteCloser, error) {
-	if !o.Method.Compresses() {
-		return o.Method.NewWriter(w)
-	}
-	size := o.SegmentSize
-	if size < 0 {
-		size = o.Method.SegmentSize()
-	}
-	return segments{codec.NewSegmentWriter(ctx, w, o.Method, size, o.Jobs)}, nil
-}
-
-// segments is a SegmentWriter whose errors are those of an output: no line of a
-// list is to blame.
-type segments struct{ *codec.SegmentWriter }
-
-func (s segments) Write(p []byte) (int, error) {
-	n, err := s.SegmentWriter.Write(p)
-	return n, outputError(err)
-}
-
-func (s segments) EndEntry() error { return outputError(s.SegmentWriter.EndEntry()) }
-
-func (s segments) Close() error { return outputError(s.SegmentWriter.Close()) }
-
-func outputError(err error) error {
-	var output *writeError
-	if err == nil || errors.As(err, &output) {
-		return err
-	}
-	return &writeError{err}
+	return write.Outputs(ctx, entries, opts.Options)
 }

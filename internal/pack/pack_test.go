@@ -16,10 +16,13 @@ import (
 	"github.com/klauspost/compress/gzip"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/codec"
-	"github.com/rules-initramfs/rules_initramfs/internal/list"
+	"github.com/rules-initramfs/rules_initramfs/internal/pack/packtest"
+	"github.com/rules-initramfs/rules_initramfs/internal/pack/plan"
+	"github.com/rules-initramfs/rules_initramfs/internal/pack/source"
+	"github.com/rules-initramfs/rules_initramfs/internal/pack/write"
 )
 
-func method(t *testing.T, text string) codec.Method {
+func method(t *testing.T, text string) codec.Compression {
 	t.Helper()
 	m, err := codec.Parse(text)
 	if err != nil {
@@ -29,26 +32,27 @@ func method(t *testing.T, text string) codec.Method {
 }
 
 func TestRun(t *testing.T) {
-	inTree(t, map[string]string{
+	packtest.InTree(t, map[string]string{
 		"a.list":     "file /etc/motd ${OUT}/motd 0644 0 0 /etc/issue\n",
 		"b.list":     "dir /etc 0700 0 0\n",
 		"data/motd":  "welcome\n",
 		"sub/unused": "",
 	})
 	err := Run(t.Context(), Options{
-		ReadOptions: ReadOptions{Vars: map[string]string{"OUT": "data"}},
-		Lists:       []string{"a.list", "b.list"},
-		Out:         "out.cpio.gz",
-		ListOut:     "out.list",
-		Method:      method(t, "gzip"),
-		Parents:     true,
-
-		ArchiveOptions: ArchiveOptions{MTime: 1234567890},
+		Read:    source.Options{Vars: map[string]string{"OUT": "data"}},
+		Lists:   []string{"a.list", "b.list"},
+		Parents: true,
+		Options: write.Options{
+			ArchiveOptions: write.ArchiveOptions{MTime: 1234567890},
+			Out:            "out.cpio.gz",
+			ListOut:        "out.list",
+			Method:         method(t, "gzip"),
+		},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	files := tree(t)
+	files := packtest.Tree(t)
 	want := "dir /etc 0700 0 0\nfile /etc/motd data/motd 0644 0 0 /etc/issue\n"
 	if diff := cmp.Diff(want, files["out.list"]); diff != "" {
 		t.Errorf("list (-want +got):\n%s", diff)
@@ -62,7 +66,7 @@ func TestRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	var archive bytes.Buffer
-	if err := WriteArchive(&archive, entries(t, want), ArchiveOptions{MTime: 1234567890}); err != nil {
+	if err := write.Archive(&archive, packtest.Entries(t, want), write.ArchiveOptions{MTime: 1234567890}); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(archive.Bytes(), got); diff != "" {
@@ -117,15 +121,15 @@ func TestRunFails(t *testing.T) {
 	for _, test := range tests {
 		for _, codecName := range []string{"none", "gzip:1", "zstd:1"} {
 			t.Run(test.name+"/"+codecName, func(t *testing.T) {
-				inTree(t, map[string]string{
+				packtest.InTree(t, map[string]string{
 					"a.list": test.list, "random": string(random), "dir/x": "",
 					"old.cpio": "old archive", "old.list": "old list",
 				})
 				if err := os.Symlink("old.cpio", "link"); err != nil {
 					t.Fatal(err)
 				}
-				before := tree(t)
-				opts := Options{Lists: []string{"a.list"}, Out: "old.cpio", ListOut: "old.list", Method: method(t, codecName)}
+				before := packtest.Tree(t)
+				opts := Options{Lists: []string{"a.list"}, Options: write.Options{Out: "old.cpio", ListOut: "old.list", Method: method(t, codecName)}}
 				test.change(&opts)
 				if strings.HasPrefix(opts.Out+opts.ListOut, "/dev/full") {
 					if _, err := os.Stat("/dev/full"); err != nil {
@@ -133,7 +137,7 @@ func TestRunFails(t *testing.T) {
 					}
 				}
 				err := Run(t.Context(), opts)
-				got := faults(err)
+				got := packtest.Faults(err)
 				if len(got) != len(test.want) {
 					t.Fatalf("faults %q, want %q", got, test.want)
 				}
@@ -143,7 +147,7 @@ func TestRunFails(t *testing.T) {
 						t.Errorf("fault %q, want %q", got[i], test.want[i])
 					}
 				}
-				if after := tree(t); !maps.Equal(before, after) {
+				if after := packtest.Tree(t); !maps.Equal(before, after) {
 					t.Errorf("files (-before +after):\n%s", cmp.Diff(before, after))
 				}
 			})
@@ -167,12 +171,12 @@ func (c *dyingContext) Err() error {
 
 // Wherever the context ends, there are both outputs or none.
 func TestRunCanceled(t *testing.T) {
-	inTree(t, map[string]string{
+	packtest.InTree(t, map[string]string{
 		"a.list": "dir /a 0755 0 0\nfile /a/b a.list 0644 0 0 /c\nslink /d e 0777 0 0\n",
 		"old":    "old archive",
 	})
-	before := tree(t)
-	opts := Options{Lists: []string{"a.list"}, Out: "old", ListOut: "new.list"}
+	before := packtest.Tree(t)
+	opts := Options{Lists: []string{"a.list"}, Options: write.Options{Out: "old", ListOut: "new.list"}}
 	steps := 0
 	for ; ; steps++ {
 		err := Run(&dyingContext{t.Context(), steps}, opts)
@@ -182,14 +186,14 @@ func TestRunCanceled(t *testing.T) {
 		if !errors.Is(err, context.Canceled) {
 			t.Fatalf("after %d steps: %v, want %v", steps, err, context.Canceled)
 		}
-		if diff := cmp.Diff(before, tree(t)); diff != "" {
+		if diff := cmp.Diff(before, packtest.Tree(t)); diff != "" {
 			t.Fatalf("after %d steps: files (-before +after):\n%s", steps, diff)
 		}
 	}
 	if steps < 10 {
 		t.Errorf("the context was only asked %d times", steps)
 	}
-	after := tree(t)
+	after := packtest.Tree(t)
 	if len(after) != 3 || after["new.list"] == "" || after["old"] == "old archive" {
 		t.Errorf("files after success: %q", after)
 	}
@@ -197,25 +201,25 @@ func TestRunCanceled(t *testing.T) {
 
 func TestRunCanceledBefore(t *testing.T) {
 	for _, codecName := range []string{"none", "gzip", "zstd"} {
-		inTree(t, map[string]string{"a.list": "dir /a 0755 0 0\n"})
+		packtest.InTree(t, map[string]string{"a.list": "dir /a 0755 0 0\n"})
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		err := Run(ctx, Options{Lists: []string{"a.list"}, Out: "out", Method: method(t, codecName)})
+		err := Run(ctx, Options{Lists: []string{"a.list"}, Options: write.Options{Out: "out", Method: method(t, codecName)}})
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: %v, want %v", codecName, err, context.Canceled)
 		}
-		if files := tree(t); len(files) != 1 {
+		if files := packtest.Tree(t); len(files) != 1 {
 			t.Errorf("%s: files %q are left", codecName, files)
 		}
 	}
 }
 
 func TestRunToPipe(t *testing.T) {
-	inTree(t, map[string]string{"a.list": "dir /a 0755 0 0\n"})
+	packtest.InTree(t, map[string]string{"a.list": "dir /a 0755 0 0\n"})
 	if err := syscall.Mkfifo("fifo", 0o666); err != nil {
 		t.Fatal(err)
 	}
-	opts := Options{Lists: []string{"a.list"}, Out: "file"}
+	opts := Options{Lists: []string{"a.list"}, Options: write.Options{Out: "file"}}
 	if err := Run(t.Context(), opts); err != nil {
 		t.Fatal(err)
 	}
@@ -227,13 +231,13 @@ func TestRunToPipe(t *testing.T) {
 		read <- err
 	}()
 	opts.Out = "fifo"
-	if err := soon(t, func() error { return Run(t.Context(), opts) }); err != nil {
+	if err := packtest.Soon(t, func() error { return Run(t.Context(), opts) }); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-read; err != nil {
 		t.Fatal(err)
 	}
-	files := tree(t)
+	files := packtest.Tree(t)
 	if string(piped) != files["file"] {
 		t.Error("the pipe gave other bytes than the file")
 	}
@@ -243,14 +247,14 @@ func TestRunToPipe(t *testing.T) {
 }
 
 func TestRunToSymlink(t *testing.T) {
-	inTree(t, map[string]string{"a.list": "dir /a 0755 0 0\n", "dir/real": "old"})
+	packtest.InTree(t, map[string]string{"a.list": "dir /a 0755 0 0\n", "dir/real": "old"})
 	if err := os.Symlink("dir/real", "link"); err != nil {
 		t.Fatal(err)
 	}
-	if err := Run(t.Context(), Options{Lists: []string{"a.list"}, Out: "link"}); err != nil {
+	if err := Run(t.Context(), Options{Lists: []string{"a.list"}, Options: write.Options{Out: "link"}}); err != nil {
 		t.Fatal(err)
 	}
-	files := tree(t)
+	files := packtest.Tree(t)
 	if files["link"] != fs.ModeSymlink.String() || !strings.HasPrefix(files["dir/real"], "070701") || len(files) != 4 {
 		t.Errorf("files %q", files)
 	}
@@ -261,19 +265,19 @@ func TestRunToSymlink(t *testing.T) {
 func TestRunSameBytes(t *testing.T) {
 	var want string
 	for i, mode := range []fs.FileMode{0o600, 0o777} {
-		inTree(t, map[string]string{"a.list": "file /a ${F} 0644 0 0\n", "data": "content", "other/data": "content"})
+		packtest.InTree(t, map[string]string{"a.list": "file /a ${F} 0644 0 0\n", "data": "content", "other/data": "content"})
 		name := []string{"data", "other/data"}[i]
 		if err := os.Chmod(name, mode); err != nil {
 			t.Fatal(err)
 		}
 		opts := Options{
-			ReadOptions: ReadOptions{Vars: map[string]string{"F": name}},
-			Lists:       []string{"a.list"}, Out: "out" + name[:1], Method: method(t, "gzip"),
+			Read:  source.Options{Vars: map[string]string{"F": name}},
+			Lists: []string{"a.list"}, Options: write.Options{Out: "out" + name[:1], Method: method(t, "gzip")},
 		}
 		if err := Run(t.Context(), opts); err != nil {
 			t.Fatal(err)
 		}
-		got := tree(t)[opts.Out]
+		got := packtest.Tree(t)[opts.Out]
 		if want == "" {
 			want = got
 		}
@@ -283,36 +287,22 @@ func TestRunSameBytes(t *testing.T) {
 	}
 }
 
-func TestWriteList(t *testing.T) {
-	entry := func(origin, name string) *list.Entry {
-		return &list.Entry{Kind: list.Pipe, Name: name, Perm: 0o600, Pos: list.Pos{Origin: origin}}
+// A path that two targets give is in an error that names both.
+func TestReadDuplicatesNameTargets(t *testing.T) {
+	packtest.InTree(t, map[string]string{
+		"all.list": "#: origin //a:a\ndir /a 0755 0 0\n#: list a.list\n#: origin //b:b\ndir /a 0700 0 0\ndir /l 0755 0 0\n",
+		"a.list":   "\ndir /l 0755 0 0\n",
+	})
+	all, err := source.ReadLists([]string{"all.list"}, source.Options{Directives: true})
+	if err != nil {
+		t.Fatal(err)
 	}
-	tests := []struct {
-		name    string
-		entries []*list.Entry
-		want    string
-	}{
-		{"nothing", nil, ""},
-		{"no origins", []*list.Entry{entry("", "a"), entry("", "b c")}, "pipe /a 0600 0 0\npipe /b\\040c 0600 0 0\n"},
-		{
-			"origins",
-			[]*list.Entry{entry("", "a"), entry("//x:x", "b"), entry("//x:x", "c"), entry("//y:y", "d"), entry("//x:x", "e")},
-			"pipe /a 0600 0 0\n# //x:x\npipe /b 0600 0 0\npipe /c 0600 0 0\n# //y:y\npipe /d 0600 0 0\n# //x:x\npipe /e 0600 0 0\n",
-		},
+	_, err = plan.Complete(all, true, false)
+	want := []string{
+		"//b:b: /a is given twice: first by //a:a",
+		"//b:b: /l is given twice: first by //a:a (a.list:2)",
 	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			var b strings.Builder
-			if err := WriteList(&b, test.entries, false); err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(test.want, b.String()); diff != "" {
-				t.Errorf("list (-want +got):\n%s", diff)
-			}
-			full := errors.New("no space left")
-			if err := WriteList(failingWriter{full}, test.entries, false); test.want != "" && err != full {
-				t.Errorf("a writer that fails: %v, want %v", err, full)
-			}
-		})
+	if diff := cmp.Diff(want, packtest.Faults(err)); diff != "" {
+		t.Errorf("faults (-want +got):\n%s", diff)
 	}
 }

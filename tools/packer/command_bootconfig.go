@@ -6,7 +6,7 @@ import (
 	"os"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/cli"
-	"github.com/rules-initramfs/rules_initramfs/internal/pack"
+	"github.com/rules-initramfs/rules_initramfs/internal/pack/write"
 )
 
 const bootconfigHelp = `Usage: packer bootconfig IMAGE
@@ -46,11 +46,11 @@ func runBootconfig(ctx context.Context, args []string) error {
 	image := flags.Arg(0)
 	switch {
 	case *apply != "":
-		return pack.ApplyBootconfig(ctx, image, *apply, *out)
+		return write.ApplyBootconfig(ctx, image, *apply, *out)
 	case *remove:
-		return pack.RemoveBootconfig(ctx, image, *out)
+		return write.RemoveBootconfig(ctx, image, *out)
 	}
-	data, err := pack.Bootconfig(ctx, image)
+	data, err := write.Bootconfig(ctx, image)
 	if err != nil {
 		return err
 	}

@@ -7,7 +7,7 @@ import (
 	"os"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/cli"
-	"github.com/rules-initramfs/rules_initramfs/internal/pack"
+	"github.com/rules-initramfs/rules_initramfs/internal/pack/write"
 )
 
 const concatHelp = `Usage: packer concat --out FILE IMAGE...
@@ -38,7 +38,7 @@ func runConcat(ctx context.Context, args []string) error {
 	case flags.NArg() == 0:
 		return cli.UsageFault(flags, "no IMAGE")
 	}
-	return pack.Concat(ctx, flags.Args(), *out, func(message string) {
+	return write.Concat(ctx, flags.Args(), *out, func(message string) {
 		fmt.Fprintln(os.Stderr, "packer: warning:", message)
 	})
 }

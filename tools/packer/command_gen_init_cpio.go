@@ -15,6 +15,8 @@ import (
 
 	"github.com/rules-initramfs/rules_initramfs/internal/cli"
 	"github.com/rules-initramfs/rules_initramfs/internal/pack"
+	"github.com/rules-initramfs/rules_initramfs/internal/pack/source"
+	"github.com/rules-initramfs/rules_initramfs/internal/pack/write"
 )
 
 const genInitCpioHelp = `Usage: packer gen_init_cpio [-t EPOCH] [-c] [-o FILE] [-a ALIGN] LIST
@@ -80,7 +82,7 @@ func runGenInitCpio(ctx context.Context, args []string) error {
 	case len(lists) != 1:
 		return kernelUsage(genInitCpioHelp, errors.New("want one LIST"))
 	}
-	entries, err := pack.Read(lists, opts.ReadOptions)
+	entries, err := source.ReadLists(lists, opts.Read)
 	var open *fs.PathError
 	if errors.As(err, &open) && open.Op == "open" {
 		return fmt.Errorf("ERROR: unable to open '%s': %w", open.Path, open.Err)
@@ -88,7 +90,7 @@ func runGenInitCpio(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	return kernelError(pack.Write(ctx, entries, opts))
+	return kernelError(write.Outputs(ctx, entries, opts.Options))
 }
 
 // kernelOptions are what the kernel's tools do unless they are told otherwise.
@@ -99,14 +101,16 @@ func kernelOptions() pack.Options {
 		vars[name] = value
 	}
 	return pack.Options{
-		ReadOptions: pack.ReadOptions{Vars: vars, NoEscapes: true},
-		ArchiveOptions: pack.ArchiveOptions{
-			MTime:     uint32(time.Now().Unix()),
-			FileTimes: true,
-			Warn:      func(message string) { fmt.Fprintln(os.Stderr, message) },
+		Read: source.Options{Vars: vars, NoEscapes: true},
+		Options: write.Options{
+			ArchiveOptions: write.ArchiveOptions{
+				MTime:     uint32(time.Now().Unix()),
+				FileTimes: true,
+				Warn:      func(message string) { fmt.Fprintln(os.Stderr, message) },
+			},
+			Out:  write.Stdout,
+			Perm: 0o600,
 		},
-		Out:  pack.Stdout,
-		Perm: 0o600,
 	}
 }
 
@@ -131,14 +135,14 @@ func kernelUsage(help string, err error) error {
 
 // kernelError puts the kernel's words before an error that its users know.
 func kernelError(err error) error {
-	var location *pack.LocationError
+	var location *source.LocationError
 	if !errors.As(err, &location) {
 		return err
 	}
-	words := map[pack.LocationFault]string{
-		pack.Unopened: "File %s could not be opened for reading: %w",
-		pack.TooLarge: "%s: Size exceeds maximum cpio file size: %w",
-		pack.Unread:   "Can not read %s file: %w",
+	words := map[source.LocationFault]string{
+		source.Unopened: "File %s could not be opened for reading: %w",
+		source.TooLarge: "%s: Size exceeds maximum cpio file size: %w",
+		source.Unread:   "Can not read %s file: %w",
 	}
 	return fmt.Errorf(words[location.Fault], location.Location, err)
 }

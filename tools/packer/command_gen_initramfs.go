@@ -12,6 +12,8 @@ import (
 
 	"github.com/rules-initramfs/rules_initramfs/internal/list"
 	"github.com/rules-initramfs/rules_initramfs/internal/pack"
+	"github.com/rules-initramfs/rules_initramfs/internal/pack/source"
+	"github.com/rules-initramfs/rules_initramfs/internal/pack/write"
 )
 
 const genInitramfsHelp = `Usage: packer gen_initramfs [-o FILE] [-l DEPS] {-u UID | -g GID | -d DATE | SOURCE}...
@@ -62,13 +64,13 @@ func runGenInitramfs(ctx context.Context, args []string) error {
 	if len(g.faults) > 0 {
 		return errors.Join(g.faults...)
 	}
-	return kernelError(pack.Write(ctx, g.entries, g.opts))
+	return kernelError(write.Outputs(ctx, g.entries, g.opts.Options))
 }
 
 // generator gathers what the arguments say.
 type generator struct {
 	opts    pack.Options
-	owners  pack.Owners
+	owners  source.Owners
 	entries []*list.Entry
 	faults  []error
 }
@@ -96,18 +98,18 @@ func (g *generator) option(option, value string) (err error) {
 }
 
 // parseSquash reads which ids on disk become 0; own is the caller's.
-func parseSquash(text string, own int) (pack.Squash, error) {
+func parseSquash(text string, own int) (source.Squash, error) {
 	switch text {
 	case "squash":
-		return pack.Squash{All: true}, nil
+		return source.Squash{All: true}, nil
 	case "-1":
-		return pack.Squash{ID: uint32(own)}, nil
+		return source.Squash{ID: uint32(own)}, nil
 	}
 	id, err := strconv.ParseUint(text, 10, 32)
 	if err != nil {
-		return pack.Squash{}, fmt.Errorf("bad id %q: want a decimal number, squash or -1", text)
+		return source.Squash{}, fmt.Errorf("bad id %q: want a decimal number, squash or -1", text)
 	}
-	return pack.Squash{ID: uint32(id)}, nil
+	return source.Squash{ID: uint32(id)}, nil
 }
 
 // source reads a list or a directory.
@@ -119,10 +121,10 @@ func (g *generator) source(name string) {
 	)
 	switch {
 	case err == nil && info.IsDir():
-		entries, paths, err = pack.ReadDirectory(name, g.owners)
+		entries, paths, err = source.ReadDirectory(name, g.owners)
 	case err == nil && info.Mode().IsRegular():
 		// A list "-" would be standard input, but that is an unknown option.
-		entries, err = pack.Read([]string{name}, g.opts.ReadOptions)
+		entries, err = source.ReadLists([]string{name}, g.opts.Read)
 		paths = append(paths, name)
 		for _, e := range entries {
 			if e.Kind == list.File {

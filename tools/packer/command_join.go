@@ -8,6 +8,7 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/cli"
 	"github.com/rules-initramfs/rules_initramfs/internal/codec"
 	"github.com/rules-initramfs/rules_initramfs/internal/pack"
+	"github.com/rules-initramfs/rules_initramfs/internal/pack/write"
 )
 
 const joinHelp = `Usage: packer join --out FILE [OPTION...] SEGMENT LIST [SEGMENT LIST]...
@@ -28,7 +29,7 @@ Options:
 `
 
 func runJoin(ctx context.Context, args []string) error {
-	opts := pack.Options{SegmentSize: codec.DefaultSegmentSize, Jobs: runtime.GOMAXPROCS(0)}
+	opts := write.Options{SegmentSize: codec.DefaultMemberSize, Jobs: runtime.GOMAXPROCS(0)}
 	flags := flag.NewFlagSet("packer join", flag.ContinueOnError)
 	flags.StringVar(&opts.Out, "out", "", "write the image to `FILE`")
 	tail := flags.Bool("tail", false, "write only what comes behind the segments")

@@ -7,11 +7,11 @@ import (
 	"strings"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/codec"
-	"github.com/rules-initramfs/rules_initramfs/internal/pack"
+	"github.com/rules-initramfs/rules_initramfs/internal/pack/write"
 )
 
 // addMethodFlags adds the flags that say how to compress.
-func addMethodFlags(flags *flag.FlagSet, opts *pack.Options) {
+func addMethodFlags(flags *flag.FlagSet, opts *write.Options) {
 	flags.Func("compress", "compress with `CODEC[:LEVEL]`: "+strings.Join(codec.Names(), ", ")+" (default none)",
 		func(text string) (err error) {
 			opts.Method, err = codec.Parse(text)
@@ -36,7 +36,7 @@ func bothMethods(flags *flag.FlagSet) bool {
 }
 
 // addFormatFlags adds the flags that say what every record of an archive is like.
-func addFormatFlags(flags *flag.FlagSet, opts *pack.Options) {
+func addFormatFlags(flags *flag.FlagSet, opts *write.Options) {
 	flags.Func("mtime", "the time of every entry, in `SECONDS` since 1970 (default 0)", func(text string) error {
 		mtime, err := strconv.ParseUint(text, 10, 32)
 		opts.MTime = uint32(mtime)
@@ -49,7 +49,7 @@ func addFormatFlags(flags *flag.FlagSet, opts *pack.Options) {
 }
 
 // addFrameFlags adds the flags that say what is around an archive.
-func addFrameFlags(flags *flag.FlagSet, opts *pack.Options) {
+func addFrameFlags(flags *flag.FlagSet, opts *write.Options) {
 	flags.Func("prepend", "begin the image with `FILE` as it is: an early archive, not compressed, such as microcode; may be repeated",
 		func(name string) error {
 			opts.Prepend = append(opts.Prepend, name)

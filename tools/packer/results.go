@@ -8,7 +8,7 @@ import (
 	"io"
 	"os"
 
-	"github.com/rules-initramfs/rules_initramfs/internal/pack"
+	"github.com/rules-initramfs/rules_initramfs/internal/pack/write"
 )
 
 // addOutFlag adds the flag that names a file for a command's results.
@@ -20,7 +20,7 @@ func addOutFlag(flags *flag.FlagSet, more string) *string {
 // empty, to a file that has this name once all of them are there.
 func writeResults(ctx context.Context, name string, content func(io.Writer) error) error {
 	if name != "" {
-		return pack.WriteFile(ctx, name, content)
+		return write.File(ctx, name, content)
 	}
 	out := bufio.NewWriterSize(os.Stdout, 64<<10)
 	err := content(out)

@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/bazelbuild/rules_go/go/runfiles"
-	"github.com/rules-initramfs/rules_initramfs/internal/pack"
+	"github.com/rules-initramfs/rules_initramfs/internal/pack/write"
 )
 
 // packer returns the path of the packer: what PACKER names, or else one that the
@@ -55,13 +55,13 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// source is the packer's; tests change the working directory.
-var source, _ = filepath.Abs("../..")
+// packerSource is where the packer is; tests change the working directory.
+var packerSource, _ = filepath.Abs("../../../tools/packer")
 
 var built = sync.OnceValues(func() (string, error) {
 	name := filepath.Join(folder, "packer")
 	cmd := exec.Command("go", "build", "-o", name, ".")
-	cmd.Dir = source
+	cmd.Dir = packerSource
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("go build: %w: %s", err, out)
 	}
@@ -151,6 +151,6 @@ func TestAligned(t *testing.T) {
 	o := newOracle(t)
 	for align := uint32(4); align <= 1<<17; align *= 2 {
 		o.compare(t, "dir /d 0755 0 0\nfile /a data/f4097 0644 0 0 /b\nfile /c data/f65537 0644 0 0\nfile /dd data/f513 0644 0 0\nfile /e data/f65537 0644 0 0\n",
-			pack.ArchiveOptions{Align: align})
+			write.ArchiveOptions{Align: align})
 	}
 }

@@ -16,6 +16,8 @@ import (
 
 	"github.com/bazelbuild/rules_go/go/runfiles"
 	"github.com/rules-initramfs/rules_initramfs/internal/pack"
+	"github.com/rules-initramfs/rules_initramfs/internal/pack/source"
+	"github.com/rules-initramfs/rules_initramfs/internal/pack/write"
 )
 
 // genInitCpio returns the path of the kernel's usr/gen_init_cpio, compiled.
@@ -86,7 +88,7 @@ func newOracle(t *testing.T) *oracle {
 func location(size int) string { return fmt.Sprintf("data/f%d", size) }
 
 // theirs packs a list with the kernel's tool.
-func (o *oracle) theirs(t *testing.T, name string, opts pack.ArchiveOptions) []byte {
+func (o *oracle) theirs(t *testing.T, name string, opts write.ArchiveOptions) []byte {
 	t.Helper()
 	cmd := exec.Command(o.tool, append(arguments(opts), name)...)
 	cmd.Env = o.env
@@ -101,7 +103,7 @@ func (o *oracle) theirs(t *testing.T, name string, opts pack.ArchiveOptions) []b
 }
 
 // arguments are those of the kernel's tool for the options.
-func arguments(opts pack.ArchiveOptions) []string {
+func arguments(opts write.ArchiveOptions) []string {
 	args := []string{"-t", fmt.Sprint(opts.MTime)}
 	if opts.Checksum {
 		args = append(args, "-c")
@@ -124,7 +126,7 @@ func withoutMissed(stderr string) string {
 }
 
 // withOptions are what lists are packed with.
-var withOptions = []pack.ArchiveOptions{
+var withOptions = []write.ArchiveOptions{
 	{},
 	{MTime: 1<<32 - 1},
 	{Checksum: true},
@@ -134,11 +136,11 @@ var withOptions = []pack.ArchiveOptions{
 }
 
 // ours packs a list with this package and writes the list out.
-func (o *oracle) ours(t *testing.T, name, listOut string, opts pack.ArchiveOptions) []byte {
+func (o *oracle) ours(t *testing.T, name, listOut string, opts write.ArchiveOptions) []byte {
 	t.Helper()
 	err := pack.Run(t.Context(), pack.Options{
-		ReadOptions: pack.ReadOptions{Vars: locationVars},
-		Lists:       []string{name}, Out: "ours.cpio", ListOut: listOut, ArchiveOptions: opts,
+		Read:  source.Options{Vars: locationVars},
+		Lists: []string{name}, Options: write.Options{Out: "ours.cpio", ListOut: listOut, ArchiveOptions: opts},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -151,7 +153,7 @@ func (o *oracle) ours(t *testing.T, name, listOut string, opts pack.ArchiveOptio
 }
 
 // compare packs a list with both tools, and so the list that ours writes out.
-func (o *oracle) compare(t *testing.T, text string, opts pack.ArchiveOptions) {
+func (o *oracle) compare(t *testing.T, text string, opts write.ArchiveOptions) {
 	t.Helper()
 	if err := os.WriteFile("given.list", []byte(text), 0o666); err != nil {
 		t.Fatal(err)

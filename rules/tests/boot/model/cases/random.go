@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/rules-initramfs/rules_initramfs/internal/cpio"
-	"github.com/rules-initramfs/rules_initramfs/internal/image"
 	"github.com/rules-initramfs/rules_initramfs/internal/image/kernel"
 )
 
@@ -27,9 +25,9 @@ func addRandom(add func(name string, records func(dir string) []Record)) {
 	}
 }
 
-// ends tells whether a kernel comes to the end of the records, and on any machine
-// to the same one: it opens the node that a hard link leads to, where that has
-// taken a file's name.
+// ends reports whether a kernel comes to the end of the records, with the same result on
+// any machine: it opens a node that has taken the name of a file that a hard link leads
+// to.
 func ends(dir string, records []Record) bool {
 	m := kernel.NewModel()
 	for name := range strings.SplitSeq(dir, "/") {
@@ -45,7 +43,7 @@ func ends(dir string, records []Record) bool {
 			continue
 		}
 		e := entry(r)
-		e.Trailers = trailers
+		e.Inode.Trailers = trailers
 		if m.Add(e).Drop == kernel.DropOpen {
 			return false
 		}
@@ -53,8 +51,8 @@ func ends(dir string, records []Record) bool {
 	return true
 }
 
-func entry(r Record) *image.Entry {
-	e := &image.Entry{Header: cpio.Header{Name: r.Name, Ino: r.Ino, Mode: r.Mode, NLink: r.NLink, Size: int64(len(r.Body))}}
+func entry(r Record) *kernel.Record {
+	e := &kernel.Record{Name: r.Name, Inode: kernel.Inode{Ino: r.Ino}, Mode: r.Mode, NLink: r.NLink, Size: int64(len(r.Body))}
 	if r.Mode&modeType == modeLink {
 		e.Target, _, _ = strings.Cut(r.Body, "\x00")
 	}
@@ -63,7 +61,7 @@ func entry(r Record) *image.Entry {
 
 func one[T any](r *rand.Rand, of ...T) T { return of[r.IntN(len(of))] }
 
-// oneIn tells whether a die with n sides shows 1.
+// oneIn reports true once in n times.
 func oneIn(r *rand.Rand, n int) bool { return r.IntN(n) == 0 }
 
 var components = []string{"a", "b", "d", "e", "l"}

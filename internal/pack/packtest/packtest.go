@@ -1,0 +1,102 @@
+// Package packtest has what the tests of the packages below internal/pack share.
+package packtest
+
+import (
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rules-initramfs/rules_initramfs/internal/list"
+)
+
+// InTree makes a folder with these files the working directory.
+func InTree(t *testing.T, files map[string]string) {
+	t.Helper()
+	t.Chdir(t.TempDir())
+	for name, content := range files {
+		if err := os.MkdirAll(filepath.Dir(name), 0o777); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, []byte(content), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// Tree returns the files below the working directory with their content; a
+// folder's name ends with a slash.
+func Tree(t *testing.T) map[string]string {
+	t.Helper()
+	files := map[string]string{}
+	err := filepath.WalkDir(".", func(name string, d os.DirEntry, err error) error {
+		switch {
+		case err != nil || name == ".":
+			return err
+		case d.IsDir():
+			files[name+"/"] = ""
+			return nil
+		case !d.Type().IsRegular():
+			files[name] = d.Type().String()
+			return nil
+		}
+		content, err := os.ReadFile(name)
+		files[name] = string(content)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+// Entries parses a list that has no faults.
+func Entries(t *testing.T, text string) []*list.Entry {
+	t.Helper()
+	var all []*list.Entry
+	p := list.NewParser(strings.NewReader(text), list.Options{Name: "a.list"})
+	for {
+		e, _, err := p.Next()
+		if err == io.EOF {
+			return all
+		}
+		if err != nil {
+			t.Fatalf("%.80q: %v", text, err)
+		}
+		all = append(all, e)
+	}
+}
+
+// Faults splits an error into the messages that a user sees, one a line.
+func Faults(err error) []string {
+	if err == nil {
+		return nil
+	}
+	return strings.Split(err.Error(), "\n")
+}
+
+// Lines prints entries as a list.
+func Lines(all []*list.Entry) []string {
+	var text []string
+	for _, e := range all {
+		text = append(text, e.String())
+	}
+	return text
+}
+
+// Soon fails the test if f does not return: what waits for a FIFO waits for good.
+func Soon(t *testing.T, f func() error) error {
+	t.Helper()
+	done := make(chan error, 1)
+	go func() { done <- f() }()
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(20 * time.Second):
+		t.Fatal("it hangs")
+		return errors.New("unreachable")
+	}
+}

@@ -1,0 +1,160 @@
+// Package plan turns the entries that were read into those that are written.
+package plan
+
+import (
+	"errors"
+	"fmt"
+	"path"
+
+	"github.com/rules-initramfs/rules_initramfs/internal/image/kernel"
+	"github.com/rules-initramfs/rules_initramfs/internal/list"
+)
+
+// implied is the mode of a directory that nobody names; its owner is 0 0.
+const implied = 0o755
+
+// Complete checks that no path is given twice. With parents, it also puts every
+// directory before what is in it, adding those that are missing (mode 0755,
+// owner 0 0): the kernel drops, in silence, an entry whose directory is not there.
+//
+// Where duplicates are allowed, a path that is given twice is packed twice. Only with
+// parents must what leads to others, a directory or a symbolic link, be the same both
+// times.
+func Complete(entries []*list.Entry, parents, duplicates bool) ([]*list.Entry, error) {
+	if duplicates && !parents {
+		return entries, nil
+	}
+	c := completer{
+		duplicates: duplicates,
+		named:      make(map[string]*list.Entry, len(entries)),
+		placed:     make(map[string]*list.Entry),
+		done:       make(map[*list.Entry]bool),
+		model:      kernel.NewModel(),
+	}
+	for _, e := range entries {
+		for _, name := range e.Names() {
+			c.claim(c.named, list.CleanPath(name), e)
+		}
+	}
+	if !parents || len(c.faults) > 0 {
+		return entries, errors.Join(c.faults...)
+	}
+	c.entries = make([]*list.Entry, 0, len(entries))
+	for _, e := range entries {
+		c.place(e)
+	}
+	return c.entries, errors.Join(c.faults...)
+}
+
+type completer struct {
+	// named has every path as given; placed, every path already in entries, by
+	// where it really is once symbolic links are followed.
+	named, placed map[string]*list.Entry
+	done          map[*list.Entry]bool
+	// model has the directories and the symbolic links that are in entries.
+	model   *kernel.Model
+	entries []*list.Entry
+	faults  []error
+	// duplicates allows paths that are given twice.
+	duplicates bool
+}
+
+func (c *completer) fault(pos list.Pos, format string, args ...any) {
+	if len(c.faults) < list.MaxErrors {
+		c.faults = append(c.faults, &list.Error{Pos: pos, Err: fmt.Errorf(format, args...)})
+	}
+}
+
+// claim notes that e makes the path name, which no other entry may.
+func (c *completer) claim(paths map[string]*list.Entry, name string, e *list.Entry) {
+	if first := paths[name]; first != nil {
+		if c.duplicates {
+			c.checkDuplicate(name, first, e)
+			return
+		}
+		c.fault(e.Pos, "%s is given twice: first by %s", name, first.Pos)
+		return
+	}
+	paths[name] = e
+}
+
+// checkDuplicate checks that it does not matter to what is below the path name
+// which of two entries makes it.
+func (c *completer) checkDuplicate(name string, first, e *list.Entry) {
+	leads := func(e *list.Entry) bool { return e.Kind == list.Dir || e.Kind == list.Symlink }
+	if (leads(first) || leads(e)) && (first.Kind != e.Kind || first.Target != e.Target) {
+		c.fault(e.Pos, "%s is given twice and leads to two places: first by %s; --parents cannot tell which one counts", name, first.Pos)
+	}
+}
+
+// place appends e, after the directories that its names need.
+func (c *completer) place(e *list.Entry) {
+	if c.done[e] {
+		return
+	}
+	c.done[e] = true
+	real := make([]string, 0, 1)
+	for _, name := range e.Names() {
+		name = list.CleanPath(name)
+		dir, ok := c.directory(path.Dir(name), e)
+		if !ok {
+			return
+		}
+		real = append(real, path.Join(dir, path.Base(name)))
+	}
+	if at := c.placed[real[0]]; e.Kind == list.Dir && at != nil && at.Added {
+		// It was named after all, by way of a symbolic link.
+		at.Perm, at.UID, at.GID, at.Pos, at.Added = e.Perm, e.UID, e.GID, e.Pos, false
+		return
+	}
+	c.append(e, real[0])
+	for _, name := range real[1:] {
+		c.claim(c.placed, name, e)
+	}
+}
+
+// directory makes sure that the directory dir, which e needs, has its place, and returns
+// its path without symbolic links. It goes as far as the kernel would, and places what is
+// missing there, until the kernel would come to the end.
+func (c *completer) directory(dir string, e *list.Entry) (string, bool) {
+	for {
+		found := c.model.Directory(dir)
+		switch found.Drop {
+		case 0:
+			return found.Path, true
+		case kernel.DropNoParent:
+		case kernel.DropLoop:
+			c.fault(e.Pos, "%s is below a loop of symbolic links: %s", list.CleanPath(e.Name), found.Path)
+			return "", false
+		default:
+			c.fault(e.Pos, "%s cannot be unpacked: %s", list.CleanPath(e.Name), found.Detail)
+			return "", false
+		}
+		at := c.named[found.Path]
+		if at == nil {
+			at = c.placed[found.Path]
+		}
+		switch {
+		case at == nil:
+			at = &list.Entry{Kind: list.Dir, Name: found.Path[1:], Perm: implied, Added: true, Pos: e.Pos}
+			c.done[at] = true
+			c.append(at, found.Path)
+		case at.Kind != list.Dir && at.Kind != list.Symlink:
+			c.fault(e.Pos, "%s cannot be in %s, which is a %s (from %s)", list.CleanPath(e.Name), found.Path, at.Kind, at.Pos)
+			return "", false
+		default:
+			if c.place(at); c.placed[found.Path] == nil {
+				return "", false // what is wrong with it has been reported
+			}
+		}
+	}
+}
+
+// append appends an entry that has the path at.
+func (c *completer) append(e *list.Entry, at string) {
+	c.claim(c.placed, at, e)
+	c.entries = append(c.entries, e)
+	if e.Kind == list.Dir || e.Kind == list.Symlink {
+		c.model.Add(&kernel.Record{Name: at, Mode: e.Mode(), Target: e.Target})
+	}
+}

@@ -1,0 +1,132 @@
+package plan
+
+import (
+	"context"
+	"crypto/sha256"
+	"io"
+	"os"
+
+	"github.com/rules-initramfs/rules_initramfs/internal/list"
+	"github.com/rules-initramfs/rules_initramfs/internal/pack/source"
+)
+
+// Dedupe makes hard links of one entry of all regular files that have the same
+// content, mode and owner. The entry is where the last of them was, so that all
+// their directories are before it. Empty files stay, and so do paths that are
+// given twice: which of them is last counts.
+//
+// Only files that have their size in common with another are read; what cannot be
+// read stays, for whoever packs it to report.
+func Dedupe(ctx context.Context, entries []*list.Entry) ([]*list.Entry, error) {
+	given := map[string]int{}
+	for _, e := range entries {
+		for _, name := range e.Names() {
+			given[list.CleanPath(name)]++
+		}
+	}
+	// alike has the entries of each size, mode and owner.
+	type outside struct {
+		size           int64
+		perm, uid, gid uint32
+	}
+	alike := map[outside][]int{}
+	for i, e := range entries {
+		size := contentSize(e)
+		if size <= 0 {
+			continue
+		}
+		once := true
+		for _, name := range e.Names() {
+			once = once && given[list.CleanPath(name)] == 1
+		}
+		if once {
+			key := outside{size, e.Perm, e.UID, e.GID}
+			alike[key] = append(alike[key], i)
+		}
+	}
+	merged := make([]*list.Entry, len(entries))
+	copy(merged, entries)
+	digests := locationDigests{}
+	for _, group := range alike {
+		if len(group) < 2 {
+			continue
+		}
+		same := map[[sha256.Size]byte][]int{}
+		for _, i := range group {
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
+			if digest, ok := digests.of(ctx, entries[i]); ok {
+				same[digest] = append(same[digest], i)
+			}
+		}
+		for _, files := range same {
+			merge(merged, files)
+		}
+		clear(digests) // bounds what is kept: a location's size is in one group
+	}
+	kept := merged[:0]
+	for _, e := range merged {
+		if e != nil {
+			kept = append(kept, e)
+		}
+	}
+	return kept, nil
+}
+
+// merge makes one entry of those at the places, in the last of them.
+func merge(entries []*list.Entry, places []int) {
+	if len(places) < 2 {
+		return
+	}
+	last := places[len(places)-1]
+	e := *entries[last]
+	var names []string
+	for _, i := range places {
+		names = append(names, entries[i].Names()...)
+		entries[i] = nil
+	}
+	e.Name, e.Links = names[0], names[1:]
+	entries[last] = &e
+}
+
+// contentSize returns how many bytes a File has, or -1 for what is none or cannot
+// be read.
+func contentSize(e *list.Entry) int64 {
+	if e.Kind != list.File {
+		return -1
+	}
+	if e.Content != nil {
+		return e.Content.Size()
+	}
+	info, err := os.Stat(e.Location)
+	if err != nil || !info.Mode().IsRegular() {
+		return -1
+	}
+	return info.Size()
+}
+
+// locationDigests are those of the contents at locations.
+type locationDigests map[string][sha256.Size]byte
+
+func (d locationDigests) of(ctx context.Context, e *list.Entry) (digest [sha256.Size]byte, ok bool) {
+	if e.Content == nil {
+		if digest, ok = d[e.Location]; ok {
+			return digest, true
+		}
+	}
+	file, err := source.OpenContent(e)
+	if err != nil {
+		return digest, false
+	}
+	defer file.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, source.ContextReader(ctx, file.Reader)); err != nil {
+		return digest, false
+	}
+	h.Sum(digest[:0])
+	if e.Content == nil {
+		d[e.Location] = digest
+	}
+	return digest, true
+}

@@ -1,0 +1,124 @@
+package source
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"github.com/rules-initramfs/rules_initramfs/internal/cpio"
+	"github.com/rules-initramfs/rules_initramfs/internal/list"
+)
+
+// LocationError is a location whose content cannot be packed.
+type LocationError struct {
+	Location string
+	Fault    LocationFault
+	// Err says what is wrong, and names the location.
+	Err error
+}
+
+func (e *LocationError) Error() string { return e.Err.Error() }
+
+func (e *LocationError) Unwrap() error { return e.Err }
+
+// LocationFault tells why a location's content cannot be packed.
+type LocationFault uint8
+
+const (
+	Unopened LocationFault = iota + 1 // it is not there, not to be opened, or no file
+	TooLarge                          // the file is larger than an archive's records
+	Unread                            // reading failed, or the file changed meanwhile
+)
+
+// Content is the content of a File, open for reading.
+type Content struct {
+	// Name is what errors call it.
+	Name   string
+	Reader io.ReadSeeker
+	Size   int64
+	// MTime is in seconds since 1970; 0 for a part of an archive.
+	MTime int64
+	// File is the file at the location Name; nil for a part of an archive.
+	File *os.File
+}
+
+// OpenContent opens the content of a File.
+func OpenContent(e *list.Entry) (*Content, error) {
+	if e.Content != nil {
+		// A reader of its own: an entry may be read more than once.
+		reader := io.NewSectionReader(e.Content, 0, e.Content.Size())
+		if reader.Size() > cpio.MaxSize {
+			return nil, fmt.Errorf("/%s has %d bytes: an archive holds files of at most %d", e.Name, reader.Size(), int64(cpio.MaxSize))
+		}
+		return &Content{Name: "/" + e.Name, Reader: reader, Size: reader.Size()}, nil
+	}
+	return OpenLocation(e.Location)
+}
+
+// OpenLocation opens the file at a location.
+func OpenLocation(location string) (*Content, error) {
+	file, info, err := open(location)
+	if err != nil {
+		return nil, err
+	}
+	return &Content{Name: location, Reader: file, Size: info.Size(), MTime: info.ModTime().Unix(), File: file}, nil
+}
+
+func (c *Content) Close() error {
+	if c.File == nil {
+		return nil
+	}
+	return c.File.Close()
+}
+
+// ReadError is an error that appeared when the content was read.
+func (c *Content) ReadError(err error) error {
+	if c.File == nil {
+		return err
+	}
+	return &LocationError{c.Name, Unread, err}
+}
+
+// open opens the file at a location and says what is known of it. os.DevNull is an empty
+// file; other things than files are refused before they are opened, for opening a
+// FIFO waits.
+func open(location string) (*os.File, fs.FileInfo, error) {
+	fail := func(fault LocationFault, err error) (*os.File, fs.FileInfo, error) {
+		return nil, nil, &LocationError{location, fault, err}
+	}
+	info, err := os.Stat(location)
+	if err != nil {
+		return fail(Unopened, Unreadable(location, err))
+	}
+	switch {
+	case location == os.DevNull:
+	case info.IsDir():
+		return fail(Unopened, fmt.Errorf("%s is a directory: a file line wants a file", location))
+	case !info.Mode().IsRegular():
+		return fail(Unopened, fmt.Errorf("%s is not a regular file", location))
+	}
+	file, err := os.Open(location)
+	if err != nil {
+		return fail(Unopened, Unreadable(location, err))
+	}
+	if info, err = file.Stat(); err != nil {
+		file.Close()
+		return fail(Unopened, Unreadable(location, err))
+	}
+	if info.Size() > cpio.MaxSize {
+		file.Close()
+		return fail(TooLarge, fmt.Errorf("%s has %d bytes: an archive holds files of at most %d", location, info.Size(), int64(cpio.MaxSize)))
+	}
+	return file, info, nil
+}
+
+// Unreadable names the location once: os.PathError would say it again.
+func Unreadable(location string, err error) error {
+	var pathError *os.PathError
+	if errors.As(err, &pathError) {
+		err = pathError.Err
+	}
+	return fmt.Errorf("cannot read %s: %w", location, err)
+}

@@ -1,0 +1,204 @@
+package source
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/rules-initramfs/rules_initramfs/internal/list"
+)
+
+// Owners say which owners on disk become 0 in the archive. The zero value keeps
+// all of them.
+type Owners struct {
+	UID, GID Squash
+}
+
+// Squash says which ids become 0.
+type Squash struct {
+	// All makes every id 0.
+	All bool
+	// ID is the one that becomes 0.
+	ID uint32
+}
+
+func (s Squash) of(id uint32) uint32 {
+	if s.All || id == s.ID {
+		return 0
+	}
+	return id
+}
+
+// isDir tells whether a name on the command line leads to a directory.
+func isDir(name string) bool {
+	info, err := os.Stat(name)
+	return name != "-" && err == nil && info.IsDir()
+}
+
+// ReadDirectory returns what is in a directory, without the directory itself.
+// The order is that of usr/gen_initramfs.sh, which sorts lines "PATH MODE UID GID"
+// by their bytes: a directory comes before what is in it. Modes, owners and the
+// numbers of devices are those on disk. Names of one regular file are the links
+// of one entry, in the place of the last of them, when the directories of all are
+// there; what has names in other places too is no matter.
+//
+// The paths are those on disk of all that was read but symbolic links, the
+// directory first; none if nothing is in it.
+func ReadDirectory(dir string, owners Owners) (entries []*list.Entry, paths []string, err error) {
+	for strings.Contains(dir, "//") {
+		dir = strings.ReplaceAll(dir, "//", "/")
+	}
+	d := &directory{root: dir, owners: owners}
+	d.read("")
+	if len(d.faults) > 0 {
+		return nil, nil, errors.Join(d.faults...)
+	}
+	if len(d.found) == 0 {
+		return nil, nil, nil
+	}
+	slices.SortFunc(d.found, func(a, b found) int { return cmp.Compare(a.line, b.line) })
+	paths = append(paths, dir)
+	for _, f := range d.found {
+		if f.entry.Kind != list.Symlink {
+			paths = append(paths, d.path(f.entry.Name))
+		}
+	}
+	return d.joinLinks(), paths, nil
+}
+
+// directory reads a tree of files.
+type directory struct {
+	root   string
+	owners Owners
+	found  []found
+	faults []error
+}
+
+// found is a name in the tree.
+type found struct {
+	entry *list.Entry
+	// line is what the name is sorted by.
+	line string
+	// file tells which names are one regular file; zero for what has one name only.
+	file struct{ dev, ino uint64 }
+}
+
+// path returns where a name of the archive is on disk.
+func (d *directory) path(name string) string {
+	if strings.HasSuffix(d.root, "/") {
+		return d.root + name
+	}
+	return d.root + "/" + name
+}
+
+func (d *directory) fault(err error) {
+	if len(d.faults) < list.MaxErrors {
+		d.faults = append(d.faults, &list.Error{Pos: list.Pos{File: d.root}, Err: err})
+	}
+}
+
+// read finds what is below the directory of that name, a path from the root.
+func (d *directory) read(name string) {
+	files, err := os.ReadDir(d.path(name))
+	if err != nil {
+		d.fault(Unreadable(cmp.Or(strings.TrimSuffix(d.path(name), "/"), "/"), err))
+		return
+	}
+	for _, file := range files {
+		name := name + file.Name()
+		info, err := file.Info()
+		if err == nil {
+			err = d.add(name, info)
+		}
+		if err != nil {
+			d.fault(Unreadable(d.path(name), err))
+		} else if info.IsDir() {
+			d.read(name + "/")
+		}
+	}
+}
+
+func (d *directory) add(name string, info fs.FileInfo) error {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return errors.New("this system does not tell owners")
+	}
+	f := found{
+		entry: &list.Entry{
+			Name: name,
+			Perm: uint32(stat.Mode) & 0o7777,
+			UID:  d.owners.UID.of(stat.Uid),
+			GID:  d.owners.GID.of(stat.Gid),
+			Pos:  list.Pos{File: d.root},
+		},
+		line: fmt.Sprintf("%s %o %d %d", name, stat.Mode&0o7777, stat.Uid, stat.Gid),
+	}
+	switch e := f.entry; stat.Mode & syscall.S_IFMT {
+	case syscall.S_IFREG:
+		e.Kind = list.File
+		e.Location = d.path(name)
+		if stat.Nlink > 1 {
+			f.file.dev, f.file.ino = uint64(stat.Dev), stat.Ino
+		}
+	case syscall.S_IFDIR:
+		e.Kind = list.Dir
+	case syscall.S_IFLNK:
+		e.Kind = list.Symlink
+		target, err := os.Readlink(d.path(name))
+		if err != nil {
+			return err
+		}
+		e.Target = target
+	case syscall.S_IFBLK, syscall.S_IFCHR:
+		e.Kind = list.Node
+		e.Block = stat.Mode&syscall.S_IFMT == syscall.S_IFBLK
+		e.Major, e.Minor = deviceNumbers(uint64(stat.Rdev))
+	case syscall.S_IFIFO:
+		e.Kind = list.Pipe
+	case syscall.S_IFSOCK:
+		e.Kind = list.Sock
+	default:
+		return fmt.Errorf("unknown type of file %#o", stat.Mode)
+	}
+	if err := f.entry.CheckNames(); err != nil {
+		d.fault(err)
+	}
+	d.found = append(d.found, f)
+	return nil
+}
+
+// deviceNumbers takes a device's number apart, which has the low bits of both
+// parts below the high ones (new_encode_dev in include/linux/kdev_t.h).
+func deviceNumbers(dev uint64) (major, minor uint32) {
+	return uint32(dev>>8) & 0xfff, uint32(dev)&0xff | uint32(dev>>12)&^0xff
+}
+
+// joinLinks makes one entry of all names of a file, where the last one is.
+func (d *directory) joinLinks() []*list.Entry {
+	last := map[any]int{}
+	names := map[any][]string{}
+	var none found
+	for i, f := range d.found {
+		if f.file != none.file {
+			last[f.file] = i
+			names[f.file] = append(names[f.file], f.entry.Name)
+		}
+	}
+	entries := make([]*list.Entry, 0, len(d.found))
+	for i, f := range d.found {
+		if f.file != none.file {
+			if last[f.file] != i {
+				continue
+			}
+			f.entry.Name, f.entry.Links = names[f.file][0], names[f.file][1:]
+			f.entry.Location = d.path(f.entry.Name)
+		}
+		entries = append(entries, f.entry)
+	}
+	return entries
+}

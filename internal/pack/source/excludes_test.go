@@ -1,0 +1,83 @@
+package source
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/rules-initramfs/rules_initramfs/internal/list"
+	"github.com/rules-initramfs/rules_initramfs/internal/pack/packtest"
+)
+
+func TestExcludes(t *testing.T) {
+	const all = "dir /usr 0755 0 0\ndir /usr/doc 0755 0 0\nfile /usr/doc/a x 0644 0 0 /usr/a\nfile /usr/doc.txt x 0644 0 0\nslink /link usr 0777 0 0\n"
+	tests := []struct {
+		globs        []string
+		kept, unused []string
+	}{
+		{
+			nil,
+			[]string{"dir /usr 0755 0 0", "dir /usr/doc 0755 0 0", "file /usr/doc/a x 0644 0 0 /usr/a", "file /usr/doc.txt x 0644 0 0", "slink /link usr 0777 0 0"},
+			nil,
+		},
+		{ // what is below a directory goes with it; a file's other name stays
+			[]string{"/usr/doc"},
+			[]string{"dir /usr 0755 0 0", "file /usr/a x 0644 0 0", "file /usr/doc.txt x 0644 0 0", "slink /link usr 0777 0 0"},
+			nil,
+		},
+		{ // all that is below it, and not itself
+			[]string{"/usr/doc/**"},
+			[]string{"dir /usr 0755 0 0", "dir /usr/doc 0755 0 0", "file /usr/a x 0644 0 0", "file /usr/doc.txt x 0644 0 0", "slink /link usr 0777 0 0"},
+			nil,
+		},
+		{
+			[]string{"/usr/d*", "/gone", "/usr/?", "/*.txt"},
+			[]string{"dir /usr 0755 0 0", "slink /link usr 0777 0 0"},
+			[]string{"/gone", "/*.txt"},
+		},
+		{ // two for one are both of use
+			[]string{"/usr", "/usr/doc/a", "/link/usr"},
+			[]string{"slink /link usr 0777 0 0"},
+			[]string{"/link/usr"},
+		},
+	}
+	for _, test := range tests {
+		t.Run(fmt.Sprint(test.globs), func(t *testing.T) {
+			var x excludes
+			for _, glob := range test.globs {
+				if err := x.add(glob); err != nil {
+					t.Fatal(err)
+				}
+			}
+			var kept []*list.Entry
+			for _, e := range packtest.Entries(t, all) {
+				if x.keep(e) {
+					kept = append(kept, e)
+				}
+			}
+			if diff := cmp.Diff(test.kept, packtest.Lines(kept)); diff != "" {
+				t.Errorf("kept (-want +got):\n%s", diff)
+			}
+			var unused []string
+			for _, g := range x.unused() {
+				unused = append(unused, g.String())
+			}
+			if diff := cmp.Diff(test.unused, unused); diff != "" {
+				t.Errorf("unused (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestExcludesFaults(t *testing.T) {
+	var x excludes
+	for glob, want := range map[string]string{
+		"usr": `"usr" is not absolute: write "/usr"`,
+		"/[":  `"/[": a [ without its ]`,
+	} {
+		if err := x.add(glob); err == nil || err.Error() != want {
+			t.Errorf("%s: %v, want %s", glob, err, want)
+		}
+	}
+}

@@ -1,0 +1,257 @@
+package source
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/rules-initramfs/rules_initramfs/internal/codec"
+	"github.com/rules-initramfs/rules_initramfs/internal/image"
+	"github.com/rules-initramfs/rules_initramfs/internal/list"
+)
+
+// Sources are the entries of lists, directories and archives.
+type Sources struct {
+	Entries []*list.Entry
+
+	// files are the archives that contents are read from.
+	files []*os.File
+	spool spool
+}
+
+// Open reads what the names lead to, one after the other. A directory gives
+// all that is in it. What it is that a file has, its first bytes tell, not its name:
+// an image as rootfs.Reader reads it, a tar archive, compressed or not, and else a
+// list; "-" is standard input. The contents of what is compressed are kept in a
+// temporary file without a name, so that memory does not grow with them.
+//
+// Close must be called once the entries are of no more use. Reading ends when ctx
+// does.
+func Open(ctx context.Context, names []string, opts Options) (*Sources, error) {
+	s := &Sources{}
+	var faults []error
+	for _, name := range names {
+		entries, err := s.read(ctx, name, opts)
+		s.Entries = append(s.Entries, entries...)
+		faults = append(faults, err)
+	}
+	if err := errors.Join(faults...); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// OpenGenerated reads lists that the rules generated, whose directives name archives.
+// Close must be called once the entries are of no more use.
+func OpenGenerated(ctx context.Context, names []string, opts Options) (*Sources, error) {
+	s := &Sources{}
+	if err := s.readGenerated(ctx, names, opts); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Sources) readGenerated(ctx context.Context, names []string, opts Options) (err error) {
+	r := &reader{opts: opts, readArchive: func(name string) ([]*list.Entry, error) {
+		return s.readArchive(ctx, name)
+	}}
+	s.Entries, err = r.readAll(names)
+	return err
+}
+
+// readArchive reads what is neither a list nor a directory.
+func (s *Sources) readArchive(ctx context.Context, name string) ([]*list.Entry, error) {
+	return s.readFile(ctx, name, func(io.Reader) ([]*list.Entry, error) {
+		return nil, fmt.Errorf("%s: no archive: neither cpio (newc) nor tar, compressed or not", name)
+	})
+}
+
+// Close closes the files that contents are read from.
+func (s *Sources) Close() error {
+	faults := []error{s.spool.close()}
+	for _, file := range s.files {
+		faults = append(faults, file.Close())
+	}
+	return errors.Join(faults...)
+}
+
+func (s *Sources) read(ctx context.Context, name string, opts Options) ([]*list.Entry, error) {
+	if isDir(name) {
+		entries, _, err := ReadDirectory(name, Owners{})
+		return entries, err
+	}
+	return s.readFile(ctx, name, func(in io.Reader) ([]*list.Entry, error) { return readList(name, in, opts) })
+}
+
+// readFile reads an archive, or what asList reads.
+func (s *Sources) readFile(ctx context.Context, name string, asList func(io.Reader) ([]*list.Entry, error)) ([]*list.Entry, error) {
+	file := os.Stdin
+	if name != "-" {
+		var err error
+		if file, err = os.Open(name); err != nil {
+			return nil, fmt.Errorf("cannot read the list: %w", err)
+		}
+		s.files = append(s.files, file)
+	}
+	in := bufio.NewReaderSize(ContextReader(ctx, file), 64<<10)
+	prefix, err := in.Peek(tarBlock)
+	if err != nil && err != io.EOF {
+		return nil, fmt.Errorf("cannot read %s: %w", name, err)
+	}
+	kind := kindOfSource(prefix)
+	if kind == aList {
+		return asList(in)
+	}
+	a := &archive{ctx: ctx, name: name, spool: &s.spool}
+	if info, err := file.Stat(); err == nil && info.Mode().IsRegular() && name != "-" {
+		a.file, a.size = file, info.Size()
+	} else {
+		// To be read twice: for what it is, and for what is in it.
+		kept, err := s.spool.keep(in)
+		if err != nil {
+			return nil, a.fault(err)
+		}
+		a.file, a.size = kept, kept.Size()
+	}
+	if err := a.read(kind); err != nil {
+		return nil, err
+	}
+	return a.entries, errors.Join(a.faults...)
+}
+
+// sourceKind is what a file has.
+type sourceKind uint8
+
+const (
+	aList sourceKind = iota
+	aCpio
+	aTar
+	aCompressed
+)
+
+// kindOfSource tells by the first bytes of a file, tarBlock of them where it has
+// as many.
+func kindOfSource(prefix []byte) sourceKind {
+	switch {
+	case isTarHeader(prefix):
+		return aTar
+	case bytes.HasPrefix(prefix, []byte("0707")), len(prefix) > 0 && prefix[0] == 0:
+		return aCpio
+	case isCompressed(prefix):
+		return aCompressed
+	}
+	return aList
+}
+
+// archive is an image or a tar archive that is being read.
+type archive struct {
+	ctx   context.Context
+	name  string
+	file  io.ReaderAt
+	size  int64
+	spool *spool
+
+	entries []*list.Entry
+	faults  []error
+}
+
+func (a *archive) read(kind sourceKind) error {
+	switch kind {
+	case aTar:
+		return a.readTar(nil)
+	case aCompressed:
+		return a.readCompressed()
+	}
+	switch _, n, err := image.FindBootconfig(a.file, a.size); {
+	case n > 0 || err == image.ErrBootconfig:
+		return a.fault(errors.New("the image ends with a boot configuration, which would be lost: " +
+			"remove it with packer bootconfig --remove; --bootconfig gives the new image one"))
+	case err != nil:
+		return a.fault(err)
+	}
+	return a.readCpio()
+}
+
+// readCompressed finds out what is compressed. A tar archive is decompressed as
+// its programs do it, an image as the kernel does.
+func (a *archive) readCompressed() error {
+	z, err := newDecompressor(bufio.NewReaderSize(a.input(), 64<<10))
+	if err != nil {
+		return a.fault(err)
+	}
+	defer z.Close()
+	content := bufio.NewReaderSize(z, 64<<10)
+	prefix, err := content.Peek(tarBlock)
+	switch {
+	case isTarHeader(prefix), len(prefix) == tarBlock && len(bytes.TrimLeft(prefix, "\x00")) == 0:
+		return a.readTar(content)
+	case bytes.HasPrefix(prefix, []byte("0707")) && z.name == "lz4":
+		magic := make([]byte, 2)
+		if _, err := a.file.ReadAt(magic, 0); err == nil && codec.Detect(magic) == "" {
+			return a.fault(errors.New("an image in lz4's newer frames, which a kernel does not take: compress it with lz4 -l"))
+		}
+		return a.read(aCpio)
+	case bytes.HasPrefix(prefix, []byte("0707")):
+		return a.read(aCpio)
+	case err != nil && err != io.EOF:
+		return a.fault(err)
+	}
+	return a.fault(errors.New("compressed, and neither a cpio nor a tar archive: only archives may be compressed"))
+}
+
+// input reads the archive from its beginning.
+func (a *archive) input() io.ReadSeeker {
+	section := io.NewSectionReader(a.file, 0, a.size)
+	return struct {
+		io.Reader
+		io.Seeker
+	}{ContextReader(a.ctx, section), section}
+}
+
+// take makes the entries of t the archive's.
+func (a *archive) take(t *tree) {
+	a.entries = t.entries()
+	for _, e := range a.entries {
+		e.Pos = list.Pos{File: a.name}
+	}
+}
+
+// fault says that the archive cannot be read.
+func (a *archive) fault(err error) error {
+	var own *spoolError
+	if errors.As(err, &own) {
+		return err
+	}
+	return errors.Join(append(a.faults, &list.Error{Pos: list.Pos{File: a.name}, Err: err})...)
+}
+
+// report notes what is wrong with an entry and tells whether to read on.
+func (a *archive) report(name string, err error) bool {
+	if len(a.faults) == list.MaxErrors {
+		a.faults = append(a.faults, &list.Error{Pos: list.Pos{File: a.name}, Err: errors.New("too many faults: the rest is left out")})
+		return false
+	}
+	a.faults = append(a.faults, &list.Error{Pos: list.Pos{File: a.name}, Err: fmt.Errorf("%s: %w", list.Escape("/"+list.CleanPath(name)[1:]), err)})
+	return true
+}
+
+// ContextReader returns a reader of r that fails once ctx has ended.
+func ContextReader(ctx context.Context, r io.Reader) io.Reader { return contextReader{ctx, r} }
+
+type contextReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (c contextReader) Read(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.r.Read(p)
+}

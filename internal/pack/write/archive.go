@@ -1,0 +1,244 @@
+package write
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+
+	"github.com/rules-initramfs/rules_initramfs/internal/cpio"
+	"github.com/rules-initramfs/rules_initramfs/internal/list"
+	"github.com/rules-initramfs/rules_initramfs/internal/pack/source"
+)
+
+// What usr/gen_init_cpio writes, so that the bytes are the same.
+const (
+	deviceMajor = 3
+	deviceMinor = 1
+)
+
+// ArchiveOptions say what is in an archive besides its entries.
+type ArchiveOptions struct {
+	// MTime is the time of every entry, in seconds since 1970.
+	MTime uint32
+	// FileTimes gives regular files the times they have on disk instead, cut off
+	// at 0 and at 4294967295.
+	FileTimes bool
+	// Checksum adds a sum over the content of each regular file, which the kernel
+	// checks. Large files are read twice: the sum comes first.
+	Checksum bool
+	// Align, a power of two from 4 on, is what the content of regular files larger
+	// than it begins at a multiple of, as cpio.Writer.Align has it; or 0.
+	Align uint32
+	// Warn is told what was not done quite as asked: a time that was cut off, a
+	// content that could not be aligned. It may be nil.
+	Warn func(message string)
+	// Progress is told, where an entry ends, how many of all are done and how many
+	// bytes of the archive they make. It may be nil.
+	Progress func(done, total int, bytes int64)
+}
+
+// Archive writes the entries as an archive with its trailer. If w has a
+// method EndEntry, it is called where an entry ends.
+func Archive(w io.Writer, entries []*list.Entry, opts ArchiveOptions) error {
+	segments, _ := w.(interface{ EndEntry() error })
+	a := &archiver{
+		ArchiveOptions: opts,
+		out:            cpio.NewWriter(w),
+		ahead:          newReadAhead(entries, opts.Checksum),
+		ino:            list.FirstIno,
+	}
+	defer a.ahead.stop()
+	a.out.Checksums = opts.Checksum
+	a.out.Align = opts.Align
+	for i, e := range entries {
+		if err := a.add(e, a.ahead.content(i)); err != nil {
+			var output *writeError
+			if errors.As(err, &output) {
+				return output // no line of a list is to blame
+			}
+			return &list.Error{Pos: e.Pos, Err: err}
+		}
+		if opts.Progress != nil {
+			opts.Progress(i+1, len(entries), a.out.Offset())
+		}
+		if segments == nil {
+			continue
+		}
+		if err := errors.Join(a.out.Flush(), segments.EndEntry()); err != nil {
+			return err
+		}
+	}
+	return a.out.Close()
+}
+
+type archiver struct {
+	ArchiveOptions
+	out   *cpio.Writer
+	ahead *readAhead
+	ino   uint32
+	buf   []byte
+}
+
+func (a *archiver) warn(format string, args ...any) {
+	if a.Warn != nil {
+		a.Warn(fmt.Sprintf(format, args...))
+	}
+}
+
+// add writes the records of an entry: one, or one a name for a File. ahead is what
+// was read ahead of it.
+func (a *archiver) add(e *list.Entry, ahead content) error {
+	h := cpio.Header{
+		Name:  e.Name,
+		Ino:   a.ino,
+		Mode:  e.Mode(),
+		UID:   e.UID,
+		GID:   e.GID,
+		NLink: 1,
+		MTime: a.MTime,
+		Major: deviceMajor,
+		Minor: deviceMinor,
+	}
+	if e.MTime != nil {
+		h.MTime = *e.MTime
+	}
+	a.ino++
+	switch e.Kind {
+	case list.File:
+		if ahead.held {
+			return a.addHeld(h, e, ahead)
+		}
+		return a.addFile(h, e, ahead.file)
+	case list.Symlink:
+		body := e.Target + "\x00" // unlike other writers, the kernel's counts the NUL
+		h.Size = int64(len(body))
+		if err := a.out.WriteHeader(&h); err != nil {
+			return err
+		}
+		_, err := io.WriteString(a.out, body)
+		return err
+	case list.Node:
+		h.RMajor, h.RMinor = e.Major, e.Minor
+	case list.Dir, list.Pipe, list.Sock:
+		h.NLink = 2
+	}
+	return a.out.WriteHeader(&h)
+}
+
+// addHeld writes the records of a file that was read ahead.
+func (a *archiver) addHeld(h cpio.Header, e *list.Entry, c content) error {
+	if a.FileTimes && e.Content == nil {
+		h.MTime = a.fileTime(e.Location, c.mtime)
+	}
+	h.Checksum = c.sum
+	if err := a.addNames(h, e, int64(len(c.bytes))); err != nil {
+		return err
+	}
+	_, err := a.out.Write(c.bytes)
+	return err
+}
+
+// addNames writes a record for each name; the last one is to have the content, of
+// size bytes.
+func (a *archiver) addNames(h cpio.Header, e *list.Entry, size int64) error {
+	names := 1 + len(e.Links)
+	h.NLink = uint32(names)
+	for i := range names {
+		if i > 0 {
+			h.Name = e.Links[i-1]
+		}
+		if i == names-1 {
+			h.Size = size
+		}
+		if err := a.out.WriteHeader(&h); err != nil {
+			return err
+		}
+	}
+	if !a.out.Aligned() {
+		a.warn("%s: best-effort alignment %d missed", h.Name, a.Align)
+	}
+	return nil
+}
+
+// addFile writes the records of a file that is read as it is written. It closes the
+// file, or opens it if it is nil.
+func (a *archiver) addFile(h cpio.Header, e *list.Entry, file *source.Content) (err error) {
+	if file == nil {
+		if file, err = source.OpenContent(e); err != nil {
+			return err
+		}
+	}
+	defer file.Close()
+	if a.FileTimes && e.Content == nil {
+		h.MTime = a.fileTime(e.Location, file.MTime)
+	}
+	if a.Checksum {
+		if h.Checksum, err = a.sum(file); err != nil {
+			return file.ReadError(err)
+		}
+	}
+	if err := a.addNames(h, e, file.Size); err != nil {
+		return err
+	}
+	n, err := a.out.ReadFrom(&io.LimitedReader{R: file.Reader, N: file.Size})
+	var readError *fs.PathError
+	var output *writeError
+	switch {
+	case errors.Is(err, cpio.ErrChecksum):
+		return file.ReadError(fmt.Errorf("%s changed while it was read", file.Name))
+	case errors.As(err, &output):
+		return err
+	case errors.As(err, &readError):
+		return file.ReadError(source.Unreadable(file.Name, err))
+	case err != nil:
+		return err
+	case n < file.Size:
+		return file.ReadError(fmt.Errorf("%s shrank while it was read: %d of %d bytes", file.Name, n, file.Size))
+	}
+	switch n, err := file.Reader.Read(make([]byte, 1)); {
+	case n > 0:
+		return file.ReadError(fmt.Errorf("%s grew while it was read: it had %d bytes", file.Name, file.Size))
+	case err != nil && err != io.EOF:
+		return file.ReadError(source.Unreadable(file.Name, err))
+	}
+	return nil
+}
+
+// fileTime returns the time that a file has on disk, in seconds since 1970, as far
+// as an archive has room for it.
+func (a *archiver) fileTime(location string, mtime int64) uint32 {
+	switch {
+	case mtime > math.MaxUint32:
+		a.warn("%s: Timestamp exceeds maximum cpio timestamp, clipping.", location)
+		return math.MaxUint32
+	case mtime < 0:
+		a.warn("%s: Timestamp negative, clipping.", location)
+		return 0
+	}
+	return uint32(mtime)
+}
+
+// sum returns the checksum of a file's content, and goes back to its beginning.
+// Where the content ends sooner, so it will when it is packed.
+func (a *archiver) sum(file *source.Content) (uint32, error) {
+	if a.buf == nil {
+		a.buf = make([]byte, 64<<10)
+	}
+	sum := uint32(0)
+	for r := io.LimitReader(file.Reader, file.Size); ; {
+		n, err := r.Read(a.buf)
+		sum = cpio.Checksum(sum, a.buf[:n])
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return 0, source.Unreadable(file.Name, err)
+		}
+	}
+	if _, err := file.Reader.Seek(0, io.SeekStart); err != nil {
+		return 0, source.Unreadable(file.Name, err)
+	}
+	return sum, nil
+}

@@ -1,0 +1,150 @@
+package write
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// output is a file that has its name only once it is whole. What is no regular
+// file (a pipe, a device) is written as it goes.
+type output struct {
+	*bufio.Writer
+	file *os.File
+	name string
+	// perm is the mode of a file that is replaced or made.
+	perm fs.FileMode
+	// temporary is the name until Commit; empty when there is none.
+	temporary string
+}
+
+// Stdout is the name of standard output.
+const Stdout = "/dev/stdout"
+
+func createOutput(name string) (*output, error) {
+	if name == Stdout {
+		// Not opened by its name, which fails for a socket or another user's terminal.
+		fd, err := syscall.Dup(int(os.Stdout.Fd()))
+		if err != nil {
+			return nil, &fs.PathError{Op: "open", Path: name, Err: err}
+		}
+		return newOutput(os.NewFile(uintptr(fd), name), name, ""), nil
+	}
+	info, err := os.Stat(name)
+	switch {
+	case err == nil && !info.Mode().IsRegular(), isOpenFile(name):
+		// /dev/stderr may lead to a regular file, which others hold open.
+		file, err := os.OpenFile(name, os.O_WRONLY|os.O_APPEND, 0)
+		if err != nil {
+			return nil, err
+		}
+		return newOutput(file, name, ""), nil
+	case err == nil:
+		// A link stays a link: what it leads to is replaced.
+		if name, err = filepath.EvalSymlinks(name); err != nil {
+			return nil, err
+		}
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, err
+	}
+	file, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
+	if err != nil {
+		return nil, err
+	}
+	return newOutput(file, filepath.Clean(name), file.Name()), nil
+}
+
+// isOpenFile tells whether a name stands for a file that is open already.
+func isOpenFile(name string) bool {
+	return name == "/dev/stderr" || strings.HasPrefix(name, "/dev/fd/")
+}
+
+func newOutput(file *os.File, name, temporary string) *output {
+	return &output{bufio.NewWriterSize(file, 64<<10), file, name, 0o644, temporary}
+}
+
+const (
+	// directLeast is the size, in bytes, from which content is written at once: to
+	// buffer it would take longer than to ask the system once more.
+	directLeast = 16 << 10
+	// copyLeast is the size, in bytes, from which the system's copying is worth its
+	// while: less goes with what is buffered.
+	copyLeast = 32 << 10
+	// copyMost is how much the system copies before it is asked whether the context
+	// has ended.
+	copyMost = 64 << 20
+)
+
+func (o *output) Write(p []byte) (int, error) {
+	if len(p) < directLeast {
+		return o.Writer.Write(p)
+	}
+	if err := o.Flush(); err != nil {
+		return 0, err
+	}
+	return o.file.Write(p)
+}
+
+// copyFrom lets the system copy up to copyMost bytes from one file to the other
+// (copy_file_range on Linux), and returns how many it did: 0 at the end, on an
+// error, and where it does not know how.
+func (o *output) copyFrom(limited *io.LimitedReader) int64 {
+	source, ok := limited.R.(*os.File)
+	if !ok || o.temporary == "" || limited.N < copyLeast || o.Flush() != nil {
+		return 0
+	}
+	n, _ := o.file.ReadFrom(&io.LimitedReader{R: source, N: min(limited.N, copyMost)})
+	limited.N -= n
+	return n
+}
+
+// ReadFrom writes what r has, which the system copies where that is a part of a
+// file.
+func (w contextWriter) ReadFrom(r io.Reader) (total int64, err error) {
+	output, _ := w.w.(*output)
+	limited, _ := r.(*io.LimitedReader)
+	for output != nil && limited != nil && w.ctx.Err() == nil {
+		n := output.copyFrom(limited)
+		total += n
+		if n == 0 {
+			break
+		}
+	}
+	// The rest; of an error above, this finds whether reading or writing failed.
+	n, err := io.Copy(struct{ io.Writer }{w}, r)
+	return total + n, err
+}
+
+// finish writes what is buffered and closes the file, which has its name yet to get.
+func (o *output) finish() error {
+	err := o.Flush()
+	if err == nil && o.temporary != "" {
+		err = o.file.Chmod(o.perm)
+	}
+	return errors.Join(err, o.file.Close())
+}
+
+// commit gives the finished file its name.
+func (o *output) commit() error {
+	if o.temporary == "" {
+		return nil
+	}
+	err := os.Rename(o.temporary, o.name)
+	if err == nil {
+		o.temporary = ""
+	}
+	return err
+}
+
+// discard closes the file, and removes it if it has not been committed.
+func (o *output) discard() {
+	o.file.Close() // again, if it was finished
+	if o.temporary != "" {
+		os.Remove(o.temporary)
+	}
+}
