@@ -48,6 +48,13 @@ func addFormatFlags(flags *flag.FlagSet, opts *write.Options) {
 	flags.BoolVar(&opts.Checksum, "checksum", false, "add a sum over the content of each file, which the kernel checks")
 }
 
+// addListingFlags adds the flags that name files for what is in the image.
+func addListingFlags(flags *flag.FlagSet, opts *write.Options) {
+	flags.StringVar(&opts.ListOut, "write-list", "", "write the list of what is in the image to `FILE`")
+	flags.StringVar(&opts.ListingOut, "write-listing", "", "write what packer ls prints of the image to `FILE`")
+	flags.StringVar(&opts.JSONOut, "write-json", "", "write what packer ls --json prints of the image to `FILE`, with the origins of entries")
+}
+
 // addFrameFlags adds the flags that say what is around an archive.
 func addFrameFlags(flags *flag.FlagSet, opts *write.Options) {
 	flags.Func("prepend", "begin the image with `FILE` as it is: an early archive, not compressed, such as microcode; may be repeated",
