@@ -45,7 +45,7 @@ func runJoin(ctx context.Context, args []string) error {
 	case opts.Out == "":
 		return cli.UsageFault(flags, "no --out FILE")
 	case bothMethods(flags):
-		return cli.UsageFault(flags, "--compress and --compressor: want one of them")
+		return cli.UsageFault(flags, "--compress, --compressor and --compressor-program: want one of them")
 	case *tail && flags.NArg() == 0:
 		return cli.UsageFault(flags, "--tail: want the LIST of each layer")
 	case *tail:

@@ -82,7 +82,7 @@ func runPack(ctx context.Context, args []string) error {
 	case opts.Jobs < 1:
 		return cli.UsageFault(flags, "--jobs %d: want 1 or more", opts.Jobs)
 	case bothMethods(flags):
-		return cli.UsageFault(flags, "--compress and --compressor: want one of them")
+		return cli.UsageFault(flags, "--compress, --compressor and --compressor-program: want one of them")
 	case len(opts.Lists) == 0:
 		return cli.UsageFault(flags, "no LIST, DIR or ARCHIVE")
 	case opts.ContentsOut != "" && opts.ListOut == "":
