@@ -11,16 +11,15 @@ import (
 // maxLinks is how many symbolic links the kernel follows in a path (MAXSYMLINKS).
 const maxLinks = 40
 
-// implied is the mode of a directory that nobody names; its owner is 0 0.
+// implied is the mode of a directory that no list names; its owner is 0 0.
 const implied = 0o755
 
 // Complete checks that no path is given twice. With parents, it also puts every
-// directory before what is in it, adding those that are missing (mode 0755,
-// owner 0 0): the kernel drops, in silence, an entry whose directory is not there.
+// directory before what is in it and adds those that are missing (mode 0755,
+// owner 0 0), because the kernel silently drops an entry whose directory does not exist.
 //
-// Where duplicates are allowed, a path that is given twice is packed twice. Only with
-// parents must what leads to others, a directory or a symbolic link, be the same both
-// times.
+// With duplicates, a path that is given twice is packed twice. With parents too, a
+// directory or a symbolic link must be the same both times.
 func Complete(entries []*list.Entry, parents, duplicates bool) ([]*list.Entry, error) {
 	if duplicates && !parents {
 		return entries, nil
@@ -47,17 +46,17 @@ func Complete(entries []*list.Entry, parents, duplicates bool) ([]*list.Entry, e
 }
 
 type completer struct {
-	// named has every path as given; placed, every path already in entries, by
-	// where it really is once symbolic links are followed.
+	// named has every path as it is written. placed has every path that is already in
+	// entries, with symbolic links resolved.
 	named, placed map[string]*list.Entry
 	done          map[*list.Entry]bool
 	entries       []*list.Entry
 	errors        list.Errors
-	// duplicates allows paths that are given twice.
+	// duplicates allows a path to be given twice.
 	duplicates bool
 }
 
-// claim notes that e makes the path name, which no other entry may.
+// claim makes e the owner of the path name, which no other entry may be.
 func (c *completer) claim(paths map[string]*list.Entry, name string, e *list.Entry) {
 	if first := paths[name]; first != nil {
 		if c.duplicates {
@@ -79,8 +78,8 @@ func errorf(e *list.Entry, format string, args ...any) error {
 	return &list.Error{Pos: e.Pos, Err: fmt.Errorf(format, args...)}
 }
 
-// checkDuplicate checks that it does not matter to what is below the path name
-// which of two entries makes it.
+// checkDuplicate checks that what is below the path name does not depend on which of two
+// entries makes it.
 func (c *completer) checkDuplicate(name string, first, e *list.Entry) {
 	leads := func(e *list.Entry) bool { return e.Kind == list.Dir || e.Kind == list.Symlink }
 	if (leads(first) || leads(e)) && (first.Kind != e.Kind || first.Target != e.Target) {
@@ -105,7 +104,7 @@ func (c *completer) place(e *list.Entry) {
 		real = append(real, path.Join(dir, path.Base(name)))
 	}
 	if at := c.placed[real[0]]; e.Kind == list.Dir && at != nil && at.Added {
-		// It was named after all, by way of a symbolic link.
+		// A list does name it, through a symbolic link.
 		at.Perm, at.UID, at.GID, at.Pos, at.Added = e.Perm, e.UID, e.GID, e.Pos, false
 		return
 	}
@@ -115,9 +114,9 @@ func (c *completer) place(e *list.Entry) {
 	c.entries = append(c.entries, e)
 }
 
-// directory makes sure that the directory dir, which e needs, has its place, and
-// returns where it really is. It takes the symbolic links that it follows off
-// links, which the kernel counts over a whole path too.
+// directory places the directory dir, which e needs, and returns its path with symbolic
+// links resolved. It subtracts the symbolic links that it follows from links: the kernel
+// counts them over a whole path too.
 func (c *completer) directory(dir string, e *list.Entry, links *int) (string, bool) {
 	if dir == "/" {
 		return dir, true

@@ -97,7 +97,7 @@ func (s *Sources) readFile(ctx context.Context, name string, asList func(io.Read
 	if info, err := file.Stat(); err == nil && info.Mode().IsRegular() && name != "-" {
 		a.file, a.size = file, info.Size()
 	} else {
-		// To be read twice: for what it is, and for what is in it.
+		// It is read twice: for what it is, and for what is in it.
 		kept, err := s.spool.keep(in)
 		if err != nil {
 			return nil, a.fault(err)
@@ -110,7 +110,7 @@ func (s *Sources) readFile(ctx context.Context, name string, asList func(io.Read
 	return a.entries, errors.Join(a.faults...)
 }
 
-// sourceKind is what a file has.
+// sourceKind is what a file is.
 type sourceKind uint8
 
 const (
@@ -120,8 +120,7 @@ const (
 	aCompressed
 )
 
-// kindOfSource tells by the first bytes of a file, tarBlock of them where it has
-// as many.
+// kindOfSource returns what a file is by its first bytes: tarBlock of them, or all.
 func kindOfSource(prefix []byte) sourceKind {
 	switch {
 	case isTarHeader(prefix):
@@ -165,8 +164,8 @@ func (a *archive) read(kind sourceKind) error {
 	return a.readCpio()
 }
 
-// readCompressed finds out what is compressed. A tar archive is decompressed as
-// its programs do it, an image as the kernel does.
+// readCompressed finds out what is compressed. A tar archive is decompressed as programs
+// do it, and an image as the kernel does.
 func (a *archive) readCompressed() error {
 	z, err := newDecompressor(bufio.NewReaderSize(a.input(), 64<<10))
 	if err != nil {
@@ -192,7 +191,7 @@ func (a *archive) readCompressed() error {
 	return a.fault(errors.New("compressed, and neither a cpio nor a tar archive: only archives may be compressed"))
 }
 
-// input reads the archive from its beginning.
+// input returns a reader of the archive from its beginning.
 func (a *archive) input() io.ReadSeeker {
 	section := io.NewSectionReader(a.file, 0, a.size)
 	return struct {
@@ -201,7 +200,7 @@ func (a *archive) input() io.ReadSeeker {
 	}{ContextReader(a.ctx, section), section}
 }
 
-// take makes the entries of t the archive's.
+// take makes the entries of t those of the archive.
 func (a *archive) take(t *fileTree) {
 	a.entries = t.entries()
 	for _, e := range a.entries {
@@ -209,7 +208,7 @@ func (a *archive) take(t *fileTree) {
 	}
 }
 
-// fault says that the archive cannot be read.
+// fault returns the error for an archive that cannot be read.
 func (a *archive) fault(err error) error {
 	var own *spoolError
 	if errors.As(err, &own) {
@@ -218,7 +217,7 @@ func (a *archive) fault(err error) error {
 	return errors.Join(append(a.faults, &list.Error{Pos: list.Pos{File: a.name}, Err: err})...)
 }
 
-// report notes what is wrong with an entry and tells whether to read on.
+// report notes what is wrong with an entry, and reports whether to read on.
 func (a *archive) report(name string, err error) bool {
 	if len(a.faults) == list.MaxErrors {
 		a.faults = append(a.faults, &list.Error{Pos: list.Pos{File: a.name}, Err: errors.New("too many errors: the rest is left out")})
