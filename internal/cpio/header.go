@@ -1,10 +1,9 @@
 // Package cpio writes and reads the cpio archives that Linux unpacks into rootfs, the
 // format that cpio calls newc.
 //
-// A record is a header of 110 ASCII bytes, a name with its NUL and a body, name
-// and body padded with NULs to a multiple of four. What the kernel makes of a
-// record is told in Documentation/driver-api/early-userspace/buffer-format.rst
-// and init/initramfs.c.
+// A record is a header of 110 ASCII bytes, a name with its NUL, and a body. NULs pad
+// name and body to a multiple of four. For what the kernel makes of a record, see
+// Documentation/driver-api/early-userspace/buffer-format.rst and init/initramfs.c.
 package cpio
 
 import "errors"
@@ -12,16 +11,16 @@ import "errors"
 const (
 	headerSize = 110
 	magic      = "070701"
-	magicSum   = "070702" // the same, with a sum over each file's content
+	magicSum   = "070702" // with a sum of each file's content
 	// TrailerName is the name of the record that ends an archive.
 	TrailerName = "TRAILER!!!"
 
-	// MaxName is the longest name in bytes, without its NUL: the kernel skips, in
-	// silence, a record whose name is longer.
+	// MaxName is the longest name in bytes, without its NUL. The kernel silently skips
+	// a record with a longer name.
 	MaxName = 4095
 
-	// maxNameSize is the most that the kernel takes of a name with its NULs
-	// (PATH_MAX in init/initramfs.c).
+	// maxNameSize is the longest name with its NULs that the kernel takes (PATH_MAX
+	// in init/initramfs.c).
 	maxNameSize = MaxName + 1
 
 	// MaxSize is the largest body in bytes: the field has eight hex digits.
@@ -33,24 +32,24 @@ const (
 
 var (
 	// ErrName reports a name that is too long or has a NUL in it.
-	ErrName = errors.New("newc: invalid name")
+	ErrName = errors.New("cpio: invalid name")
 	// ErrTooLarge reports a body over MaxSize.
-	ErrTooLarge = errors.New("newc: body over 4294967295 bytes")
-	// ErrWriteTooLong reports a write past the size that the header gave.
-	ErrWriteTooLong = errors.New("newc: write too long")
-	// ErrChecksum reports a body that does not have the sum its header gave.
-	ErrChecksum = errors.New("newc: bad data checksum")
-	// ErrShortBody reports a record that ended before the size its header gave.
-	ErrShortBody = errors.New("newc: body shorter than its header says")
+	ErrTooLarge = errors.New("cpio: body over 4294967295 bytes")
+	// ErrWriteTooLong reports a write past the size in the header.
+	ErrWriteTooLong = errors.New("cpio: write too long")
+	// ErrChecksum reports a body whose sum is not the one in the header.
+	ErrChecksum = errors.New("cpio: bad data checksum")
+	// ErrShortBody reports a record that ended before the size in its header.
+	ErrShortBody = errors.New("cpio: body shorter than its header says")
 	// ErrWriteAfterClose reports a call after Close.
-	ErrWriteAfterClose = errors.New("newc: write after close")
+	ErrWriteAfterClose = errors.New("cpio: write after close")
 )
 
 // Header describes a record. All numbers but Size have 32 bits in the archive.
 type Header struct {
 	// Name is the path, without a NUL. The root directory's is empty.
 	Name string
-	// Ino tells, with Major, Minor and the type, which records are one file.
+	// Ino, Major, Minor and the type say which records are one file.
 	Ino uint32
 	// Mode is the type and the permissions, as in stat(2).
 	Mode uint32
@@ -65,11 +64,11 @@ type Header struct {
 	Size int64
 	// Major and Minor are the device that the file was on.
 	Major, Minor uint32
-	// RMajor and RMinor are the device that a device node stands for.
+	// RMajor and RMinor are the numbers of a device node.
 	RMajor, RMinor uint32
 	// Checksum is the sum of the bytes of a regular file's body, modulo 1<<32. It
-	// counts only where the archive has checksums, and only in a record that has
-	// a body: of a hard link's records, the last one.
+	// counts only in an archive with checksums and in a record with a body: of the
+	// records of hard links, the last one.
 	Checksum uint32
 }
 
@@ -89,5 +88,5 @@ const (
 // Type returns the type bits of the mode.
 func (h *Header) Type() uint32 { return h.Mode & TypeMask }
 
-// isFile tells whether the record is a regular file's.
+// isFile reports whether the record is a regular file's.
 func (h *Header) isFile() bool { return h.Type() == TypeRegular }

@@ -11,58 +11,56 @@ import (
 )
 
 var (
-	// ErrHeader reports bytes that are no header where one must begin.
-	ErrHeader = errors.New("newc: invalid header")
-	// ErrNoTrailer reports an archive that ends at the end of a record that is
-	// not its trailer. It is an io.ErrUnexpectedEOF.
-	ErrNoTrailer = fmt.Errorf("newc: no trailer: %w", io.ErrUnexpectedEOF)
+	// ErrHeader reports bytes that are not a header where one must begin.
+	ErrHeader = errors.New("cpio: invalid header")
+	// ErrNoTrailer reports an archive that ends after a record that is not its
+	// trailer. It is an io.ErrUnexpectedEOF.
+	ErrNoTrailer = fmt.Errorf("cpio: no trailer: %w", io.ErrUnexpectedEOF)
 )
 
-// ReadError is a fault of what a Reader reads.
+// ReadError is an error in what a Reader reads.
 type ReadError struct {
-	// Offset is where the fault is, in bytes from where reading began: of the
-	// header for a fault of a record, of the end for an input that is cut off.
+	// Offset is where the error is, in bytes from where reading began: the header of
+	// a bad record, or the end of an input that is cut off.
 	Offset int64
-	// Err says what it is.
+	// Err says what is wrong.
 	Err error
 }
 
 func (e *ReadError) Error() string { return fmt.Sprintf("%v at byte %d", e.Err, e.Offset) }
 func (e *ReadError) Unwrap() error { return e.Err }
 
-// Reader reads archives record by record: Next, then Read until the end of the
-// body or as much of it as is of use. It takes what init/initramfs.c takes: the
-// magics 070701 and 070702, digits of either case, NULs between records and
-// behind the name, any bytes as padding.
+// Reader reads archives record by record: call Next, then Read as much of the body as
+// needed. It takes what init/initramfs.c takes: the magics 070701 and 070702, digits of
+// either case, NULs between records and after the name, and any bytes as padding.
 //
-// After an error other than io.EOF every call returns it. Errors are
-// *ReadErrors. The memory it takes does not depend on the input.
+// After an error other than io.EOF, every call returns that error. Errors are
+// *ReadErrors. Memory does not depend on the input.
 type Reader struct {
 	r *bufio.Reader
 	// offset counts the bytes read; record is where the current one began.
 	offset, record int64
-	// body counts the bytes of the current body still to come; padding, those
-	// behind it.
+	// body counts the bytes of the current body that are still to come; padding,
+	// those after it.
 	body, padding int64
-	// summed tells that sum, at the end of the body, must be wantSum.
+	// summed reports that sum must be wantSum at the end of the body.
 	summed       bool
 	sum, wantSum uint32
-	// ended tells that the last record was a trailer.
+	// ended reports that the last record was a trailer.
 	ended bool
 	err   error
 	buf   [headerSize + maxNameSize + 3]byte
 }
 
-// NewReader returns a Reader that reads from r. Where r is a *bufio.Reader of
-// the usual size or more, nothing is read ahead: what follows the last record is
-// left in it.
+// NewReader returns a Reader that reads from r. If r is a *bufio.Reader of the default
+// size or more, the Reader does not read ahead: what follows the last record stays in r.
 func NewReader(r io.Reader) *Reader { return &Reader{r: bufio.NewReader(r)} }
 
 // Offset returns how many bytes have been read.
 func (r *Reader) Offset() int64 { return r.offset }
 
-// More goes to the end of the current record and of the NULs behind it, and
-// tells whether anything follows: a record, or a fault that Next will return.
+// More goes to the end of the current record and of the NULs after it, and reports
+// whether anything follows: a record, or an error that Next will return.
 func (r *Reader) More() bool {
 	if r.err != nil {
 		return true
@@ -91,9 +89,9 @@ func (r *Reader) More() bool {
 }
 
 // Next goes to the next record and returns its header, or io.EOF at a trailer.
-// As the kernel does, a caller may read on behind a trailer: More tells whether
-// anything is there. Where the input ends, Next returns io.EOF, or ErrNoTrailer
-// if the record before was none.
+// A caller may read on after a trailer, as the kernel does: More reports whether
+// anything is there. At the end of the input, Next returns io.EOF, or ErrNoTrailer if
+// the last record was not a trailer.
 func (r *Reader) Next() (*Header, error) {
 	switch more := r.More(); {
 	case r.err != nil:
@@ -114,7 +112,7 @@ func (r *Reader) Next() (*Header, error) {
 	return h, nil
 }
 
-// isTrailer tells whether the kernel takes a record as a trailer: do_header and
+// isTrailer reports whether the kernel takes a record as a trailer: do_header and
 // do_symlink keep the other records of that name away from do_name.
 func isTrailer(h *Header) bool {
 	return h.Name == TrailerName && h.Type() != TypeSymlink && (h.isFile() || h.Size == 0)
@@ -157,7 +155,7 @@ func (r *Reader) header() (*Header, error) {
 	if name = name[:size]; name[size-1] != 0 {
 		return nil, r.fail(r.record, fmt.Errorf("%w: no NUL at its end", ErrName))
 	}
-	// The kernel reads a C string: NULs that pad the name are no part of it.
+	// The kernel reads a C string: NULs that pad the name are not part of it.
 	h.Name = string(name[:bytes.IndexByte(name, 0)])
 
 	r.body, r.padding = h.Size, -h.Size&3
@@ -190,14 +188,12 @@ func (r *Reader) Read(p []byte) (int, error) {
 	return n, r.checkSum()
 }
 
-// took accounts for bytes of the body that have been read.
+// took counts bytes of the body that have been read.
 func (r *Reader) took(p []byte) {
 	r.offset += int64(len(p))
 	r.body -= int64(len(p))
 	if r.summed {
-		for _, b := range p {
-			r.sum += uint32(b)
-		}
+		r.sum = Checksum(r.sum, p)
 	}
 }
 
@@ -237,7 +233,7 @@ func (r *Reader) discard(n int) {
 	r.offset += int64(n)
 }
 
-// failRead fails with an error from below, inside of a record.
+// failRead fails with a read error inside a record.
 func (r *Reader) failRead(err error) error {
 	if err == io.EOF {
 		err = io.ErrUnexpectedEOF

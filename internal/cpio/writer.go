@@ -6,24 +6,26 @@ import (
 	"strings"
 )
 
-// Writer writes an archive, record by record: WriteHeader, then Write until the
-// body has the size that the header gave. After an error every call returns it.
+// Writer writes an archive record by record: call WriteHeader, then Write until the body
+// has the size in the header. After an error, every call returns that error.
 type Writer struct {
-	// Checksums makes an archive in which the kernel checks the content of
-	// regular files, by Header.Checksum; the magic number says so. To be set
-	// before the first record.
+	// Checksums makes an archive in which the kernel checks the content of regular
+	// files by Header.Checksum, which another magic number says. Set it before the
+	// first record.
 	Checksums bool
-	// Align is a power of two from 4 on, or 0. The body of a regular file that is
-	// larger than it begins at a multiple of it in the archive: NULs behind the
-	// name make up the distance, and count in the name's size. Where that would be over 4096 bytes, the body is not aligned
-	// and Aligned says so. It is what usr/gen_init_cpio -a does.
+	// Align is 0, or a power of two from 4 on. The body of a regular file that is
+	// larger than Align begins at a multiple of it in the archive. NULs after the name
+	// make up the distance and count in the name's size. If that size would be over
+	// 4096 bytes, the body is not aligned and Aligned reports false. usr/gen_init_cpio
+	// -a does the same.
 	Align uint32
 
 	w io.Writer
-	// offset counts the bytes written; body, those of the current body still to come.
+	// offset counts the bytes written; body, those of the current body that are still
+	// to come.
 	offset, body int64
-	// sum is what the bytes of the body still to come have to add up to, where
-	// summed says that they are checked.
+	// sum is what the bytes of the body that are still to come must add up to, if
+	// summed is set.
 	sum    uint32
 	summed bool
 	missed bool
@@ -36,7 +38,7 @@ type Writer struct {
 // NewWriter returns a Writer that writes to w.
 func NewWriter(w io.Writer) *Writer { return &Writer{w: w} }
 
-// WriteHeader ends the record before and begins the next one.
+// WriteHeader ends the current record and begins the next one.
 func (w *Writer) WriteHeader(h *Header) error {
 	if w.endBody(); w.err != nil {
 		return w.err
@@ -54,15 +56,14 @@ func (w *Writer) WriteHeader(h *Header) error {
 	return w.err
 }
 
-// Aligned tells whether the body of the last record begins where Align wants it:
-// false only where no NULs behind the name could make it so.
+// Aligned reports whether the body of the last record begins where Align wants it. It is
+// false only if no NULs after the name could achieve that.
 func (w *Writer) Aligned() bool { return !w.missed }
 
-// Checksum returns the sum of the bytes p added to sum, as Header.Checksum wants
-// it.
+// Checksum adds the bytes of p to sum, as in Header.Checksum.
 func Checksum(sum uint32, p []byte) uint32 {
-	// Four sums of 16 bits each in a word; in each of 128 rounds one of them grows by
-	// 2*255 at most, and does not overflow.
+	// A word has four sums of 16 bits. In each of 128 rounds a sum grows by 2*255 at
+	// most, so it does not overflow.
 	const odd = 0x00ff00ff00ff00ff
 	for len(p) >= 8 {
 		lanes := uint64(0)
@@ -146,9 +147,9 @@ func (w *Writer) Write(p []byte) (int, error) {
 	return n, w.err
 }
 
-// ReadFrom writes a part of the current record's body: what r has, up to its end.
-// Where the writer below has a ReadFrom, that does it, unless the bytes have to be
-// added up: so the system may copy from file to file.
+// ReadFrom writes what r has to the current record's body. If the underlying writer has a
+// ReadFrom, that copies, unless the bytes must be added up: the system may then copy from
+// file to file.
 func (w *Writer) ReadFrom(r io.Reader) (int64, error) {
 	if w.err != nil {
 		return 0, w.err
@@ -159,7 +160,7 @@ func (w *Writer) ReadFrom(r io.Reader) (int64, error) {
 	}
 	limited := &io.LimitedReader{R: r, N: w.body}
 	if outer, ok := r.(*io.LimitedReader); ok && outer.N <= w.body {
-		limited = outer // of two the system's copy would not see the file
+		limited = outer // the system's copy would not see the file below two of them
 	}
 	n, err := below.ReadFrom(limited)
 	w.offset += n
@@ -170,12 +171,12 @@ func (w *Writer) ReadFrom(r io.Reader) (int64, error) {
 	if w.body > 0 || limited == r {
 		return n, nil
 	}
-	// The body is whole: r has to be at its end.
+	// The body is whole: r must be at its end.
 	more, err := w.copy(r)
 	return n + more, err
 }
 
-// copySize is how much is read at once, in bytes: what stays in a core's cache.
+// copySize is how many bytes are read at once: as many as stay in a core's cache.
 const copySize = 64 << 10
 
 func (w *Writer) copy(r io.Reader) (int64, error) {
@@ -191,14 +192,14 @@ type onlyWriter struct{ io.Writer }
 // Offset returns how many bytes of the archive have been written.
 func (w *Writer) Offset() int64 { return w.offset }
 
-// Flush ends the record before, padding included: what was written up to here is
-// whole records.
+// Flush ends the current record with its padding: everything written so far is whole
+// records.
 func (w *Writer) Flush() error {
 	w.endBody()
 	return w.err
 }
 
-// Close ends the archive with its trailer. It does not close what lies below.
+// Close ends the archive with its trailer. It does not close the underlying writer.
 func (w *Writer) Close() error {
 	if w.endBody(); w.err != nil {
 		return w.err

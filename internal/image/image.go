@@ -1,61 +1,144 @@
 package image
 
 import (
-	"bytes"
 	"context"
-	"encoding/binary"
+	"errors"
+	"fmt"
 	"io"
 	"os"
 )
 
-// Image is an image file that is being read.
+// Image is an image in files that is being read.
 type Image struct {
 	*Reader
-	// Name is the file's.
+	// Name is the name of the first file, and how many more there are.
 	Name string
-	// Size counts its bytes, what follows the image included; -1 for a
-	// pipe and for standard input.
+	// Size counts the image's bytes, with the boot configuration; -1 for a pipe and for
+	// standard input.
 	Size int64
-	// Bootconfig counts the bytes of the boot configuration behind the image.
+	// Bootconfig counts the bytes of the boot configuration at the end.
 	Bootconfig int64
 
-	file *os.File
+	parts []*part
 }
 
-// Open opens the image in the file with this name; "-" is standard input.
-// Reading fails once ctx is done.
+// part is a file of an image. size counts the bytes to read: -1 is all of a pipe or of
+// standard input.
+type part struct {
+	*os.File
+	size, bootconfig int64
+}
+
+// Open opens the image in the named files. A kernel gets several from a boot loader that
+// loads each at a multiple of 4 bytes. A single name may be a pipe, or "-" for standard
+// input. Reading fails once ctx has ended.
 //
-// The kernel cuts a boot configuration off before it unpacks, and so does Open,
-// except where it cannot see the end: from a pipe and from standard input.
-func Open(ctx context.Context, name string) (*Image, error) {
-	i := &Image{Name: name, Size: -1, file: os.Stdin}
-	if name != "-" {
-		file, err := os.Open(name)
+// The kernel cuts a boot configuration off before it unpacks, and so does Open, except
+// from a pipe and from standard input, whose end it cannot see.
+func Open(ctx context.Context, names ...string) (*Image, error) {
+	i := &Image{Name: names[0]}
+	if len(names) > 1 {
+		i.Name = fmt.Sprintf("%s and %d more", names[0], len(names)-1)
+	}
+	for _, name := range names {
+		p, err := openPart(name)
+		if err == nil {
+			i.parts = append(i.parts, p)
+			if p.size < 0 && len(names) > 1 {
+				err = fmt.Errorf("%s: each file of an image in several files must be a regular file", name)
+			}
+		}
 		if err != nil {
-			return nil, err
+			return nil, errors.Join(err, i.closeParts())
 		}
-		i.file = file
 	}
-	var in io.Reader = i.file
-	if info, err := i.file.Stat(); err == nil && info.Mode().IsRegular() && name != "-" {
-		i.Size = info.Size()
-		if i.Bootconfig, err = bootconfigSize(i.file, i.Size); err != nil {
-			i.file.Close()
-			return nil, err
-		}
-		in = io.LimitReader(in, i.Size-i.Bootconfig)
-	}
-	i.Reader = NewReader(contextReader{ctx, in})
+	i.Reader = NewReader(contextReader{ctx, i.content()})
 	return i, nil
 }
 
-// Close closes the file too.
-func (i *Image) Close() error {
-	i.Reader.Close()
-	return i.file.Close()
+// content returns what the parts have, and sets the sizes.
+func (i *Image) content() io.Reader {
+	last := len(i.parts) - 1
+	for last > 0 && i.parts[last].size == 0 {
+		last-- // the kernel does not see an empty file
+	}
+	if i.parts[last].size < 0 {
+		i.Size = -1
+		return i.parts[last]
+	}
+	var all []io.Reader
+	for n, p := range i.parts[:last+1] {
+		padding := -i.Size & (Align - 1)
+		i.Size += padding + p.size
+		if n == last {
+			i.Bootconfig = p.bootconfig
+			p.size -= p.bootconfig
+		}
+		all = append(all, io.LimitReader(zeros{}, padding), &partReader{io.NewSectionReader(p, 0, p.size), p})
+	}
+	return io.MultiReader(all...)
 }
 
-// contextReader reads until ctx is done.
+func openPart(name string) (*part, error) {
+	if name == "-" {
+		return &part{os.Stdin, -1, 0}, nil
+	}
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	p := &part{file, -1, 0}
+	if info, err := file.Stat(); err == nil && info.Mode().IsRegular() {
+		p.size = info.Size()
+		// The kernel takes a damaged one for a part of the image.
+		if _, p.bootconfig, err = FindBootconfig(file, p.size); err != nil && err != ErrBootconfig {
+			file.Close()
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+// First returns the first n bytes of an image in one regular file. Reading them does not
+// move the Reader.
+func (i *Image) First(n int64) io.Reader { return io.NewSectionReader(i.parts[0], 0, n) }
+
+// BootconfigData returns the data of the boot configuration of an image in one regular
+// file; nil if there is none. It returns ErrBootconfig for a damaged one.
+func (i *Image) BootconfigData() ([]byte, error) {
+	data, _, err := FindBootconfig(i.parts[0], i.Size)
+	return data, err
+}
+
+// Close closes the files too.
+func (i *Image) Close() error {
+	i.Reader.Close()
+	return i.closeParts()
+}
+
+func (i *Image) closeParts() error {
+	var err error
+	for _, p := range i.parts {
+		err = errors.Join(err, p.File.Close())
+	}
+	return err
+}
+
+// partReader reads a part. If the file is shorter than it was, that is an error.
+type partReader struct {
+	section *io.SectionReader
+	part    *part
+}
+
+func (r *partReader) Read(p []byte) (int, error) {
+	n, err := r.section.Read(p)
+	if at, _ := r.section.Seek(0, io.SeekCurrent); err == io.EOF && at < r.part.size {
+		err = fmt.Errorf("%s: %w", r.part.Name(), io.ErrUnexpectedEOF)
+	}
+	return n, err
+}
+
+// contextReader reads until ctx has ended.
 type contextReader struct {
 	ctx context.Context
 	r   io.Reader
@@ -66,43 +149,4 @@ func (c contextReader) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	return c.r.Read(p)
-}
-
-// A boot configuration is data, its size and the sum of its bytes, 32 bits each,
-// and this magic (Documentation/admin-guide/bootconfig.rst).
-const bootconfigMagic = "#BOOTCONFIG\n"
-
-// maxBootconfig is XBC_DATA_MAX in include/linux/bootconfig.h.
-const maxBootconfig = 32<<10 - 1
-
-// bootconfigSize returns how many bytes at the end of an image of size bytes
-// get_boot_config_from_initrd in init/main.c cuts off: 0 if the magic, the size
-// or the sum is not right.
-func bootconfigSize(image io.ReaderAt, size int64) (int64, error) {
-	tail := make([]byte, min(size, maxBootconfig+8+int64(len(bootconfigMagic))+3))
-	if _, err := image.ReadAt(tail, size-int64(len(tail))); err != nil && err != io.EOF {
-		return 0, err
-	}
-	// GRUB may have padded the image to a multiple of 4.
-	for padding := 0; padding < 4 && padding <= len(tail); padding++ {
-		data, ok := bytes.CutSuffix(tail[:len(tail)-padding], []byte(bootconfigMagic))
-		if !ok || len(data) < 8 {
-			continue
-		}
-		data, footer := data[:len(data)-8], data[len(data)-8:]
-		n := binary.LittleEndian.Uint32(footer)
-		if int64(n) > min(maxBootconfig, int64(len(data))) {
-			return 0, nil
-		}
-		data = data[len(data)-int(n):]
-		var sum uint32
-		for _, b := range data {
-			sum += uint32(b)
-		}
-		if sum != binary.LittleEndian.Uint32(footer[4:]) {
-			return 0, nil
-		}
-		return int64(len(data)) + 8 + int64(len(bootconfigMagic)) + int64(padding), nil
-	}
-	return 0, nil
 }

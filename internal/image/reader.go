@@ -1,13 +1,17 @@
-// Package image reads initramfs images as a kernel does that unpacks them into
-// rootfs.
+// Package image reads initramfs images as the kernel does when it unpacks them into
+// rootfs, and joins them of parts.
 //
 // An image is
 //
 //	("\0" | cpio | COMPRESSED(cpio))*
 //
-// init/initramfs.c says what that means: an archive that is not compressed begins
-// at a multiple of 4, a compressed one anywhere and ends at the end of a record,
-// and a trailer ends neither.
+// init/initramfs.c says what that means: an uncompressed archive begins at a multiple
+// of 4; a compressed one begins anywhere and ends at the end of a record; a trailer ends
+// neither.
+//
+// Each archive in this is a member. A part is a file of an image and has one or more
+// members: a boot loader or a Joiner puts it at a multiple of 4. A boot configuration may
+// follow the last part.
 package image
 
 import (
@@ -21,45 +25,44 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/cpio"
 )
 
-// MaxTarget is the longest body of a symbolic link that the kernel takes, in
-// bytes: it skips a longer one in silence.
+// MaxTarget is the longest body of a symbolic link that the kernel takes, in bytes. It
+// silently skips a longer one.
 const MaxTarget = 4096
 
 // Uncompressed is the codec of a member that is not compressed.
 const Uncompressed = "none"
 
-// ErrJunk reports bytes that begin neither an archive nor a compressed one.
+// ErrJunk reports bytes that begin neither an archive nor a compressed archive.
 var ErrJunk = errors.New("no magic of an archive or of a codec")
 
-// ErrCut reports a compressed member that ends inside of a record, or before
-// the first one of the image: the kernel's "junk at the end of compressed
-// archive". It is an io.ErrUnexpectedEOF.
+// ErrCut reports a compressed member that ends inside a record, or before the first
+// record of the image: the kernel's "junk at the end of compressed archive". It is an
+// io.ErrUnexpectedEOF.
 var ErrCut = fmt.Errorf("a compressed member must end at the end of a record, its padding included: %w", io.ErrUnexpectedEOF)
 
-// Entry is a record of an image that is no trailer.
+// Entry is a record of an image that is not a trailer.
 type Entry struct {
 	cpio.Header
-	// Target is where a symbolic link leads, up to its first NUL; empty where its
+	// Target is where a symbolic link leads, up to its first NUL. It is empty if the
 	// body is longer than MaxTarget.
 	Target string
 	// Index counts the entries before this one.
 	Index int
 	// Member is the index of the member that holds the entry.
 	Member int
-	// Trailers counts the trailers before the entry. Records are names of one file
-	// only if theirs are the same: a trailer makes the kernel forget the files.
+	// Trailers counts the trailers before the entry. Records with different counts are
+	// never names of one file: a trailer makes the kernel forget the files before it.
 	Trailers int
 }
 
-// Member is a part of an image that was compressed on its own, or was not
-// compressed.
+// Member is a run of records that was compressed on its own, or was not compressed.
 type Member struct {
 	// Offset is where the member begins in the image.
 	Offset int64
-	// Codec is how it is compressed: a name of package compress, or Uncompressed.
+	// Codec is how it is compressed: a name of package codec, or Uncompressed.
 	Codec string
-	// Stored counts its bytes in the image. NULs behind an uncompressed member are
-	// a part of it; those behind a compressed one are not.
+	// Stored counts its bytes in the image. NULs after an uncompressed member count,
+	// those after a compressed one do not.
 	Stored int64
 	// Unpacked counts the bytes of its records and of the NULs between them.
 	Unpacked int64
@@ -67,18 +70,18 @@ type Member struct {
 	Entries int
 }
 
-// Error is a fault of an image.
+// Error is an error in an image.
 type Error struct {
-	// Offset is where the member with the fault begins in the image or, outside of
-	// one, where the fault is; the fault of an uncompressed member is at
+	// Offset is where the member with the error begins in the image. Outside a member
+	// it is where the error is. The error of an uncompressed member is at
 	// Offset+Inside.
 	Offset int64
-	// Member is the index of the member, or -1 outside of one; Codec is the
-	// member's; Inside is the offset of the fault in what the member unpacks to.
+	// Member is the index of the member, or -1 outside one. Codec is the member's.
+	// Inside is the offset of the error in what the member unpacks to.
 	Member int
 	Codec  string
 	Inside int64
-	// Err says what it is.
+	// Err says what is wrong.
 	Err error
 }
 
@@ -95,26 +98,26 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// Reader reads the entries of an image in their order: Next, then Read for the
-// content. What the kernel refuses is an error, and so is an image that is cut
-// off, which the kernel takes in silence if it is not compressed. Errors but
-// io.EOF are *Errors, and stay.
+// Reader reads the entries of an image in their order: call Next, then Read for the
+// content. What the kernel refuses is an error. So is an image that is cut off, which the
+// kernel takes silently if it is not compressed. Errors other than io.EOF are *Errors, and
+// every later call returns them.
 //
-// The memory it takes grows with the members, not with the image.
+// Memory grows with the number of members, not with the image.
 type Reader struct {
 	image   *bufio.Reader
 	counter *counter
 	members []Member
 	entries int
-	// trailers counts those that were read; ended tells that the last record was
+	// trailers counts the trailers read so far; ended reports that the last record was
 	// one.
 	trailers int
 	ended    bool
-	// started tells that a record has been read: until then the kernel is in its
-	// state Start, where a compressed member may not begin with NULs or be empty.
+	// started reports that a record has been read. Until then the kernel is in its
+	// state Start, in which a compressed member may not begin with NULs or be empty.
 	started bool
 
-	// Of the current member, nil between two:
+	// These belong to the current member. They are nil between two members.
 	archive *cpio.Reader
 	// unpacked is what archive reads; image if the member is not compressed.
 	unpacked *bufio.Reader
@@ -123,7 +126,7 @@ type Reader struct {
 	err error
 }
 
-// bufferSize is that of what is read from the image and from a decompressor.
+// bufferSize is the size of the buffers of the image and of a decompressor, in bytes.
 const bufferSize = 256 << 10
 
 // NewReader returns a Reader of the image that r reads.
@@ -147,16 +150,15 @@ func (c *counter) Read(p []byte) (int, error) {
 // Offset returns how many bytes of the image have been read.
 func (r *Reader) Offset() int64 { return r.counter.n - int64(r.image.Buffered()) }
 
-// Members returns the members up to the current one. Those before it are
-// complete and, once Next has returned io.EOF, all are.
+// Members returns the members up to the current one. Those before it are complete. All
+// are once Next has returned io.EOF.
 func (r *Reader) Members() []Member { return r.members }
 
-// Trailer tells whether the last record that was read is a trailer. Without one
-// at its end, an uncompressed image may have been cut off between two records.
+// Trailer reports whether the last record that was read is a trailer. Without one at its
+// end, an uncompressed image may have been cut off between two records.
 func (r *Reader) Trailer() bool { return r.ended }
 
-// Next goes to the next entry and returns it. At the end of the image it returns
-// io.EOF.
+// Next goes to the next entry and returns it, or io.EOF at the end of the image.
 func (r *Reader) Next() (*Entry, error) {
 	if r.err != nil {
 		return nil, r.err
@@ -203,8 +205,8 @@ func (r *Reader) Next() (*Entry, error) {
 	}
 }
 
-// Read reads from the content of the current entry. It returns io.EOF at its
-// end. A symbolic link has none: its body is its Target.
+// Read reads from the content of the current entry and returns io.EOF at its end. A
+// symbolic link has no content: its body is its Target.
 func (r *Reader) Read(p []byte) (int, error) {
 	switch {
 	case r.err != nil:
@@ -219,8 +221,7 @@ func (r *Reader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Close gives back what a decompressor holds. It does not close what the image
-// is read from.
+// Close releases what a decompressor holds. It does not close the underlying reader.
 func (r *Reader) Close() error {
 	if r.err == nil {
 		r.err = errors.New("the image is closed")
@@ -233,8 +234,8 @@ func (r *Reader) Close() error {
 	return err
 }
 
-// openMember goes over NULs to the next member and opens it, or returns io.EOF
-// at the end of the image.
+// openMember skips NULs and opens the next member, or returns io.EOF at the end of the
+// image.
 func (r *Reader) openMember() error {
 	var first byte
 	for first == 0 {
@@ -270,7 +271,7 @@ func (r *Reader) openMember() error {
 	return nil
 }
 
-// more goes to the next record of the member and tells whether there is one.
+// more goes to the next record of the member and reports whether there is one.
 func (r *Reader) more() (bool, error) {
 	if r.archive.Offset() == 0 && r.compressed() && !r.started {
 		switch first, err := r.unpacked.Peek(1); {
@@ -286,7 +287,7 @@ func (r *Reader) more() (bool, error) {
 	case r.compressed() || r.archive.Offset()%4 != 0:
 		return true, nil
 	}
-	// Another magic ends an archive that is not compressed.
+	// Another magic ends an uncompressed archive.
 	first, err := r.image.Peek(1)
 	return err != nil || first[0] == '0', nil
 }
@@ -310,15 +311,15 @@ func (r *Reader) closeMember() error {
 	return nil
 }
 
-// inMember says where in the current member a fault is.
+// inMember adds where in the current member an error is.
 func (r *Reader) inMember(err error) error {
 	last := len(r.members) - 1
 	e := &Error{Offset: r.members[last].Offset, Member: last, Codec: r.members[last].Codec, Inside: r.archive.Offset(), Err: err}
-	if fault, ok := errors.AsType[*cpio.ReadError](err); ok {
-		e.Inside, e.Err = fault.Offset, fault.Err
+	if bad, ok := errors.AsType[*cpio.ReadError](err); ok {
+		e.Inside, e.Err = bad.Offset, bad.Err
 	}
 	if e.Err == io.ErrUnexpectedEOF && r.compressed() {
-		e.Err = ErrCut // compressed data that is cut off has the codec's name with it
+		e.Err = ErrCut // the error of compressed data that is cut off has the codec's name
 	}
 	return e
 }

@@ -114,7 +114,7 @@ func TestReaderGrammar(t *testing.T) {
 		{"two in one member", gz(a + cpiotest.NULs(4) + b), nil, ""},
 		{"two in one member, not at a multiple of 4", gz(a + cpiotest.NULs(3) + b), cpio.ErrHeader, ""},
 		{"a member in a member", gz(a + gz(b)), cpio.ErrHeader, ""},
-		{"junk in a member", gz(a + "junk"), cpio.ErrHeader, fmt.Sprintf(`byte %d of what unpacks from member 1 (gzip, at byte 0): newc: invalid header: no cpio magic: "junk"`, len(a))},
+		{"junk in a member", gz(a + "junk"), cpio.ErrHeader, fmt.Sprintf(`byte %d of what unpacks from member 1 (gzip, at byte 0): cpio: invalid header: no cpio magic: "junk"`, len(a))},
 		{"a member that ends inside of a record", gz(a[:len(a)-4]), image.ErrCut, ""},
 		{"a member that ends before padding", gz(cpiotest.Archive(cpiotest.File("a", "hello"))[:110+2+5]), image.ErrCut, ""},
 		{"a record over two members", gz(a[:60]) + gz(a[60:]), image.ErrCut, ""},
@@ -321,4 +321,94 @@ func FuzzReader(f *testing.F) {
 			t.Fatalf("%d files of %d entries", len(model.Files), len(first))
 		}
 	})
+}
+
+// An image in several files is read as a boot loader loads them: each at a multiple of 4,
+// with a boot configuration at the end of the last one that is not empty.
+func TestOpenParts(t *testing.T) {
+	first := cpiotest.Archive(cpiotest.File("a", "1"), cpiotest.Trailer)
+	second := cpiotest.Compressed(t, "gzip", cpiotest.Archive(cpiotest.File("b", "2")))
+	third := cpiotest.Archive(cpiotest.File("c", "3"), cpiotest.Trailer)
+	var img strings.Builder
+	j := image.NewJoiner(&img)
+	io.WriteString(j, third)
+	if err := j.WriteBootconfig([]byte("a=1\n")); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	var names []string
+	var size int64
+	for n, content := range []string{first, second, "", img.String(), ""} {
+		name := filepath.Join(dir, fmt.Sprint(n))
+		if err := os.WriteFile(name, []byte(content), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, name)
+		if content != "" {
+			size += -size&3 + int64(len(content))
+		}
+	}
+	r, err := image.Open(t.Context(), names...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if want := int64(img.Len() - len(third)); r.Bootconfig != want || r.Size != size {
+		t.Errorf("%d bytes with a boot configuration of %d, want %d and %d", r.Size, r.Bootconfig, size, want)
+	}
+	var got []string
+	for {
+		e, err := r.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, e.Name)
+	}
+	if diff := cmp.Diff([]string{"a", "b", "c"}, got); diff != "" {
+		t.Errorf("entries (-want +got):\n%s", diff)
+	}
+
+	// A file that becomes shorter while it is read.
+	short, err := image.Open(t.Context(), names[:2]...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer short.Close()
+	if err := os.Truncate(names[0], 4); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := short.Next(); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("a shorter file: %v", err)
+	}
+	if _, err := image.Open(t.Context(), names[0], "-"); err == nil {
+		t.Error("standard input is one of several files")
+	}
+}
+
+// A boot configuration that was written is found again.
+func TestBootconfig(t *testing.T) {
+	for size := range 5 {
+		for _, data := range []string{"a=1\n", "kernel.x = 1", strings.Repeat("x", image.MaxBootconfig-4)} {
+			var img strings.Builder
+			j := image.NewJoiner(&img)
+			io.WriteString(j, strings.Repeat("i", size))
+			if err := j.WriteBootconfig([]byte(data)); err != nil {
+				t.Fatal(err)
+			}
+			got, cut, err := image.FindBootconfig(strings.NewReader(img.String()), int64(img.Len()))
+			if err != nil || string(got) != data || cut != int64(img.Len()-size) || img.Len()%4 != 0 {
+				t.Errorf("after %d bytes: %q, %d of %d bytes, %v", size, got, cut, img.Len(), err)
+			}
+			damaged := strings.Replace(img.String(), data[:1], "?", 1)
+			if got, cut, err := image.FindBootconfig(strings.NewReader(damaged), int64(len(damaged))); err != image.ErrBootconfig || got != nil || cut != 0 {
+				t.Errorf("damaged, after %d bytes: %q, %d bytes, %v", size, got, cut, err)
+			}
+		}
+	}
+	if err := image.NewJoiner(io.Discard).WriteBootconfig(make([]byte, image.MaxBootconfig)); err == nil {
+		t.Error("one that is too large is written")
+	}
 }

@@ -1,7 +1,6 @@
 package lint
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/rules-initramfs/rules_initramfs/internal/codec"
 	"github.com/rules-initramfs/rules_initramfs/internal/image"
+	"github.com/rules-initramfs/rules_initramfs/internal/kbuild/config"
 )
 
 // Kernel is what matters here of how a kernel is built.
@@ -18,6 +18,9 @@ type Kernel struct {
 	noInitrd bool
 	codecs   []string
 }
+
+// maxConfig is how many bytes of a .config are read: many times what one has.
+const maxConfig = 16 << 20
 
 // ParseCodecs returns a kernel with the codecs in a list with commas: names of
 // package compress.
@@ -33,29 +36,23 @@ func ParseCodecs(list string) (*Kernel, error) {
 
 // ReadConfig reads the configuration of a kernel: its .config, or what
 // /proc/config.gz unpacks to.
-func ReadConfig(config io.Reader) (*Kernel, error) {
-	k := &Kernel{noInitrd: true}
-	seen := false
-	lines := bufio.NewScanner(config)
-	for lines.Scan() {
-		option, value, _ := strings.Cut(strings.TrimPrefix(lines.Text(), "# "), "=")
-		option, isOption := strings.CutPrefix(option, "CONFIG_")
-		seen = seen || isOption
-		if !isOption || strings.TrimSpace(value) != "y" {
-			continue
-		}
-		if option == "BLK_DEV_INITRD" {
-			k.noInitrd = false
-		}
-		if name, ok := strings.CutPrefix(option, "RD_"); ok {
-			k.codecs = append(k.codecs, strings.ToLower(name))
-		}
-	}
-	if err := lines.Err(); err != nil && err != bufio.ErrTooLong {
+func ReadConfig(file io.Reader) (*Kernel, error) {
+	text, err := io.ReadAll(io.LimitReader(file, maxConfig))
+	if err != nil {
 		return nil, err
 	}
-	if !seen {
+	values, err := config.ParseValues(".config", string(text))
+	if len(values) == 0 {
 		return nil, errors.New("not a kernel's configuration: no line CONFIG_...; unpack it first if it is compressed")
+	}
+	if err != nil {
+		return nil, err
+	}
+	k := &Kernel{noInitrd: !values.On(config.Initrd)}
+	for _, name := range codec.Names() {
+		if values.On(config.Codec(name)) {
+			k.codecs = append(k.codecs, name)
+		}
 	}
 	return k, nil
 }
@@ -65,7 +62,7 @@ func checkCodec(x *contents, i int, report reporter) {
 	if kernel == nil || kernel.noInitrd || m.Codec == image.Uncompressed || slices.Contains(kernel.codecs, m.Codec) {
 		return
 	}
-	option := "CONFIG_RD_" + strings.ToUpper(m.Codec)
+	option := config.Codec(m.Codec)
 	fix := fmt.Sprintf("build the kernel with %s=y, or do not compress", option)
 	if len(kernel.codecs) > 0 {
 		fix = fmt.Sprintf("build the kernel with %s=y, or compress with one of %s", option, strings.Join(kernel.codecs, ", "))

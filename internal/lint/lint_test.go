@@ -151,7 +151,7 @@ func TestRules(t *testing.T) {
 
 		{rule: "dropped", name: "nothing", records: []record{file("bin/a", "x"), slink("bin/b", "a")}},
 		{rule: "dropped", name: "content", records: []record{raw(0o010644, "bin/a", "x")},
-			want: []string{"/bin/a: the kernel drops it: it has content and is no regular file"}},
+			want: []string{"/bin/a: the kernel drops it: it has content and is not a regular file"}},
 		{rule: "dropped", name: "a file for a directory", records: []record{file("usr", "x")},
 			want: []string{"/usr: the kernel drops it: a directory of that name is not empty"}},
 		{rule: "dropped", name: "no type", records: []record{raw(0o644, "bin/a", "")},
@@ -387,7 +387,11 @@ func TestReportError(t *testing.T) {
 }
 
 func TestReadConfig(t *testing.T) {
-	for _, text := range []string{"", "\x1f\x8b\x08junk", "hello\n"} {
+	kernel, err := ReadConfig(strings.NewReader("CONFIG_BLK_DEV_INITRD=n\nCONFIG_RD_GZIP=y\n# CONFIG_RD_XZ=y\nCONFIG_RD_LZ4=m\nCONFIG_BLK_DEV_INITRD=y\n"))
+	if err != nil || kernel.noInitrd || !slices.Equal(kernel.codecs, []string{"gzip"}) {
+		t.Errorf("%+v, %v", kernel, err)
+	}
+	for _, text := range []string{"", "\x1f\x8b\x08junk", "hello\n", "CONFIG_RD_XZ=y\nhello\n"} {
 		if _, err := ReadConfig(strings.NewReader(text)); err == nil {
 			t.Errorf("%q is taken for a configuration", text)
 		}

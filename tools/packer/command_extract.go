@@ -16,9 +16,9 @@ import (
 const extractHelp = `Usage: packer extract [OPTION...] IMAGE DIR
 
 Unpacks an image to DIR, which must be empty or new. "-" is standard input.
-Entries are treated in their order and as the kernel treats them. Nothing is
-written outside of DIR: names are relative to it, and symbolic links are made but
-not followed.
+DIR gets what a kernel has in its root directory after it has unpacked the image.
+Nothing is written outside DIR: names and symbolic links lead where they lead with
+DIR as the root directory.
 
 Owners and device nodes need root. Without it, and where an entry is one that the
 kernel would drop, what is left out is reported and the exit code is 1. On an

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/cli"
+	"github.com/rules-initramfs/rules_initramfs/internal/image"
 	"github.com/rules-initramfs/rules_initramfs/internal/lint"
 	"github.com/rules-initramfs/rules_initramfs/internal/list"
 	"github.com/rules-initramfs/rules_initramfs/internal/listing"
@@ -90,12 +91,12 @@ func runLint(ctx context.Context, args []string) error {
 		o.Kernel = kernel
 	}
 
-	image, err := openParts(ctx, flags.Args())
+	img, err := image.Open(ctx, flags.Args()...)
 	if err != nil {
 		return err
 	}
-	defer image.close()
-	name := image.name
+	defer img.Close()
+	name := img.Name
 	origins, err := readOrigins(*originsName)
 	if err != nil {
 		return err
@@ -117,7 +118,7 @@ func runLint(ctx context.Context, args []string) error {
 		if *outName != "" {
 			out = io.MultiWriter(out, &found)
 		}
-		err := lint.Run(image.reader, o, func(f lint.Finding) error {
+		err := lint.Run(img.Reader, o, func(f lint.Finding) error {
 			counts[f.Severity]++
 			return show(out, f, origins[f.Entry])
 		})

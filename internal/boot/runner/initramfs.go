@@ -4,14 +4,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"github.com/rules-initramfs/rules_initramfs/internal/image"
 )
 
-// align is what the kernel expects the start of an archive to be a multiple
-// of, in bytes; it skips zeros between archives.
-const align = 4
-
-// joinInitramfs writes the named files one after the other to a new file in
-// dir, for QEMU's -initrd takes one, and returns its name.
+// joinInitramfs writes the named files one after the other to a new file in dir, because
+// QEMU's -initrd takes one, and returns its name.
 func joinInitramfs(dir string, names []string) (joined string, err error) {
 	out, err := os.CreateTemp(dir, "initramfs-*")
 	if err != nil {
@@ -25,17 +23,14 @@ func joinInitramfs(dir string, names []string) (joined string, err error) {
 			os.Remove(out.Name())
 		}
 	}()
-	var size int64
+	j := image.NewJoiner(out)
 	for _, name := range names {
-		padding := make([]byte, (align-size%align)%align)
-		if _, err := out.Write(padding); err != nil {
+		if err := j.Align(image.Align); err != nil {
 			return "", err
 		}
-		n, err := appendFile(out, name)
-		if err != nil {
+		if _, err := appendFile(j, name); err != nil {
 			return "", fmt.Errorf("joining the initramfs: %w", err)
 		}
-		size += int64(len(padding)) + n
 	}
 	return out.Name(), nil
 }

@@ -1,3 +1,9 @@
+// Package kernel models the extractor of the kernel, init/initramfs.c: what a
+// kernel that unpacks an image has in its root file system, and what it drops
+// silently.
+//
+// This is the only package that knows the extractor's rules. Others add records to
+// a Model and act on the Results and on the Files at the end.
 package kernel
 
 import (
@@ -5,61 +11,75 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/cpio"
 	"github.com/rules-initramfs/rules_initramfs/internal/image"
 )
 
-// File is what the entries of one file make of it.
+// File is a file that records have made.
 type File struct {
 	// Mode is the type and the permissions, as in stat(2).
 	Mode     uint32
 	UID, GID uint32
-	// MTime is in seconds since 1970-01-01 00:00:00 UTC. A directory has one once
-	// the image is at its end, and 0 where the kernel's clock gives it.
+	// MTime is in seconds since 1970-01-01 00:00:00 UTC. A directory has one at the
+	// end of the image; it is 0 where the kernel takes the time from its clock.
 	MTime uint32
-	// RMajor and RMinor are the device that a device node stands for.
+	// RMajor and RMinor are the numbers of a device node.
 	RMajor, RMinor uint32
 	// Target is where a symbolic link leads.
 	Target string
-	// Size counts the bytes of a regular file; Digest is their SHA-256, if the
-	// model was made with digests; Body is the Index of the entry that holds them,
-	// -1 for other types.
+	// Size counts the bytes of a regular file. Digest is their SHA-256 if the model
+	// was made with digests. Body is the Body of the record that holds them, and -1
+	// for other types.
 	Size   int64
 	Digest [sha256.Size]byte
 	Body   int
-	// NLink counts the names, as in stat(2): of a directory, 2 and those in it
-	// that are directories. It is 0 once all are gone.
+	// NLink counts the names, as in stat(2): for a directory, 2 and the directories
+	// in it. It is 0 once all names are gone.
 	NLink int
 
+	ino int
 	// names counts what is in a directory.
 	names int
+	// implied marks a directory of an overlay that no record has named.
+	implied bool
 }
 
 // Type returns the type bits of the file's mode.
 func (f *File) Type() uint32 { return f.Mode & cpio.TypeMask }
 
-// permissionMask has the bits of a mode that chmod(2) sets.
-const permissionMask = 0o7777
+// Ino returns the file's number: a model numbers files in the order in which it makes
+// them.
+func (f *File) Ino() int { return f.ino }
 
-// Model is what a kernel has in rootfs while it unpacks an image: Add the entries
+const (
+	// permissionMask has the bits of a mode that chmod(2) sets.
+	permissionMask = 0o7777
+	// unset is the owner or group that chown(2) leaves as it is: -1.
+	unset = 1<<32 - 1
+)
+
+// Model is what a kernel has in rootfs while it unpacks an image. Add the records
 // in their order.
 //
 // It does to Files what init/initramfs.c does to a file system, call by call. A
-// kernel without CONFIG_INITRAMFS_PRESERVE_MTIME gives other times.
+// kernel without CONFIG_INITRAMFS_PRESERVE_MTIME sets other times.
 type Model struct {
-	// Files has absolute, clean paths without symbolic links in them for keys; "/"
-	// is the root directory, which is always there. The names of one file lead to
-	// the same *File.
+	// Files has absolute, clean paths without symbolic links as keys. "/" is the
+	// root directory, which always exists. All names of a file lead to the same
+	// *File.
 	Files map[string]*File
 
+	// overlay makes it the model of NewOverlay.
+	overlay bool
+	// made counts the files made so far.
+	made int
 	// links has the first name of each file that can have several, as written.
-	links    map[LinkKey]string
+	links    map[linkKey]string
 	trailers int
-	// dirs are the entries of directories, for their times (dir_list).
+	// dirs are the records of directories, for their times (dir_list).
 	dirs []dirTime
-	// longer counts the bytes that Files' paths have over their entries' names.
+	// longer counts the bytes by which Files' paths exceed the records' names.
 	longer int64
 	walked
 }
@@ -69,54 +89,79 @@ type dirTime struct {
 	mtime uint32
 }
 
-// LinkKey is what init/initramfs.c knows a file by, until the next trailer.
-type LinkKey struct {
-	trailers                    int
-	ino, major, minor, typeBits uint32
+// linkKey is what maybe_link finds the first name of a file by.
+type linkKey struct {
+	Inode
+	typeBits uint32
 }
 
-func KeyOf(e *image.Entry) LinkKey { return LinkKey{e.Trailers, e.Ino, e.Major, e.Minor, e.Type()} }
-
-// NewModel returns an empty root directory, as the kernel finds it that unpacks
+// NewModel returns an empty root directory, as the kernel has it before it unpacks
 // its first archive.
 func NewModel() *Model {
 	return &Model{
 		Files: map[string]*File{"/": {Mode: cpio.TypeDir | 0o755, NLink: 2, Body: -1}},
-		links: map[LinkKey]string{},
+		links: map[linkKey]string{},
 	}
 }
 
-// maxLonger bounds the memory that symbolic links make of short names: the bytes
-// that the paths of a model may have over the names that they are from.
+// NewOverlay returns the model of an archive that will be unpacked over files that
+// are not known yet. Where a record needs a directory that no record has named,
+// the directory is taken to exist. A symbolic link with names below it is taken to
+// lead to a directory and is not followed. The owner and the group of a file are
+// -1 unless a record sets them.
+func NewOverlay() *Model {
+	m := NewModel()
+	m.overlay, m.Files["/"].implied = true, true
+	return m
+}
+
+// maxLonger bounds the memory that paths take over what the records' names
+// account for: symbolic links make long paths of short names, and an overlay
+// implies directories.
 const maxLonger = 64 << 20
 
-// ErrPaths reports an image whose files have paths that are too long together,
-// symbolic links followed.
-var ErrPaths = errors.New("the paths that its names lead to over symbolic links are more than 64 MiB longer than the names")
+// ErrPaths reports records with names that lead to paths that are too long in total.
+var ErrPaths = errors.New("the paths that its names lead to are more than 64 MiB longer than the names")
 
-// ReadModel reads an image to its end; with digests, the contents of regular
-// files too. It calls each, if that is not nil, with every entry, what became of
-// it, and its content; an error of each is returned.
+// Err returns ErrPaths once the records added so far have made too much of their names.
+func (m *Model) Err() error {
+	if m.longer > maxLonger {
+		return ErrPaths
+	}
+	return nil
+}
+
+// ReadModel reads an image to its end into a new model, as Model.Read does.
 func ReadModel(r *image.Reader, digests bool, each func(e *image.Entry, made Result, content io.Reader) error) (*Model, error) {
 	m := NewModel()
+	if err := m.Read(r, digests, each); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// Read reads an image to its end; with digests, the contents of regular files too.
+// It calls each, unless that is nil, with every entry, its result and its content.
+// It returns the error of each.
+func (m *Model) Read(r *image.Reader, digests bool, each func(e *image.Entry, made Result, content io.Reader) error) error {
 	buf := make([]byte, 64<<10)
 	for {
 		e, err := r.Next()
 		if err == io.EOF {
 			m.End()
-			return m, nil
+			return nil
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
-		made := m.Add(e)
-		if m.longer > maxLonger {
-			return nil, ErrPaths
+		made := m.Add(RecordOf(e))
+		if err := m.Err(); err != nil {
+			return err
 		}
 		if !digests || made.File == nil || made.File.Body != e.Index {
 			if each != nil {
 				if err := each(e, made, r); err != nil {
-					return nil, err
+					return err
 				}
 			}
 			continue
@@ -124,148 +169,178 @@ func ReadModel(r *image.Reader, digests bool, each func(e *image.Entry, made Res
 		h := sha256.New()
 		if each != nil {
 			if err := each(e, made, io.TeeReader(r, h)); err != nil {
-				return nil, err
+				return err
 			}
 		}
 		if _, err := io.CopyBuffer(h, struct{ io.Reader }{r}, buf); err != nil {
-			return nil, err
+			return err
 		}
 		h.Sum(made.File.Digest[:0])
 	}
 }
 
-// CleanPath returns the absolute path that a name means to a kernel, which
-// unpacks in the root directory, symbolic links aside.
-func CleanPath(name string) string { return path.Clean("/" + name) }
-
-// Add does what do_name, do_copy and do_symlink of init/initramfs.c do with an
-// entry.
-func (m *Model) Add(e *image.Entry) Result {
-	if e.Trailers != m.trailers {
+// Add does what do_name, do_copy and do_symlink of init/initramfs.c do with a
+// record.
+func (m *Model) Add(r *Record) Result {
+	if r.Inode.Trailers != m.trailers {
 		clear(m.links)
-		m.trailers = e.Trailers
+		m.trailers = r.Inode.Trailers
 	}
+	kind := r.Mode & cpio.TypeMask
 	switch {
-	case e.Type() == cpio.TypeSymlink && e.Size > image.MaxTarget:
-		return drop(e, &fault{DropTarget, fmt.Sprintf("its target is longer than %d bytes", image.MaxTarget)})
-	case e.Type() != cpio.TypeSymlink && e.Type() != cpio.TypeRegular && e.Size > 0:
-		return drop(e, &fault{DropBody, "it has content and is no regular file"})
+	case kind == cpio.TypeSymlink && r.Size > image.MaxTarget:
+		return m.dropped(r, &failure{DropTarget, fmt.Sprintf("its target is longer than %d bytes", image.MaxTarget)})
+	case kind != cpio.TypeSymlink && kind != cpio.TypeRegular && r.Size > 0:
+		return m.dropped(r, &failure{DropBody, "it has content and is not a regular file"})
 	}
-	before, at, _ := m.resolve(e.Name, false)
+	before, at, _ := m.resolve(r.Name, false)
+	if before != nil && before.implied {
+		before = nil
+	}
 	var was File
 	if before != nil {
 		was = *before
 	}
-	var r Result
-	var err *fault
-	switch e.Type() {
+	var made Result
+	var err *failure
+	switch kind {
 	case cpio.TypeRegular:
-		r, err = m.addRegular(e)
+		made, err = m.addRegular(r)
 	case cpio.TypeDir:
-		r, err = m.addDir(e)
+		made, err = m.addDir(r)
 	case cpio.TypeSymlink:
-		r, err = m.addSymlink(e)
+		made, err = m.addSymlink(r)
 	case cpio.TypeChar, cpio.TypeBlock, cpio.TypePipe, cpio.TypeSocket:
-		r, err = m.addNode(e)
+		made, err = m.addNode(r)
 	default:
-		m.cleanPath(e.Name, e.Type())
-		err = &fault{DropType, fmt.Sprintf("there is no type %#o", e.Type())}
+		m.cleanPath(r.Name, kind)
+		err = &failure{DropType, fmt.Sprintf("there is no type %#o", kind)}
 	}
 	if err != nil {
-		r = drop(e, err)
+		made = m.dropped(r, err)
 	}
 	if before == nil {
-		return r
+		return made
 	}
 	switch after := m.Files[at]; {
 	case after != before:
-		r.Replaced = before
-	case r.File == before || was != *before:
-		r.Replaced = &was
+		made.Replaced = before
+	case made.File == before || was != *before:
+		made.Replaced = &was
 	}
-	return r
+	return made
 }
 
-func (m *Model) addRegular(e *image.Entry) (Result, *fault) {
-	m.cleanPath(e.Name, e.Type())
-	linked, err := m.maybeLink(e)
+// Remove removes what has the name, if anything, for archives of other programs than
+// the kernel's. A directory that is not empty stays, and the Result says so.
+func (m *Model) Remove(name string) Result {
+	m.cleanPath(name, 0)
+	if f, at, _ := m.resolve(name, false); f != nil {
+		return Result{Path: at, Drop: DropNotEmpty, Detail: "a directory of that name is not empty"}
+	}
+	return Result{}
+}
+
+// Link gives the file with the path old another name, for archives of other programs
+// than the kernel's.
+func (m *Model) Link(old, name string) Result {
+	f, at, err := m.link(old, name)
+	if err != nil {
+		return Result{Path: CleanPath(name), Drop: err.drop, Detail: err.detail}
+	}
+	return Result{Path: m.path(), File: f, Linked: at}
+}
+
+func (m *Model) dropped(r *Record, err *failure) Result {
+	return Result{Path: CleanPath(r.Name), Drop: err.drop, Detail: err.detail}
+}
+
+func (m *Model) addRegular(r *Record) (Result, *failure) {
+	m.cleanPath(r.Name, cpio.TypeRegular)
+	linked, first, err := m.maybeLink(r)
 	if err != nil {
 		return Result{}, err
 	}
-	f, created, err := m.open(e.Name)
+	f, created, err := m.open(r.Name)
 	if err != nil {
 		return Result{}, err
 	}
-	at := m.path()
-	m.chown(f, e)
-	f.Mode = f.Type() | e.Mode&permissionMask
-	f.MTime = e.MTime
-	if !linked || created || e.Size > 0 {
-		f.Size, f.Body, f.Digest = e.Size, e.Index, [sha256.Size]byte{}
+	made := Result{Path: m.path(), File: f, Created: created}
+	if f == linked {
+		made.Linked = first
 	}
-	return Result{Path: at, File: f}, nil
+	m.chown(f, r)
+	f.Mode = f.Type() | r.Mode&permissionMask
+	f.MTime = r.MTime
+	if linked == nil || created || r.Size > 0 {
+		f.Size, f.Body, f.Digest = r.Size, r.Body, [sha256.Size]byte{}
+	}
+	return made, nil
 }
 
-func (m *Model) addDir(e *image.Entry) (Result, *fault) {
-	m.cleanPath(e.Name, e.Type())
-	made := m.mkdir(e.Name)
-	m.dirs = append(m.dirs, dirTime{e.Name, e.MTime})
-	f, at, err := m.resolve(e.Name, true)
+func (m *Model) addDir(r *Record) (Result, *failure) {
+	m.cleanPath(r.Name, cpio.TypeDir)
+	failed := m.mkdir(r.Name)
+	m.dirs = append(m.dirs, dirTime{r.Name, r.MTime})
+	f, at, err := m.resolve(r.Name, true)
 	switch {
-	case f == nil && made != nil && made.drop != DropExists:
-		return Result{}, made
+	case f == nil && failed != nil && failed.drop != DropExists:
+		return Result{}, failed
 	case f == nil:
 		return Result{}, err
 	}
-	m.chown(f, e)
-	f.Mode = f.Type() | e.Mode&permissionMask
-	return Result{Path: at, File: f}, nil
+	m.chown(f, r)
+	f.Mode = f.Type() | r.Mode&permissionMask
+	made := Result{Path: at, File: f, Created: failed == nil || f.implied}
+	f.implied = false
+	return made, nil
 }
 
-func (m *Model) addNode(e *image.Entry) (Result, *fault) {
-	m.cleanPath(e.Name, e.Type())
-	linked, err := m.maybeLink(e)
+func (m *Model) addNode(r *Record) (Result, *failure) {
+	kind := r.Mode & cpio.TypeMask
+	m.cleanPath(r.Name, kind)
+	linked, first, err := m.maybeLink(r)
 	if err != nil {
 		return Result{}, err
 	}
-	if linked {
-		f, at, _ := m.resolve(e.Name, false)
-		return Result{Path: at, File: f}, nil
+	if linked != nil {
+		f, at, _ := m.resolve(r.Name, false)
+		return Result{Path: at, File: f, Linked: first}, nil
 	}
-	made := m.mknod(e)
-	if f, _, _ := m.resolve(e.Name, true); f != nil {
-		m.chown(f, e)
-		f.Mode = f.Type() | e.Mode&permissionMask
+	failed := m.mknod(r)
+	if f, _, _ := m.resolve(r.Name, true); f != nil {
+		m.chown(f, r)
+		f.Mode = f.Type() | r.Mode&permissionMask
 	}
-	f, at, err := m.resolve(e.Name, false)
+	f, at, err := m.resolve(r.Name, false)
 	if f != nil {
-		f.MTime = e.MTime
+		f.MTime = r.MTime
 	}
 	switch {
-	case made == nil, f != nil && f.Type() == e.Type():
-		return Result{Path: at, File: f}, nil
-	case f == nil && made.drop == DropExists:
+	case failed == nil, f != nil && f.Type() == kind:
+		return Result{Path: at, File: f, Created: failed == nil}, nil
+	case f == nil && failed.drop == DropExists:
 		return Result{}, err
 	}
-	return Result{}, made
+	return Result{}, failed
 }
 
-func (m *Model) addSymlink(e *image.Entry) (Result, *fault) {
-	m.cleanPath(e.Name, 0)
-	made := m.symlink(e)
-	f, at, _ := m.resolve(e.Name, false)
+func (m *Model) addSymlink(r *Record) (Result, *failure) {
+	m.cleanPath(r.Name, 0)
+	failed := m.symlink(r)
+	f, at, _ := m.resolve(r.Name, false)
 	if f != nil {
-		m.chown(f, e)
-		f.MTime = e.MTime
+		m.chown(f, r)
+		f.MTime = r.MTime
 	}
-	if made != nil {
-		return Result{}, made
+	if failed != nil {
+		return Result{}, failed
 	}
-	return Result{Path: at, File: f}, nil
+	return Result{Path: at, File: f, Created: true}, nil
 }
 
-// cleanPath is clean_path: it removes what has the name and another type, and
-// fails in silence, such as for a directory that is not empty.
+// cleanPath is clean_path: it removes what has the name and another type. It fails
+// silently, such as for a directory that is not empty.
 func (m *Model) cleanPath(name string, typeBits uint32) {
 	f, _, _ := m.resolve(name, false)
 	switch {
@@ -277,27 +352,25 @@ func (m *Model) cleanPath(name string, typeBits uint32) {
 	}
 }
 
-// maybeLink is maybe_link: it gives a file that was there before the entry's
-// name, and tells whether it did.
-func (m *Model) maybeLink(e *image.Entry) (bool, *fault) {
-	if e.NLink < 2 {
-		return false, nil
+// maybeLink is maybe_link: it gives a file that an earlier record has made the
+// record's name too. It returns that file and the path that it had, or nil if the
+// record is the file's first.
+func (m *Model) maybeLink(r *Record) (f *File, first string, err *failure) {
+	if r.NLink < 2 {
+		return nil, "", nil
 	}
-	key := KeyOf(e)
-	first, ok := m.links[key]
+	key := linkKey{r.Inode, r.Mode & cpio.TypeMask}
+	name, ok := m.links[key]
 	if !ok {
-		m.links[key] = e.Name
-		return false, nil
+		m.links[key] = r.Name
+		return nil, "", nil
 	}
-	m.cleanPath(e.Name, 0)
-	if err := m.link(first, e.Name); err != nil {
-		return false, err
-	}
-	return true, nil
+	m.cleanPath(r.Name, 0)
+	return m.link(name, r.Name)
 }
 
-// End gives the directories their times, as dir_utime does when the image is at
-// its end: from the last entry to the first.
+// End sets the times of the directories, as dir_utime does at the end of the image:
+// from the last record to the first.
 func (m *Model) End() {
 	for i := len(m.dirs) - 1; i >= 0; i-- {
 		if f, _, _ := m.resolve(m.dirs[i].name, false); f != nil {

@@ -60,10 +60,12 @@ func checkModel(t *testing.T, m *kernel.Model) {
 }
 
 // checkResult checks that a result says what is there.
-func checkResult(t *testing.T, m *kernel.Model, e *image.Entry, r kernel.Result) {
+func checkResult(t *testing.T, m *kernel.Model, e *kernel.Record, r kernel.Result) {
 	t.Helper()
 	switch {
-	case (r.File == nil) != (r.Drop != 0), (r.Drop != 0) != (r.Detail != ""), r.Drop.String() == "unknown":
+	case r.Created && (r.Linked != "" || r.Replaced == r.File), r.Linked != "" && r.Linked != r.Path && m.Files[r.Linked] != r.File:
+		t.Errorf("%q: %+v", e.Name, r)
+	case (r.File == nil) != (r.Drop != 0), (r.Drop != 0) != (r.Detail != ""):
 		t.Errorf("%q: %+v", e.Name, r)
 	case r.File == nil && r.Path != kernel.CleanPath(e.Name):
 		t.Errorf("%q is dropped, and called %q", e.Name, r.Path)
@@ -106,7 +108,7 @@ func FuzzModelAdd(f *testing.F) {
 	components := []string{"a", "b", "l", "..", ".", "", "a/b", "l/a", "l/", "b/l", "/l/..", "a/l/b", strings.Repeat("n", 256), "b/../l", "../a", "l/l/l"}
 	types := []uint32{cpio.TypeRegular, cpio.TypeDir, cpio.TypeSymlink, cpio.TypePipe, cpio.TypeRegular, cpio.TypeDir, cpio.TypeSymlink, 0}
 	f.Fuzz(func(t *testing.T, choices []byte) {
-		m := kernel.NewModel()
+		m, overlay := kernel.NewModel(), kernel.NewOverlay()
 		if len(choices) > 3000 {
 			choices = choices[:3000]
 		}
@@ -116,7 +118,9 @@ func FuzzModelAdd(f *testing.F) {
 			if e.Type() == cpio.TypeSymlink {
 				e.Target = components[a>>4]
 			}
-			checkResult(t, m, e, m.Add(e))
+			r := kernel.RecordOf(e)
+			checkResult(t, m, r, m.Add(r))
+			overlay.Add(r)
 		}
 		m.End()
 		checkModel(t, m)
@@ -125,14 +129,14 @@ func FuzzModelAdd(f *testing.F) {
 
 func ExampleModel_Add() {
 	m := kernel.NewModel()
-	for _, e := range []*image.Entry{
-		{Header: cpio.Header{Name: "usr", Mode: cpio.TypeDir | 0o755}},
-		{Header: cpio.Header{Name: "lib", Mode: cpio.TypeSymlink | 0o777}, Target: "usr"},
-		{Header: cpio.Header{Name: "lib/a", Mode: cpio.TypeRegular | 0o644}},
-		{Header: cpio.Header{Name: "share/b", Mode: cpio.TypeRegular | 0o644}},
+	for _, r := range []*kernel.Record{
+		{Name: "usr", Mode: cpio.TypeDir | 0o755},
+		{Name: "lib", Mode: cpio.TypeSymlink | 0o777, Target: "usr"},
+		{Name: "lib/a", Mode: cpio.TypeRegular | 0o644},
+		{Name: "share/b", Mode: cpio.TypeRegular | 0o644},
 	} {
-		r := m.Add(e)
-		fmt.Println(strings.TrimSpace(fmt.Sprint(e.Name, " ", r.Path, " ", r.Detail)))
+		made := m.Add(r)
+		fmt.Println(strings.TrimSpace(fmt.Sprint(r.Name, " ", made.Path, " ", made.Detail)))
 	}
 	// Output:
 	// usr /usr

@@ -15,6 +15,7 @@ import (
 
 	"github.com/rules-initramfs/rules_initramfs/internal/cpio"
 	"github.com/rules-initramfs/rules_initramfs/internal/cpio/cpiotest"
+	"github.com/rules-initramfs/rules_initramfs/internal/golden"
 	"github.com/rules-initramfs/rules_initramfs/internal/image"
 	"github.com/rules-initramfs/rules_initramfs/internal/image/kernel"
 )
@@ -91,62 +92,128 @@ func TestModelStays(t *testing.T) {
 	}
 }
 
-// What became of each entry: where it is and what was there, or why it is not.
+// made is what a result says: where the record is and what was there, or why it is
+// nowhere.
+type made struct {
+	path string
+	drop kernel.Drop
+	// over is the mode of what was there, and its content.
+	over string
+	// how is "new", or "=" and the path of the file that it links.
+	how string
+}
+
 func TestModelResults(t *testing.T) {
 	long := strings.Repeat("n", 256)
+	texts := map[string]string{}
 	tests := []struct {
 		name    string
 		records []cpiotest.Record
-		want    []string
+		want    []made
 	}{
 		{"made", []cpiotest.Record{cpiotest.Dir("d"), cpiotest.File("./d/a", "1"), cpiotest.Symlink("l", "d"), cpiotest.File("l/b", "1"), cpiotest.Dir("l/"), cpiotest.Dir("")},
-			[]string{"/d", "/d/a", "/l", "/d/b", "/d over 40755", "/ over 40755"}},
+			[]made{{"/d", 0, "", "new"}, {"/d/a", 0, "", "new"}, {"/l", 0, "", "new"}, {"/d/b", 0, "", "new"}, {"/d", 0, "40755", ""}, {"/", 0, "40755", ""}}},
 		{"replaced", []cpiotest.Record{cpiotest.File("a", "1"), cpiotest.File("a", "2"), cpiotest.Symlink("a", "x"), cpiotest.Symlink("a", "y"), cpiotest.Dir("a"), cpiotest.Dir("a"), cpiotest.Pipe("a")},
-			[]string{"/a", "/a over 100644 1", "/a over 100644 2", "/a over 120777", "/a over 120777", "/a over 40755", "/a over 40755"}},
-		{"names", []cpiotest.Record{cpiotest.Link(1, "a", "1"), cpiotest.File("b", "2"), cpiotest.Link(1, "b", "3"), cpiotest.Link(1, "a", "4")},
-			[]string{"/a", "/b", "/b over 100644 2", "/a: hard link of nothing: it is a hard link of /a, which is not there over 100644 3"}},
+			[]made{{"/a", 0, "", "new"}, {"/a", 0, "100644 1", ""}, {"/a", 0, "100644 2", "new"}, {"/a", 0, "120777", "new"}, {"/a", 0, "120777", "new"}, {"/a", 0, "40755", ""}, {"/a", 0, "40755", "new"}}},
+		{"names", []cpiotest.Record{cpiotest.Link(1, "a", "1"), cpiotest.File("b", "2"), cpiotest.Link(1, "b", "3"), cpiotest.Link(1, "c", ""), cpiotest.Link(1, "a", "4")},
+			[]made{{"/a", 0, "", "new"}, {"/b", 0, "", "new"}, {"/b", 0, "100644 2", "=/a"}, {"/c", 0, "", "=/a"}, {"/a", kernel.DropLink, "100644 3", ""}}},
+		{"names of a pipe, and of what became a symbolic link", []cpiotest.Record{
+			{Header: cpio.Header{Name: "p", Mode: 0o010600, Ino: 1, NLink: 2}}, {Header: cpio.Header{Name: "q", Mode: 0o010600, Ino: 1, NLink: 2}},
+			cpiotest.Link(2, "a", "1"), cpiotest.Symlink("a", "new"), cpiotest.Link(2, "b", "2"), cpiotest.Link(2, "c", "3"),
+		},
+			[]made{{"/p", 0, "", "new"}, {"/q", 0, "", "=/p"}, {"/a", 0, "", "new"}, {"/a", 0, "100644 1", "new"}, {"/new", 0, "", "new"}, {"/new", 0, "", ""}}},
 		{"no parent", []cpiotest.Record{cpiotest.File("a/b/c", "1"), cpiotest.Dir("d"), cpiotest.Symlink("l", "d/e"), cpiotest.File("l/x", ""), cpiotest.Pipe("d/e/f"), cpiotest.Dir("d/e/f"), cpiotest.Symlink("d/e/f", "x"), cpiotest.File("d/e/../f", "")},
-			[]string{"/a/b/c: no parent directory: there is no directory /a", "/d", "/l", "/l/x: no parent directory: there is no directory /d/e",
-				"/d/e/f: no parent directory: there is no directory /d/e", "/d/e/f: no parent directory: there is no directory /d/e",
-				"/d/e/f: no parent directory: there is no directory /d/e", "/d/f: no parent directory: there is no directory /d/e"}},
+			[]made{{"/a/b/c", kernel.DropNoParent, "", ""}, {"/d", 0, "", "new"}, {"/l", 0, "", "new"}, {"/l/x", kernel.DropNoParent, "", ""},
+				{"/d/e/f", kernel.DropNoParent, "", ""}, {"/d/e/f", kernel.DropNoParent, "", ""}, {"/d/e/f", kernel.DropNoParent, "", ""}, {"/d/f", kernel.DropNoParent, "", ""}}},
 		{"no directory", []cpiotest.Record{cpiotest.File("a", "1"), cpiotest.File("a/b", "1"), cpiotest.Dir("a/"), cpiotest.Pipe("a/")},
-			[]string{"/a", "/a/b: parent is no directory: /a is no directory", "/a: parent is no directory: /a is no directory", "/a: parent is no directory: /a is no directory"}},
+			[]made{{"/a", 0, "", "new"}, {"/a/b", kernel.DropNotDirectory, "", ""}, {"/a", kernel.DropNotDirectory, "", ""}, {"/a", kernel.DropNotDirectory, "", ""}}},
 		{"loop", []cpiotest.Record{cpiotest.Symlink("l", "l"), cpiotest.File("l/a", "1"), cpiotest.Dir("l/")},
-			[]string{"/l", "/l/a: too many symbolic links: its name leads on to /l", "/l: too many symbolic links: its name leads on to /l"}},
+			[]made{{"/l", 0, "", "new"}, {"/l/a", kernel.DropLoop, "", ""}, {"/l", kernel.DropLoop, "", ""}}},
 		{"not empty", []cpiotest.Record{cpiotest.Dir("d"), cpiotest.File("d/a", "1"), cpiotest.File("d", "1"), cpiotest.Symlink("d", "x"), cpiotest.Pipe("d")},
-			[]string{"/d", "/d/a", "/d: directory not empty: a directory of that name is not empty", "/d: directory not empty: a directory of that name is not empty",
-				"/d: directory not empty: a directory of that name is not empty over 40755"}},
-		{"no way", []cpiotest.Record{cpiotest.Symlink("a", strings.Repeat("t", 4096)), {Header: cpio.Header{Name: "p", Mode: 0o010600}, Body: "x"}, {Header: cpio.Header{Name: "t", Mode: 0o600}, Body: ""}, cpiotest.File(long, ""), cpiotest.Pipe("p/"), cpiotest.File("f/", ""), cpiotest.File(".", "")},
-			[]string{"/a: target too long: its target is longer than 4096 bytes", "/p: content without a regular file: it has content and is no regular file", "/t: unknown type: there is no type 0",
-				"/" + long + ": unusable name: a part of its name is over 255 bytes", "/p: unusable name: its name ends in a slash and it is no directory",
-				"/f: unusable name: its name ends in a slash and it is no directory", "/: unusable name: its name is a directory's"}},
-		{"no file any more", []cpiotest.Record{cpiotest.Link(1, "a", "1"), cpiotest.Pipe("a"), cpiotest.Link(1, "b", "2"), cpiotest.Link(2, "c", "1"), cpiotest.Dir("c"), cpiotest.Link(2, "e", "2")},
-			[]string{"/a", "/a over 100644 1", "/b: hard link of no regular file: it is a hard link of what is a pipe by now, which the kernel opens and waits for", "/c", "/c over 100644 1", "/e: hard link of nothing: it is a hard link of /c, which is a directory by now"}},
+			[]made{{"/d", 0, "", "new"}, {"/d/a", 0, "", "new"}, {"/d", kernel.DropNotEmpty, "", ""}, {"/d", kernel.DropNotEmpty, "", ""}, {"/d", kernel.DropNotEmpty, "40755", ""}}},
+		{"unusable", []cpiotest.Record{cpiotest.Symlink("a", strings.Repeat("t", 4096)), {Header: cpio.Header{Name: "p", Mode: 0o010600}, Body: "x"}, {Header: cpio.Header{Name: "t", Mode: 0o600}, Body: ""}, cpiotest.File(long, ""), cpiotest.Pipe("p/"), cpiotest.File("f/", ""), cpiotest.File(".", "")},
+			[]made{{"/a", kernel.DropTarget, "", ""}, {"/p", kernel.DropBody, "", ""}, {"/t", kernel.DropType, "", ""},
+				{"/" + long, kernel.DropName, "", ""}, {"/p", kernel.DropName, "", ""}, {"/f", kernel.DropName, "", ""}, {"/", kernel.DropName, "", ""}}},
+		{"no longer a file", []cpiotest.Record{cpiotest.Link(1, "a", "1"), cpiotest.Pipe("a"), cpiotest.Link(1, "b", "2"), cpiotest.Link(2, "c", "1"), cpiotest.Dir("c"), cpiotest.Link(2, "e", "2")},
+			[]made{{"/a", 0, "", "new"}, {"/a", 0, "100644 1", "new"}, {"/b", kernel.DropOpen, "", ""}, {"/c", 0, "", "new"}, {"/c", 0, "100644 1", "new"}, {"/e", kernel.DropLink, "", ""}}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			var got []string
+			var got []made
 			_, err := kernel.ReadModel(image.NewReader(strings.NewReader(cpiotest.Archive(test.records...))), false, func(e *image.Entry, r kernel.Result, _ io.Reader) error {
-				line := r.Path
+				m := made{path: r.Path, drop: r.Drop}
 				if r.Drop != 0 {
-					line += fmt.Sprintf(": %v: %s", r.Drop, r.Detail)
+					texts[fmt.Sprintf("%s, record %d", test.name, e.Index+1)] = r.Detail
 				}
 				if r.Replaced != nil {
-					line += fmt.Sprintf(" over %o", r.Replaced.Mode)
+					m.over = fmt.Sprintf("%o", r.Replaced.Mode)
 					if r.Replaced.Body >= 0 {
-						line += " " + test.records[r.Replaced.Body].Body
+						m.over += " " + test.records[r.Replaced.Body].Body
 					}
 				}
-				got = append(got, line)
+				switch {
+				case r.Linked != "":
+					m.how = "=" + r.Linked
+				case r.Created:
+					m.how = "new"
+				}
+				got = append(got, m)
 				return nil
 			})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(test.want, got); diff != "" {
+			if diff := cmp.Diff(test.want, got, cmp.AllowUnexported(made{})); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+	golden.Messages(t, "TestModelResults.txt", texts)
+}
+
+// Over files that are not known, directories are there and links are not followed.
+func TestOverlay(t *testing.T) {
+	tests := []struct {
+		name    string
+		records []*kernel.Record
+		want    []made
+	}{
+		{"directories", []*kernel.Record{{Name: "a/b/c", Mode: 0o100644}, {Name: "a/b", Mode: 0o040755}, {Name: "a/b", Mode: 0o040700}, {Name: "a", Mode: 0o100644}},
+			[]made{{"/a/b/c", 0, "", "new"}, {"/a/b", 0, "", "new"}, {"/a/b", 0, "40755", ""}, {"/a", kernel.DropNotEmpty, "", ""}}},
+		{"symbolic links", []*kernel.Record{{Name: "l", Mode: 0o120777, Target: "nothing"}, {Name: "l/a", Mode: 0o100644}, {Name: "l/", Mode: 0o040755}, {Name: "l/d/a", Mode: 0o010644}},
+			[]made{{"/l", 0, "", "new"}, {"/l/a", 0, "", "new"}, {"/l", kernel.DropUnknown, "", ""}, {"/l/d/a", 0, "", "new"}}},
+		{"below a file", []*kernel.Record{{Name: "f", Mode: 0o100644}, {Name: "f/a", Mode: 0o100644}},
+			[]made{{"/f", 0, "", "new"}, {"/f/a", kernel.DropNotDirectory, "", ""}}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			m := kernel.NewOverlay()
+			var got []made
+			for _, record := range test.records {
+				r := m.Add(record)
+				one := made{path: r.Path, drop: r.Drop}
+				if r.Replaced != nil {
+					one.over = fmt.Sprintf("%o", r.Replaced.Mode)
+				}
+				if r.Created {
+					one.how = "new"
+				}
+				got = append(got, one)
+			}
+			if diff := cmp.Diff(test.want, got, cmp.AllowUnexported(made{})); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+	m := kernel.NewOverlay()
+	m.Add(&kernel.Record{Name: "d", Mode: 0o042755, UID: 5, GID: 6})
+	m.Add(&kernel.Record{Name: "d/f", Mode: 0o100644, UID: 1<<32 - 1, GID: 1<<32 - 1})
+	m.Add(&kernel.Record{Name: "d/g", Mode: 0o100644, UID: 7, GID: 8})
+	m.Add(&kernel.Record{Name: "d/g", Mode: 0o100644, UID: 1<<32 - 1, GID: 9})
+	for at, want := range map[string][2]uint32{"/d": {5, 6}, "/d/f": {1<<32 - 1, 1<<32 - 1}, "/d/g": {7, 9}} {
+		if f := m.Files[at]; f.UID != want[0] || f.GID != want[1] {
+			t.Errorf("%s is of %d:%d, want %v", at, f.UID, f.GID, want)
+		}
 	}
 }
 
@@ -201,6 +268,17 @@ func TestReadModelPaths(t *testing.T) {
 		b.WriteString(cpiotest.Archive(cpiotest.Pipe(fmt.Sprint("a/", i))))
 	}
 	if _, err := kernel.ReadModel(image.NewReader(strings.NewReader(b.String())), false, nil); err != kernel.ErrPaths {
+		t.Errorf("%v, want %v", err, kernel.ErrPaths)
+	}
+}
+
+// So are directories that names only imply.
+func TestOverlayPaths(t *testing.T) {
+	var b strings.Builder
+	for i := range 100 {
+		b.WriteString(cpiotest.Archive(cpiotest.File(fmt.Sprint(i)+strings.Repeat("/d", 2000), "")))
+	}
+	if err := kernel.NewOverlay().Read(image.NewReader(strings.NewReader(b.String())), false, nil); err != kernel.ErrPaths {
 		t.Errorf("%v, want %v", err, kernel.ErrPaths)
 	}
 }

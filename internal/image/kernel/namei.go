@@ -12,34 +12,34 @@ import (
 // Path lookup, as in fs/namei.c.
 
 const (
-	// maxLinks is how many symbolic links a path may lead over (MAXSYMLINKS).
-	maxLinks = 40
-	// maxComponent is how long a part of a path may be, in bytes (NAME_MAX).
+	// MaxLinks is how many symbolic links a path may lead over (MAXSYMLINKS).
+	MaxLinks = 40
+	// maxComponent is how long a component of a path may be, in bytes (NAME_MAX).
 	maxComponent = 255
 )
 
 // walked is how far along a path a Model has come.
 type walked struct {
-	// dir is the directory that it has come to; at is its path without the last
+	// dir is the directory that it has come to. at is its path without the last
 	// slash: the root directory's is empty.
 	dir *File
 	at  []byte
-	// last is the component to come; empty where the path ends with none or with
-	// a dot, dots where it ends with "..".
+	// last is the next component. It is empty if the path has no more or ends with
+	// a dot. dots reports that the path ends with "..".
 	last string
 	dots bool
-	// slash tells that a slash follows it.
+	// slash reports that a slash follows last.
 	slash bool
 	// followed counts the symbolic links.
 	followed int
 
 	memo memo
-	// changes counts the directories and symbolic links that went away.
+	// changes counts the directories and symbolic links that were removed.
 	changes int
 }
 
-// memo is the result of the last walk to a directory: entries of one directory
-// follow one another.
+// memo is the result of the last walk to a directory: the entries of a directory
+// usually follow one another.
 type memo struct {
 	name              string
 	dir               *File
@@ -48,7 +48,7 @@ type memo struct {
 }
 
 // walk goes from the root directory along all of name but its last component.
-func (m *Model) walk(name string) *fault {
+func (m *Model) walk(name string) *failure {
 	m.dir, m.at, m.followed = m.Files["/"], m.at[:0], 0
 	end := strings.LastIndexByte(strings.TrimRight(name, "/"), '/')
 	if end < 0 {
@@ -66,7 +66,7 @@ func (m *Model) walk(name string) *fault {
 }
 
 // walkOn is link_path_walk: it goes along all of name but the last component.
-func (m *Model) walkOn(name string) *fault {
+func (m *Model) walkOn(name string) *failure {
 	m.last, m.dots, m.slash = "", false, false
 	name = strings.TrimLeft(name, "/")
 	for name != "" {
@@ -95,43 +95,68 @@ func (m *Model) walkOn(name string) *fault {
 		switch {
 		case err != nil:
 			return err
+		case f == nil && m.overlay:
+			m.imply(component)
 		case f == nil:
 			return m.stuck(component, rest, DropNoParent, "there is no directory %s/%s")
+		case f.Type() == cpio.TypeDir, f.Type() == cpio.TypeSymlink && m.overlay:
+			m.down(f, component)
 		case f.Type() == cpio.TypeSymlink:
-			if err := m.follow(f, component); err != nil {
+			if err := m.countLink(component); err != nil {
 				return err
 			}
+			if strings.HasPrefix(f.Target, "/") {
+				m.dir, m.at = m.Files["/"], m.at[:0]
+			}
 			name = strings.TrimLeft(f.Target+"/"+rest, "/")
-		case f.Type() != cpio.TypeDir:
-			return m.stuck(component, rest, DropNotDirectory, "%s/%s is no directory")
 		default:
-			m.down(f, component)
+			return m.stuck(component, rest, DropNotDirectory, "%s/%s is not a directory")
 		}
 	}
 	return nil
 }
 
-// follow begins to follow a symbolic link.
-func (m *Model) follow(f *File, component string) *fault {
-	if m.followed++; m.followed > maxLinks {
-		return &fault{DropLoop, fmt.Sprintf("its name leads on to %s/%s", m.at, component)}
+// follow follows a symbolic link that is the last component of a path.
+func (m *Model) follow(f *File) *failure {
+	if m.overlay {
+		return &failure{DropUnknown, fmt.Sprintf("its name leads over the symbolic link %s", m.path())}
+	}
+	if err := m.countLink(m.last); err != nil {
+		return err
 	}
 	if strings.HasPrefix(f.Target, "/") {
 		m.dir, m.at = m.Files["/"], m.at[:0]
 	}
+	return m.walkOn(f.Target)
+}
+
+// countLink counts a symbolic link that a path leads over.
+func (m *Model) countLink(component string) *failure {
+	if m.followed++; m.followed > MaxLinks {
+		return &failure{DropLoop, fmt.Sprintf("its name leads on to %s/%s", m.at, component)}
+	}
 	return nil
 }
 
-// stuck is where a path goes on from what is no directory.
-func (m *Model) stuck(component, rest string, drop Drop, format string) *fault {
+// imply makes a directory that no record has named, and goes there.
+func (m *Model) imply(component string) {
+	m.last = component
+	f := m.newDir("")
+	f.implied = true
+	m.down(f, component)
+	m.last = ""
+}
+
+// stuck ends a walk at a component that is not a directory.
+func (m *Model) stuck(component, rest string, drop Drop, format string) *failure {
 	m.last = component + "/" + strings.TrimRight(rest, "/")
-	return &fault{drop, fmt.Sprintf(format, m.at, component)}
+	return &failure{drop, fmt.Sprintf(format, m.at, component)}
 }
 
 // child returns what the directory has with this name, or nil.
-func (m *Model) child(component string) (*File, *fault) {
+func (m *Model) child(component string) (*File, *failure) {
 	if len(component) > maxComponent {
-		return nil, &fault{DropName, fmt.Sprintf("a part of its name is over %d bytes", maxComponent)}
+		return nil, &failure{DropName, fmt.Sprintf("a component of its name is over %d bytes", maxComponent)}
 	}
 	n := len(m.at)
 	m.at = append(append(m.at, '/'), component...)
@@ -162,9 +187,9 @@ func (m *Model) path() string {
 }
 
 // resolve is path_lookupat: it returns what a path leads to, and the path without
-// symbolic links. It follows one at the end too if it is to, or if a slash says
-// so.
-func (m *Model) resolve(name string, follow bool) (*File, string, *fault) {
+// symbolic links. It follows one at the end if follow is set, or if a slash comes
+// after it.
+func (m *Model) resolve(name string, follow bool) (*File, string, *failure) {
 	err := m.walk(name)
 	directory := false
 	for err == nil {
@@ -182,13 +207,11 @@ func (m *Model) resolve(name string, follow bool) (*File, string, *fault) {
 		switch {
 		case err != nil:
 		case f == nil:
-			return nil, m.path(), &fault{DropNoParent, "there is no " + m.path()}
+			return nil, m.path(), &failure{DropNoParent, m.path() + " does not exist"}
 		case f.Type() == cpio.TypeSymlink && follow:
-			if err = m.follow(f, m.last); err == nil {
-				err = m.walkOn(f.Target)
-			}
+			err = m.follow(f)
 		case directory && f.Type() != cpio.TypeDir:
-			return nil, m.path(), &fault{DropNotDirectory, m.path() + " is no directory"}
+			return nil, m.path(), &failure{DropNotDirectory, m.path() + " is not a directory"}
 		default:
 			return f, m.path(), nil
 		}
@@ -202,14 +225,14 @@ var (
 	ErrLoop    = errors.New("too many symbolic links")
 )
 
-// Lookup returns the file that a path leads to and the path without symbolic
-// links: those are followed, below the image's root.
+// Lookup returns the file that a path leads to, and the path without symbolic
+// links. It follows links within the image's root.
 func (m *Model) Lookup(name string) (f *File, at string, err error) {
-	f, at, fail := m.resolve(name, true)
+	f, at, failed := m.resolve(name, true)
 	switch {
-	case fail == nil:
+	case failed == nil:
 		return f, at, nil
-	case fail.drop == DropLoop:
+	case failed.drop == DropLoop:
 		return nil, at, fmt.Errorf("%w: it leads on to %s", ErrLoop, at)
 	}
 	return nil, at, ErrNoEntry

@@ -7,28 +7,28 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/image"
 )
 
-// What init/initramfs.c calls to change the file system: each function is named
-// as the system call that it is.
+// What init/initramfs.c calls to change the file system. Each function has the name
+// of its system call.
 
-// create goes to where a name is to be made that must not be there yet, as
+// create goes to where a name will be made that must not exist yet, as
 // filename_create in fs/namei.c does.
-func (m *Model) create(name string, dir bool) *fault {
+func (m *Model) create(name string, dir bool) *failure {
 	if err := m.walk(name); err != nil {
 		return err
 	}
 	if m.last == "" {
-		return &fault{DropExists, "its name is a directory's"}
+		return &failure{DropExists, "its name is a directory's"}
 	}
 	f, err := m.child(m.last)
 	switch {
 	case err != nil:
 		return err
 	case f != nil && f.Type() == cpio.TypeDir && !dir:
-		return &fault{DropNotEmpty, "a directory of that name is not empty"}
+		return &failure{DropNotEmpty, "a directory of that name is not empty"}
 	case f != nil:
-		return &fault{DropExists, m.path() + " is there"}
+		return &failure{DropExists, m.path() + " exists"}
 	case m.slash && !dir:
-		return &fault{DropName, "its name ends in a slash and it is no directory"}
+		return &failure{DropName, "its name ends in a slash and it is not a directory"}
 	}
 	return nil
 }
@@ -45,75 +45,90 @@ func (m *Model) insert(f *File, name string) {
 // newFile makes a file of a type where create has gone to. In a directory with
 // the set-group-ID bit it has the directory's group (inode_init_owner).
 func (m *Model) newFile(typeBits uint32, name string) *File {
-	f := &File{Mode: typeBits, NLink: 1, Body: -1}
-	if m.dir.Mode&0o2000 != 0 {
+	m.made++
+	f := &File{ino: m.made, Mode: typeBits, NLink: 1, Body: -1}
+	switch {
+	case m.overlay:
+		f.UID, f.GID = unset, unset
+	case m.dir.Mode&0o2000 != 0:
 		f.GID = m.dir.GID
 	}
 	m.insert(f, name)
 	return f
 }
 
-func (m *Model) mkdir(name string) *fault {
+// newDir makes a directory where create has gone to.
+func (m *Model) newDir(name string) *File {
+	f := m.newFile(cpio.TypeDir, name)
+	f.NLink = 2
+	m.dir.NLink++
+	return f
+}
+
+func (m *Model) mkdir(name string) *failure {
 	if err := m.create(name, true); err != nil {
 		return err
 	}
-	m.newFile(cpio.TypeDir, name).NLink = 2
-	m.dir.NLink++
+	m.newDir(name)
 	return nil
 }
 
-func (m *Model) mknod(e *image.Entry) *fault {
-	if err := m.create(e.Name, false); err != nil {
+func (m *Model) mknod(r *Record) *failure {
+	if err := m.create(r.Name, false); err != nil {
 		return err
 	}
-	f := m.newFile(e.Type(), e.Name)
-	if e.Type() == cpio.TypeChar || e.Type() == cpio.TypeBlock {
+	kind := r.Mode & cpio.TypeMask
+	f := m.newFile(kind, r.Name)
+	if kind == cpio.TypeChar || kind == cpio.TypeBlock {
 		// parse_header's MKDEV: 12 bits and 20 bits, with no mask for the second.
-		f.RMajor = (e.RMajor | e.RMinor>>20) & 0xfff
-		f.RMinor = e.RMinor & 0xfffff
+		f.RMajor = (r.RMajor | r.RMinor>>20) & 0xfff
+		f.RMinor = r.RMinor & 0xfffff
 	}
 	return nil
 }
 
-func (m *Model) symlink(e *image.Entry) *fault {
-	if len(e.Target) >= image.MaxTarget {
-		return &fault{DropTarget, fmt.Sprintf("its target is longer than %d bytes", image.MaxTarget-1)}
+func (m *Model) symlink(r *Record) *failure {
+	if len(r.Target) >= image.MaxTarget {
+		return &failure{DropTarget, fmt.Sprintf("its target is longer than %d bytes", image.MaxTarget-1)}
 	}
-	if err := m.create(e.Name, false); err != nil {
+	if err := m.create(r.Name, false); err != nil {
 		return err
 	}
-	f := m.newFile(cpio.TypeSymlink|0o777, e.Name)
-	f.Target = e.Target
+	f := m.newFile(cpio.TypeSymlink|0o777, r.Name)
+	f.Target = r.Target
 	return nil
 }
 
-// link gives what has the name old another name.
-func (m *Model) link(old, name string) *fault {
+// link gives the file with the name old another name. It returns the file and the
+// path that old leads to.
+func (m *Model) link(old, name string) (*File, string, *failure) {
 	f, at, _ := m.resolve(old, false)
 	switch {
+	case f == nil && CleanPath(old) == CleanPath(name):
+		return nil, "", &failure{DropLink, "two records of one file have this name: the kernel removes the first for the second, a link of it"}
 	case f == nil:
-		return &fault{DropLink, fmt.Sprintf("it is a hard link of %s, which is not there", CleanPath(old))}
+		return nil, "", &failure{DropLink, fmt.Sprintf("it is a hard link of %s, which does not exist", CleanPath(old))}
 	case f.Type() == cpio.TypeDir:
-		return &fault{DropLink, fmt.Sprintf("it is a hard link of %s, which is a directory by now", at)}
+		return nil, "", &failure{DropLink, fmt.Sprintf("it is a hard link of %s, which is a directory by now", at)}
 	}
 	if err := m.create(name, false); err != nil {
-		return err
+		return nil, "", err
 	}
 	m.insert(f, name)
 	f.NLink++
-	return nil
+	return f, at, nil
 }
 
-// open opens a regular file to write it, and makes it if it is not there. It
-// follows symbolic links; the path of the file is path's.
-func (m *Model) open(name string) (f *File, created bool, err *fault) {
+// open opens a regular file to write it, and makes it if it does not exist. It
+// follows symbolic links; path returns the path of the file.
+func (m *Model) open(name string) (f *File, created bool, err *failure) {
 	err = m.walk(name)
 	for err == nil {
 		switch {
 		case m.last == "":
-			return nil, false, &fault{DropName, "its name is a directory's"}
+			return nil, false, &failure{DropName, "its name is a directory's"}
 		case m.slash:
-			return nil, false, &fault{DropName, "its name ends in a slash and it is no directory"}
+			return nil, false, &failure{DropName, "its name ends in a slash and it is not a directory"}
 		}
 		if f, err = m.child(m.last); err != nil {
 			break
@@ -125,13 +140,11 @@ func (m *Model) open(name string) (f *File, created bool, err *fault) {
 		case cpio.TypeRegular:
 			return f, false, nil
 		case cpio.TypeDir:
-			return nil, false, &fault{DropNotEmpty, "a directory of that name is not empty"}
+			return nil, false, &failure{DropNotEmpty, "a directory of that name is not empty"}
 		case cpio.TypeSymlink:
-			if err = m.follow(f, m.last); err == nil {
-				err = m.walkOn(f.Target)
-			}
+			err = m.follow(f)
 		default:
-			return nil, false, &fault{DropOpen, openDetails[f.Type()]}
+			return nil, false, &failure{DropOpen, openDetails[f.Type()]}
 		}
 	}
 	return nil, false, err
@@ -144,7 +157,7 @@ var openDetails = map[uint32]string{
 	cpio.TypeBlock:  "it is a hard link of what is a device by now, which the kernel opens",
 }
 
-// remove takes the name away that walk has gone to.
+// remove removes the name that walk has gone to.
 func (m *Model) remove(f *File) {
 	if f.Type() == cpio.TypeDir || f.Type() == cpio.TypeSymlink {
 		m.changes++
@@ -179,13 +192,13 @@ func (m *Model) unlink(name string) {
 	f.NLink--
 }
 
-// chown gives a file its owner and group: -1 leaves what is there. It clears the
-// set-ID bits, which a chmod that follows sets again.
-func (m *Model) chown(f *File, e *image.Entry) {
-	if e.UID != 1<<32-1 {
-		f.UID = e.UID
+// chown sets the owner and the group of a file: -1 leaves what is there. It clears
+// the set-ID bits, which a chmod that follows sets again.
+func (m *Model) chown(f *File, r *Record) {
+	if r.UID != unset {
+		f.UID = r.UID
 	}
-	if e.GID != 1<<32-1 {
-		f.GID = e.GID
+	if r.GID != unset {
+		f.GID = r.GID
 	}
 }

@@ -4,14 +4,14 @@ import (
 	"syscall"
 	"unsafe"
 
-	"github.com/rules-initramfs/rules_initramfs/internal/image"
+	"github.com/rules-initramfs/rules_initramfs/internal/image/kernel"
 )
 
 // makeNode makes a device node, a pipe or a socket in an open directory.
-func makeNode(dir int, name string, e *image.Entry) error {
+func makeNode(dir int, name string, f *kernel.File) error {
 	// As new_encode_dev: both in 32 bits, which mknod(2) takes too.
-	device := e.RMinor&0xff | e.RMajor<<8 | e.RMinor&^0xff<<12
-	return syscall.Mknodat(dir, name, e.Type()|0o600, int(device))
+	device := f.RMinor&0xff | f.RMajor<<8 | f.RMinor&^0xff<<12
+	return syscall.Mknodat(dir, name, f.Type()|0o600, int(device))
 }
 
 // setLinkTime sets the time of a symbolic link in an open directory.

@@ -5,10 +5,10 @@ package unpack
 import (
 	"errors"
 
-	"github.com/rules-initramfs/rules_initramfs/internal/image"
+	"github.com/rules-initramfs/rules_initramfs/internal/image/kernel"
 )
 
-func makeNode(int, string, *image.Entry) error { return errors.ErrUnsupported }
+func makeNode(int, string, *kernel.File) error { return errors.ErrUnsupported }
 
-// setLinkTime does without: a symbolic link keeps the time at which it was made.
+// setLinkTime does nothing: a symbolic link keeps the time at which it was made.
 func setLinkTime(int, string, uint32) error { return nil }

@@ -13,15 +13,11 @@ type Values map[string]string
 
 // ReadValues reads the .config with this name.
 func ReadValues(name string) (Values, error) {
-	all, err := Read(name)
+	text, err := os.ReadFile(name)
 	if err != nil {
 		return nil, err
 	}
-	v := Values{}
-	for _, a := range all {
-		v[a.Symbol] = a.Value
-	}
-	return v, nil
+	return ParseValues(name, string(text))
 }
 
 // Get returns the value of a symbol.

@@ -79,7 +79,7 @@ func (m *merger) add(e *list.Entry) {
 	m.ino++
 	placed := false
 	for _, h := range m.records {
-		result := m.kernel.Add(&image.Entry{Header: h, Target: e.Target, Trailers: m.layer})
+		result := m.kernel.Add(kernel.RecordOf(&image.Entry{Header: h, Target: e.Target, Trailers: m.layer}))
 		if result.Drop != 0 {
 			m.dropped(e, h.Name, result)
 			return

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/cpio"
+	"github.com/rules-initramfs/rules_initramfs/internal/image/kernel"
 	"github.com/rules-initramfs/rules_initramfs/internal/list"
 )
 
@@ -43,10 +44,10 @@ func isTarHeader(block []byte) bool {
 	return len(digits) > 0 && (sum == unsigned || sum == signed)
 }
 
-// tarReader turns the entries of a tar archive into a tree as tar does that
-// extracts it.
+// tarReader turns the entries of a tar archive into a tree as tar does when it extracts
+// them: it removes what has the name of an entry first.
 type tarReader struct {
-	*fileTree
+	*tree
 	archive *archive
 	in      *tarInput
 	tar     *tar.Reader
@@ -57,7 +58,7 @@ type tarReader struct {
 // readTar reads a tar archive: what is compressed from z, and else a.file, whose
 // contents are read where they are.
 func (a *archive) readTar(z io.Reader) error {
-	t := &tarReader{fileTree: newFileTree(), archive: a}
+	t := &tarReader{tree: newTree(), archive: a}
 	if z != nil {
 		t.in = &tarInput{r: z}
 		t.tar = tar.NewReader(t.in)
@@ -80,11 +81,14 @@ func (a *archive) readTar(z io.Reader) error {
 		if err := t.add(h, content); err != nil && !a.report(h.Name, err) {
 			return nil
 		}
+		if err := t.model.Err(); err != nil {
+			return a.fault(err)
+		}
 	}
 	if err := t.checkEnd(); err != nil {
 		return a.fault(err)
 	}
-	a.take(t.fileTree)
+	a.take(t.tree)
 	return nil
 }
 
@@ -179,45 +183,51 @@ func (t *tarReader) add(h *tar.Header, content *io.SectionReader) error {
 	if err := checkMember(e); err != nil {
 		return err
 	}
-	if old := t.named[name]; old != nil && old.Kind == list.Dir && e.Kind == list.Dir {
-		old.Perm, old.UID, old.GID = e.Perm, e.UID, e.GID
-		return nil
+	record := &kernel.Record{
+		Name: e.Name, Mode: e.Mode(), UID: e.UID, GID: e.GID, RMajor: e.Major, RMinor: e.Minor, Target: e.Target,
 	}
-	if err := t.free(name); err != nil {
+	if e.Kind != list.Dir {
+		if err := dropped(t.model.Remove(name)); err != nil {
+			return err
+		}
+	}
+	made := t.model.Add(record)
+	if err := dropped(made); err != nil {
 		return err
 	}
-	t.put(name, e)
+	t.note(made, e.Perm)
+	if content != nil {
+		t.files[made.File].content = content
+	}
 	return nil
 }
 
-// addLink gives what has the path target a second one. Lists link files only: of
-// anything else a second one is made, which is the same to whoever opens it.
+// addLink gives what has the path target a second one.
 func (t *tarReader) addLink(name, target string) error {
 	path, err := memberPath(target)
 	if err != nil {
 		return fmt.Errorf("hard link: %w", err)
 	}
-	n := t.named[path]
+	f := t.model.Files[path]
 	switch {
-	case n == nil:
+	case f == nil:
 		return fmt.Errorf("it is a hard link of %s, which is not before it in the archive", list.Escape(target))
-	case n.Kind == list.Dir:
+	case f.Type() == cpio.TypeDir:
 		return fmt.Errorf("it is a hard link of %s, a directory", list.Escape(target))
 	case name == path:
-		return nil // tar given the same file twice
+		return nil // tar was given the same file twice
 	}
-	if err := (&list.Entry{Kind: n.Kind, Name: name[1:]}).CheckNames(); err != nil {
+	if err := (&list.Entry{Kind: kindOf(f.Mode), Name: name[1:]}).CheckNames(); err != nil {
 		return err
 	}
-	if err := t.free(name); err != nil {
+	if err := dropped(t.model.Remove(name)); err != nil {
 		return err
 	}
-	if n.Kind == list.File {
-		t.link(name, n)
-		return nil
+	made := t.model.Link(path, name)
+	if err := dropped(made); err != nil {
+		return err
 	}
-	other := *n.Entry
-	t.put(name, &other)
+	t.note(made, f.Mode&0o7777)
 	return nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"os"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/codec"
+	"github.com/rules-initramfs/rules_initramfs/internal/image"
 	"github.com/rules-initramfs/rules_initramfs/internal/list"
 )
 
@@ -152,14 +153,12 @@ func (a *archive) read(kind sourceKind) error {
 	case aCompressed:
 		return a.readCompressed()
 	}
-	const magic, padding = "#BOOTCONFIG\n", 3
-	tail := make([]byte, min(a.size, int64(len(magic)+padding)))
-	if _, err := a.file.ReadAt(tail, a.size-int64(len(tail))); err != nil && err != io.EOF {
+	switch _, n, err := image.FindBootconfig(a.file, a.size); {
+	case n > 0 || err == image.ErrBootconfig:
+		return a.fault(errors.New("the image ends with a boot configuration, which would be lost: " +
+			"remove it with packer bootconfig --remove; --bootconfig gives the new image one"))
+	case err != nil:
 		return a.fault(err)
-	}
-	if bytes.Contains(tail, []byte(magic)) {
-		return a.fault(errors.New("a boot configuration is behind the image, which would be lost: " +
-			"take it off with packer bootconfig --remove; --bootconfig gives one to the new image"))
 	}
 	return a.readCpio()
 }
@@ -201,7 +200,7 @@ func (a *archive) input() io.ReadSeeker {
 }
 
 // take makes the entries of t those of the archive.
-func (a *archive) take(t *fileTree) {
+func (a *archive) take(t *tree) {
 	a.entries = t.entries()
 	for _, e := range a.entries {
 		e.Pos = list.Pos{File: a.name}

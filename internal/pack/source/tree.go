@@ -3,105 +3,111 @@ package source
 import (
 	"errors"
 	"fmt"
-	"path"
+	"io"
 	"strings"
 
+	"github.com/rules-initramfs/rules_initramfs/internal/cpio"
+	"github.com/rules-initramfs/rules_initramfs/internal/image/kernel"
 	"github.com/rules-initramfs/rules_initramfs/internal/list"
 )
 
-// fileTree gathers what the records of one archive make: a later record of a name
-// counts instead of the earlier one, and what would be lost by it is an error.
-type fileTree struct {
-	// nodes are in the order of the archive, each where the last of its names was
-	// given: the directories of all of them are before it. nil stands for what was
-	// replaced or has moved.
+// tree is what the records of an archive make, with the kernel's model saying what a
+// record does to those before it. What the archive is unpacked over is not known.
+type tree struct {
+	model *kernel.Model
+	// nodes are in the order of the archive, each at the record of its last name:
+	// the directories of all its names are before it. nil is one that moved.
 	nodes []*node
-	// named has what each path leads to; children counts the paths in each
-	// directory, be it there or not.
-	named    map[string]*node
-	children map[string]int
+	// files are the nodes of regular files.
+	files map[*kernel.File]*node
 }
 
-// node is a file of a tree.
+// node is an entry of a tree. A regular file has one; of other files each name has one,
+// because lists link regular files only: to whoever opens them, two of a kind are the
+// same.
 type node struct {
-	*list.Entry
-	// names has all paths that it was given, those too that lead elsewhere by now;
-	// live counts the ones that still lead here.
-	names []string
-	live  int
-	// at is the node's index in the tree's nodes.
-	at int
+	file *kernel.File
+	// names are the paths that records gave it. They may lead to another file by now.
+	names   []string
+	content *io.SectionReader
+	// perm is the mode that the record has, which is not a symbolic link's.
+	perm uint32
+	at   int
 }
 
-func newFileTree() *fileTree {
-	return &fileTree{named: map[string]*node{}, children: map[string]int{}}
+func newTree() *tree {
+	return &tree{kernel.NewOverlay(), nil, map[*kernel.File]*node{}}
 }
 
-// put gives a path, which must be free, to an entry.
-func (t *fileTree) put(name string, e *list.Entry) {
-	n := &node{Entry: e, at: len(t.nodes)}
-	t.nodes = append(t.nodes, n)
-	t.give(name, n)
-}
-
-// link gives a path, which must be free, to a node that has others.
-func (t *fileTree) link(name string, n *node) {
-	t.nodes[n.at] = nil
+// note takes what became of a record into the tree.
+func (t *tree) note(made kernel.Result, perm uint32) {
+	n := t.files[made.File]
+	switch {
+	case n != nil && made.Linked != "":
+		t.nodes[n.at] = nil
+	case made.Created, made.Linked != "":
+		n = &node{file: made.File, perm: perm}
+		if made.File.Type() == cpio.TypeRegular {
+			t.files[made.File] = n
+		}
+	default:
+		return
+	}
+	n.names = append(n.names, made.Path)
 	n.at = len(t.nodes)
 	t.nodes = append(t.nodes, n)
-	t.give(name, n)
 }
 
-func (t *fileTree) give(name string, n *node) {
-	n.names = append(n.names, name)
-	n.live++
-	t.named[name] = n
-	t.children[path.Dir(name)]++
-}
-
-// errNotEmpty is why a directory cannot be replaced.
-var errNotEmpty = errors.New("it cannot replace the directory of that name, which is not empty")
-
-// free takes a path from what it leads to, if anything.
-func (t *fileTree) free(name string) error {
-	n := t.named[name]
-	if n == nil {
-		return nil
-	}
-	if n.Kind == list.Dir && t.children[name] > 0 {
-		return errNotEmpty
-	}
-	delete(t.named, name)
-	t.children[path.Dir(name)]--
-	if n.live--; n.live == 0 {
-		t.nodes[n.at] = nil
-	}
-	return nil
-}
-
-// entries returns what is left, with names as a list has them.
-func (t *fileTree) entries() []*list.Entry {
-	entries := make([]*list.Entry, 0, len(t.named))
+// entries returns what the archive has at its end. The tree is of no use afterwards.
+func (t *tree) entries() []*list.Entry {
+	entries := make([]*list.Entry, 0, len(t.nodes))
 	for _, n := range t.nodes {
 		if n == nil {
 			continue
 		}
-		n.Name, n.Links = "", nil
-		first := true
-		for _, name := range n.names {
-			if t.named[name] != n {
-				continue
-			}
-			delete(t.named, name) // given, taken and given again
-			if first {
-				n.Name, first = name[1:], false
-			} else {
-				n.Links = append(n.Links, name[1:])
+		names := make([]string, 0, 1)
+		for _, at := range n.names {
+			if t.model.Files[at] == n.file {
+				names = append(names, at[1:])
+				delete(t.model.Files, at) // a name may have been given, taken and given again
 			}
 		}
-		entries = append(entries, n.Entry)
+		if len(names) > 0 {
+			entries = append(entries, n.entry(names))
+		}
 	}
 	return entries
+}
+
+func (n *node) entry(names []string) *list.Entry {
+	f := n.file
+	e := &list.Entry{
+		Kind: kindOf(f.Mode), Name: names[0], Links: names[1:], Perm: f.Mode & 0o7777, UID: f.UID, GID: f.GID,
+		Content: n.content, Target: f.Target, Block: f.Type() == cpio.TypeBlock, Major: f.RMajor, Minor: f.RMinor,
+	}
+	if e.Kind == list.Symlink {
+		e.Perm = n.perm
+	}
+	return e
+}
+
+// kindOf returns the kind of a mode of stat(2), or 0.
+func kindOf(mode uint32) list.Kind {
+	switch mode & cpio.TypeMask {
+	case cpio.TypeRegular:
+		return list.File
+	case cpio.TypeDir:
+		return list.Dir
+	case cpio.TypeSymlink:
+		return list.Symlink
+	case cpio.TypeChar, cpio.TypeBlock:
+		return list.Node
+	case cpio.TypePipe:
+		return list.Pipe
+	case cpio.TypeSocket:
+		return list.Sock
+	}
+	return 0
 }
 
 // memberPath returns the absolute path that a name in an archive means.
@@ -123,8 +129,8 @@ const (
 	maxMinor = 1<<20 - 1
 )
 
-// checkMember refuses an entry of an archive that the kernel would not make, or
-// would make another one of.
+// checkMember refuses an entry of an archive that the kernel would not make, or would
+// make differently.
 func checkMember(e *list.Entry) error {
 	switch {
 	case e.Kind == list.Symlink && e.Target == "":
@@ -137,4 +143,12 @@ func checkMember(e *list.Entry) error {
 		return fmt.Errorf("the device %d, %d: the kernel's numbers go up to %d, %d", e.Major, e.Minor, maxMajor, maxMinor)
 	}
 	return e.CheckNames()
+}
+
+// dropped is the error of a record that cannot be unpacked, or nil.
+func dropped(made kernel.Result) error {
+	if made.Drop == 0 {
+		return nil
+	}
+	return fmt.Errorf("it cannot be unpacked: %s", made.Detail)
 }

@@ -3,21 +3,23 @@ package write
 import (
 	"context"
 	"io"
+
+	"github.com/rules-initramfs/rules_initramfs/internal/image"
 )
 
-// frame is what goes around an archive: early archives in front of it, a boot
-// configuration behind.
+// frame is what goes around an archive: early archives before it, a boot configuration
+// after it.
 type frame struct {
 	front []*early
-	// behind is the data of a boot configuration, or nil.
-	behind []byte
+	// bootconfig is the data of a boot configuration, or nil.
+	bootconfig []byte
 	// align is what the archive begins at a multiple of.
 	align int64
 }
 
 // openFrame opens what the options name, and checks it.
 func openFrame(ctx context.Context, opts *Options) (*frame, error) {
-	f := &frame{align: 4}
+	f := &frame{align: image.Align}
 	if !opts.Method.Compresses() {
 		// Contents are aligned from the beginning of the archive on.
 		f.align = max(f.align, int64(opts.Align))
@@ -32,7 +34,7 @@ func openFrame(ctx context.Context, opts *Options) (*frame, error) {
 	}
 	if opts.Bootconfig != "" {
 		var err error
-		if f.behind, err = readBootconfigData(opts.Bootconfig); err != nil {
+		if f.bootconfig, err = readBootconfigData(opts.Bootconfig); err != nil {
 			f.close()
 			return nil, err
 		}
@@ -47,44 +49,22 @@ func (f *frame) close() {
 }
 
 // write writes the archive with what goes around it.
-func (f *frame) write(ctx context.Context, w io.Writer, archive func(io.Writer) error) error {
-	if f.front == nil && f.behind == nil {
-		return archive(w)
-	}
-	c := &countingWriter{w: w}
+func (f *frame) write(ctx context.Context, w io.Writer, archive func(*image.Joiner) error) error {
+	j := image.NewJoiner(w)
 	for i, e := range f.front {
-		align := int64(4)
+		if err := e.writeTo(ctx, j); err != nil {
+			return err
+		}
+		align := int64(image.Align)
 		if i == len(f.front)-1 {
 			align = f.align
 		}
-		if err := e.writeTo(ctx, c); err != nil {
-			return err
-		}
-		if err := writeZeros(c, -c.n&(align-1)); err != nil {
+		if err := j.Align(align); err != nil {
 			return err
 		}
 	}
-	if err := archive(c); err != nil || f.behind == nil {
+	if err := archive(j); err != nil || f.bootconfig == nil {
 		return err
 	}
-	return writeBootconfig(c, f.behind, c.n)
-}
-
-// countingWriter counts the bytes that are written.
-type countingWriter struct {
-	w io.Writer
-	n int64
-}
-
-func (c *countingWriter) Write(p []byte) (int, error) {
-	n, err := c.w.Write(p)
-	c.n += int64(n)
-	return n, err
-}
-
-// ReadFrom lets the system copy where the writer below can.
-func (c *countingWriter) ReadFrom(r io.Reader) (int64, error) {
-	n, err := io.Copy(c.w, r)
-	c.n += n
-	return n, err
+	return j.WriteBootconfig(f.bootconfig)
 }

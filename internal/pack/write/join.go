@@ -39,7 +39,7 @@ func Join(ctx context.Context, j Joined, opts Options) error {
 	defer outputs.discard()
 	archives := j.Layers
 	err = outputs.write(opts.Out, opts.Perm, func(w io.Writer) error {
-		return around.write(ctx, w, func(w io.Writer) error {
+		return around.write(ctx, w, func(w *image.Joiner) error {
 			for _, name := range j.Parts {
 				if err := copyLayer(ctx, w, name); err != nil {
 					return err
@@ -84,43 +84,8 @@ func copyLayer(ctx context.Context, w io.Writer, name string) error {
 		return err
 	}
 	n, err := io.Copy(w, source.ContextReader(ctx, file))
-	if err == nil && n%layerAlign != 0 {
-		return fmt.Errorf("%s is not a layer: it has %d bytes, which is not a multiple of %d; pack it with --layer", name, n, layerAlign)
+	if err == nil && n%image.Align != 0 {
+		return fmt.Errorf("%s is not a layer: it has %d bytes, which is not a multiple of %d; pack it with --layer", name, n, image.Align)
 	}
 	return err
-}
-
-// layerAlign is what the size of a layer is a multiple of, in bytes: an archive that is
-// not compressed may begin after it.
-const layerAlign = 4
-
-// layerWriter writes the archive of a layer and the padding after it.
-type layerWriter struct {
-	countingWriter
-	magic []byte
-}
-
-func (w *layerWriter) Write(p []byte) (int, error) {
-	if len(w.magic) < 2 {
-		w.magic = append(w.magic, p[:min(len(p), 2-len(w.magic))]...)
-	}
-	return w.countingWriter.Write(p)
-}
-
-// ReadFrom looks at the first bytes, and leaves the rest to the system.
-func (w *layerWriter) ReadFrom(r io.Reader) (int64, error) {
-	if len(w.magic) < 2 {
-		return io.Copy(struct{ io.Writer }{w}, r)
-	}
-	return w.countingWriter.ReadFrom(r)
-}
-
-// end writes the padding: the next layer may be an archive that is not compressed, and
-// lz4 ends where four zeros are (lib/decompress_unlz4.c).
-func (w *layerWriter) end() error {
-	padding := -w.n & (layerAlign - 1)
-	if codec.Detect(w.magic) == "lz4" {
-		padding += 4
-	}
-	return writeZeros(w, padding)
 }

@@ -7,23 +7,19 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 
-	"github.com/rules-initramfs/rules_initramfs/internal/cpio"
 	"github.com/rules-initramfs/rules_initramfs/internal/image"
 	"github.com/rules-initramfs/rules_initramfs/internal/pack/source"
 )
 
-// early is an archive for the front of an image, such as microcode: what the
-// kernel looks into before it unpacks anything.
+// early is an archive that an image begins with, such as one of microcode: the kernel
+// looks into it before it unpacks anything.
 type early struct {
 	file *os.File
 	size int64
 }
 
-// openEarly opens an archive and checks that find_cpio_data in lib/earlycpio.c can
-// read it, from its first byte to its last, and finds names where it looks for
-// them.
+// openEarly opens an archive and checks that the kernel can read it.
 func openEarly(ctx context.Context, name string) (e *early, err error) {
 	file, err := os.Open(name)
 	if err != nil {
@@ -40,27 +36,24 @@ func openEarly(ctx context.Context, name string) (e *early, err error) {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, errors.New("an early archive is read twice, and this is not a regular file")
+		return nil, errors.New("an early archive is read twice: this is not a regular file")
 	}
 	var first [6]byte
 	if _, err := io.ReadFull(file, first[:]); err != nil || !bytes.HasPrefix(first[:], []byte("07070")) {
-		return nil, errors.New("not an early archive: it must begin with an archive that is not compressed, as cpio -o -H newc makes it")
+		return nil, errors.New("not an early archive: it must begin with an uncompressed archive, such as cpio -o -H newc makes")
 	}
-	e = &early{file, info.Size()}
-	err = e.read(ctx, func(r *image.Entry) error {
-		if r.Type() == cpio.TypeRegular && (strings.HasPrefix(r.Name, "/") || strings.HasPrefix(r.Name, "./")) {
-			return fmt.Errorf("%s: the kernel looks for names without a leading / or ./ and does not find this one", r.Name)
-		}
-		return nil
-	})
-	if err != nil {
+	if _, err := file.Seek(0, io.SeekStart); err != nil {
 		return nil, err
 	}
-	return e, nil
+	img := image.NewReader(source.ContextReader(ctx, file))
+	defer img.Close()
+	if err := image.CheckEarly(img); err != nil {
+		return nil, err
+	}
+	return &early{file, info.Size()}, nil
 }
 
-// read visits the entries of the archive, and checks that it has a trailer and that the
-// kernel can read all of it.
+// read visits the entries of the archive.
 func (e *early) read(ctx context.Context, visit func(*image.Entry) error) error {
 	if _, err := e.file.Seek(0, io.SeekStart); err != nil {
 		return err
@@ -70,22 +63,15 @@ func (e *early) read(ctx context.Context, visit func(*image.Entry) error) error 
 	for {
 		r, err := img.Next()
 		if err == io.EOF {
-			break
+			return nil
+		}
+		if err == nil {
+			err = visit(r)
 		}
 		if err != nil {
 			return err
 		}
-		if m := img.Members()[r.Member]; m.Codec != image.Uncompressed {
-			return fmt.Errorf("not an early archive: it is compressed (%s) from byte %d on, where the kernel does not look; packer concat joins images", m.Codec, m.Offset)
-		}
-		if err := visit(r); err != nil {
-			return err
-		}
 	}
-	if !img.Trailer() {
-		return errors.New("it ends without a trailer, so it may have been cut off")
-	}
-	return nil
 }
 
 // writeTo copies the archive.
@@ -98,18 +84,4 @@ func (e *early) writeTo(ctx context.Context, w io.Writer) error {
 		err = fmt.Errorf("%s changed while it was read", e.file.Name())
 	}
 	return err
-}
-
-// writeZeros writes n zeros.
-func writeZeros(w io.Writer, n int64) error {
-	_, err := io.CopyN(w, zeros{}, n)
-	return err
-}
-
-// zeros reads zeros without end.
-type zeros struct{}
-
-func (zeros) Read(p []byte) (int, error) {
-	clear(p)
-	return len(p), nil
 }

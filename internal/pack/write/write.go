@@ -36,7 +36,7 @@ type Options struct {
 	DepsOut string
 	Deps    []string
 	// Method is how the archive is compressed.
-	Method codec.Method
+	Method codec.Compression
 	// MemberSize is how many bytes of the archive are compressed together in a member;
 	// with 0 there is one member, and a negative size leaves it to the method.
 	MemberSize int64
@@ -75,16 +75,12 @@ func Outputs(ctx context.Context, entries []*list.Entry, opts Options) error {
 	defer outputs.discard()
 	archive := Archived{Entries: entries}
 	err = outputs.write(opts.Out, opts.Perm, func(w io.Writer) error {
-		return frame.write(ctx, w, func(w io.Writer) (err error) {
-			if !opts.Layer {
-				archive.Members, err = opts.writeArchive(ctx, w, entries)
+		return frame.write(ctx, w, func(w *image.Joiner) (err error) {
+			archive.Members, err = opts.writeArchive(ctx, w, entries)
+			if err != nil || !opts.Layer {
 				return err
 			}
-			layer := &layerWriter{countingWriter: countingWriter{w: w}}
-			if archive.Members, err = opts.writeArchive(ctx, layer, entries); err != nil {
-				return err
-			}
-			return layer.end()
+			return w.EndPart(lastCodec(archive.Members), true)
 		})
 	})
 	if err == nil {
@@ -115,11 +111,15 @@ func Outputs(ctx context.Context, entries []*list.Entry, opts Options) error {
 
 // writeArchive writes the entries as an archive, compressed, and returns its members.
 func (o *Options) writeArchive(ctx context.Context, w io.Writer, entries []*list.Entry) ([]list.Member, error) {
-	z, err := o.compressor(ctx, w)
-	if err != nil {
-		return nil, err
+	if !o.Method.Compresses() {
+		return []list.Member{{Codec: image.Uncompressed, Entries: len(entries)}}, Archive(w, entries, o.ArchiveOptions)
 	}
-	err = Archive(z, entries, o.ArchiveOptions)
+	size := o.MemberSize
+	if size < 0 {
+		size = o.Method.MemberSize()
+	}
+	z := &memberWriter{MemberWriter: codec.NewMemberWriter(ctx, w, o.Method, size, o.Jobs)}
+	err := Archive(z, entries, o.ArchiveOptions)
 	// Closed on an error too: a codec has goroutines to end.
 	if closeErr := z.Close(); err == nil {
 		err = closeErr
@@ -127,41 +127,29 @@ func (o *Options) writeArchive(ctx context.Context, w io.Writer, entries []*list
 	if err != nil {
 		return nil, err
 	}
-	if z, ok := z.(*memberWriter); ok {
-		return z.members(), nil
-	}
-	return []list.Member{{Codec: image.Uncompressed, Entries: len(entries)}}, nil
+	return z.members(), nil
 }
 
-// compressor returns what compresses the archive to w.
-func (o *Options) compressor(ctx context.Context, w io.Writer) (io.WriteCloser, error) {
-	if !o.Method.Compresses() {
-		return o.Method.NewWriter(w)
-	}
-	size := o.MemberSize
-	if size < 0 {
-		size = o.Method.SegmentSize()
-	}
-	return &memberWriter{SegmentWriter: codec.NewSegmentWriter(ctx, w, o.Method, size, o.Jobs)}, nil
-}
+// lastCodec returns the codec of the last member.
+func lastCodec(members []list.Member) string { return members[len(members)-1].Codec }
 
 // memberWriter counts the entries of each member. Its errors are those of an output, and
 // not of a line of a list.
 type memberWriter struct {
-	*codec.SegmentWriter
+	*codec.MemberWriter
 	// entries counts those of each member that has ended; current, of the one that has not.
 	entries []int
 	current int
 }
 
 func (w *memberWriter) Write(p []byte) (int, error) {
-	n, err := w.SegmentWriter.Write(p)
+	n, err := w.MemberWriter.Write(p)
 	return n, outputError(err)
 }
 
 func (w *memberWriter) EndEntry() error {
 	w.current++
-	ended, err := w.SegmentWriter.EndEntry()
+	ended, err := w.MemberWriter.EndEntry()
 	if ended {
 		w.entries = append(w.entries, w.current)
 		w.current = 0
@@ -169,7 +157,7 @@ func (w *memberWriter) EndEntry() error {
 	return outputError(err)
 }
 
-func (w *memberWriter) Close() error { return outputError(w.SegmentWriter.Close()) }
+func (w *memberWriter) Close() error { return outputError(w.MemberWriter.Close()) }
 
 // members returns the members of an archive that is closed.
 func (w *memberWriter) members() []list.Member {

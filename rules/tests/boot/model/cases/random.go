@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/rules-initramfs/rules_initramfs/internal/cpio"
-	"github.com/rules-initramfs/rules_initramfs/internal/image"
 	"github.com/rules-initramfs/rules_initramfs/internal/image/kernel"
 )
 
@@ -45,7 +43,7 @@ func ends(dir string, records []Record) bool {
 			continue
 		}
 		e := entry(r)
-		e.Trailers = trailers
+		e.Inode.Trailers = trailers
 		if m.Add(e).Drop == kernel.DropOpen {
 			return false
 		}
@@ -53,8 +51,8 @@ func ends(dir string, records []Record) bool {
 	return true
 }
 
-func entry(r Record) *image.Entry {
-	e := &image.Entry{Header: cpio.Header{Name: r.Name, Ino: r.Ino, Mode: r.Mode, NLink: r.NLink, Size: int64(len(r.Body))}}
+func entry(r Record) *kernel.Record {
+	e := &kernel.Record{Name: r.Name, Inode: kernel.Inode{Ino: r.Ino}, Mode: r.Mode, NLink: r.NLink, Size: int64(len(r.Body))}
 	if r.Mode&modeType == modeLink {
 		e.Target, _, _ = strings.Cut(r.Body, "\x00")
 	}
