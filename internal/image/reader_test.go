@@ -195,7 +195,7 @@ func TestReaderTargets(t *testing.T) {
 	}
 }
 
-// A boot configuration behind an image is not unpacked.
+// A boot configuration after an image is not unpacked.
 func TestOpenBootconfig(t *testing.T) {
 	img := cpiotest.Archive(cpiotest.File("a", "hello"), cpiotest.Trailer)
 	img += cpiotest.NULs(-len(img) & 511)

@@ -14,7 +14,7 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/image/kernel"
 )
 
-// checkModel checks what is true of any file system.
+// checkModel checks what holds for any file system.
 func checkModel(t *testing.T, m *kernel.Model) {
 	t.Helper()
 	names := map[*kernel.File]int{}
@@ -27,13 +27,13 @@ func checkModel(t *testing.T, m *kernel.Model) {
 		if at != "/" {
 			parent := m.Files[path.Dir(at)]
 			if parent == nil || parent.Type() != cpio.TypeDir {
-				t.Errorf("%q is in no directory", at)
+				t.Errorf("%q is not in a directory", at)
 			}
 			if f.Type() == cpio.TypeDir {
 				below[path.Dir(at)]++
 			}
 		}
-		// A slash behind follows the last link too.
+		// A slash at the end follows the last link too.
 		if f.Type() != cpio.TypeSymlink {
 			if got, gotAt, err := m.Lookup(at); got != f || gotAt != at || err != nil {
 				t.Errorf("%q is looked up: %v at %q, %v", at, got, gotAt, err)
@@ -59,7 +59,7 @@ func checkModel(t *testing.T, m *kernel.Model) {
 	}
 }
 
-// checkResult checks that a result says what is there.
+// checkResult checks that a result agrees with the files.
 func checkResult(t *testing.T, m *kernel.Model, e *kernel.Record, r kernel.Result) {
 	t.Helper()
 	switch {

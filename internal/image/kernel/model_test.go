@@ -322,3 +322,26 @@ func TestLookup(t *testing.T) {
 		}
 	}
 }
+
+func TestDirectory(t *testing.T) {
+	m := kernel.NewModel()
+	for _, r := range []*kernel.Record{
+		{Name: "usr", Mode: 0o040755}, {Name: "usr/lib", Mode: 0o040755}, {Name: "lib", Mode: 0o120777, Target: "usr/lib"}, {Name: "f", Mode: 0o100644},
+		{Name: "loop", Mode: 0o120777, Target: "loop/a"}, {Name: "far", Mode: 0o120777, Target: "/usr/share/far"},
+	} {
+		m.Add(r)
+	}
+	for _, test := range []struct {
+		name, want string
+		drop       kernel.Drop
+	}{
+		{"/", "/", 0}, {"lib", "/usr/lib", 0}, {"/lib/..", "/usr", 0}, {"usr/share/doc", "/usr/share", kernel.DropNoParent},
+		{"lib/modules", "/usr/lib/modules", kernel.DropNoParent}, {"far", "/usr/share", kernel.DropNoParent}, {"far/x", "/usr/share", kernel.DropNoParent},
+		{"f", "/f", kernel.DropNotDirectory}, {"f/x", "/f", kernel.DropNotDirectory}, {"loop", "/loop", kernel.DropLoop}, {"loop/x", "/loop", kernel.DropLoop},
+		{strings.Repeat("n", 256) + "/x", "/", kernel.DropName},
+	} {
+		if got := m.Directory(test.name); got.Path != test.want || got.Drop != test.drop || (got.Drop != 0) != (got.Detail != "") {
+			t.Errorf("%.20s: %+v, want %s, %d", test.name, got, test.want, test.drop)
+		}
+	}
+}

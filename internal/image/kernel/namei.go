@@ -12,8 +12,8 @@ import (
 // Path lookup, as in fs/namei.c.
 
 const (
-	// MaxLinks is how many symbolic links a path may lead over (MAXSYMLINKS).
-	MaxLinks = 40
+	// maxLinks is how many symbolic links a path may lead over (MAXSYMLINKS).
+	maxLinks = 40
 	// maxComponent is how long a component of a path may be, in bytes (NAME_MAX).
 	maxComponent = 255
 )
@@ -132,7 +132,8 @@ func (m *Model) follow(f *File) *failure {
 
 // countLink counts a symbolic link that a path leads over.
 func (m *Model) countLink(component string) *failure {
-	if m.followed++; m.followed > MaxLinks {
+	if m.followed++; m.followed > maxLinks {
+		m.last = component
 		return &failure{DropLoop, fmt.Sprintf("its name leads on to %s/%s", m.at, component)}
 	}
 	return nil
@@ -217,6 +218,21 @@ func (m *Model) resolve(name string, follow bool) (*File, string, *failure) {
 		}
 	}
 	return nil, m.path(), err
+}
+
+// Directory returns the path of the directory that a name leads to, without symbolic
+// links. If there is none, Drop and Detail say why, and Path is what is in the way: it
+// does not exist or is not a directory.
+func (m *Model) Directory(name string) Result {
+	f, at, err := m.resolve(name, true)
+	switch {
+	case err != nil:
+		component, _, _ := strings.Cut(m.last, "/")
+		return Result{Path: string(m.at) + "/" + component, Drop: err.drop, Detail: err.detail}
+	case f.Type() != cpio.TypeDir:
+		return Result{Path: at, Drop: DropNotDirectory, Detail: at + " is not a directory"}
+	}
+	return Result{Path: at, File: f}
 }
 
 // Errors of Lookup.

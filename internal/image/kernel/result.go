@@ -32,7 +32,7 @@ const (
 	DropNoParent
 	// DropNotDirectory is a name below something that is not a directory.
 	DropNotDirectory
-	// DropLoop is a name that leads over more than MaxLinks symbolic links.
+	// DropLoop is a name that leads over more than 40 symbolic links.
 	DropLoop
 	// DropNotEmpty is another type than the directory that has the name and is not
 	// empty. The directory's owner, permissions and time may have changed.

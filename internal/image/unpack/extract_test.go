@@ -294,8 +294,8 @@ func checkExtract(t *testing.T, img string) {
 		if f.Type() == cpio.TypeDir {
 			nlink = uint64(stat.Nlink) // not all file systems count as the kernel's rootfs
 		}
-		if stat.Mode != mode || uint64(stat.Nlink) != nlink || stat.Mtim.Sec != int64(f.MTime) {
-			t.Errorf("%q has mode %o, %d names, time %d; want %o, %d, %d", at, stat.Mode, stat.Nlink, stat.Mtim.Sec, mode, nlink, f.MTime)
+		if uint32(stat.Mode) != mode || uint64(stat.Nlink) != nlink || info.ModTime().Unix() != int64(f.MTime) {
+			t.Errorf("%q has mode %o, %d names, time %d; want %o, %d, %d", at, stat.Mode, stat.Nlink, info.ModTime().Unix(), mode, nlink, f.MTime)
 		}
 		if _, isLost := lost[first]; !isLost && (stat.Uid != f.UID || stat.Gid != f.GID) {
 			t.Errorf("%q is of %d:%d, want %d:%d", at, stat.Uid, stat.Gid, f.UID, f.GID)
@@ -312,7 +312,8 @@ func checkExtract(t *testing.T, img string) {
 				t.Errorf("%q leads to %q, %v; want %q", at, target, err, f.Target)
 			}
 		case cpio.TypeChar, cpio.TypeBlock:
-			if major, minor := stat.Rdev>>8&0xfff, stat.Rdev&0xff|stat.Rdev>>12&0xfff00; major != uint64(f.RMajor) || minor != uint64(f.RMinor) {
+			rdev := uint64(stat.Rdev)
+			if major, minor := rdev>>8&0xfff, rdev&0xff|rdev>>12&0xfff00; major != uint64(f.RMajor) || minor != uint64(f.RMinor) {
 				t.Errorf("%q is the device %d, %d, want %d, %d", at, major, minor, f.RMajor, f.RMinor)
 			}
 		}
@@ -381,7 +382,7 @@ func TestExtractMetadata(t *testing.T) {
 	os.Chmod(filepath.Join(dir, "d"), 0o755) // else it cannot be removed
 }
 
-// The root directory gets its mode last, whatever sorts in front of it.
+// The root directory gets its mode last, whatever sorts before it.
 func TestExtractRootMode(t *testing.T) {
 	dir, losses, err := extract(t, cpiotest.Archive(cpiotest.Record{Header: cpio.Header{Name: ".", Mode: 0o040000, NLink: 2}, Body: ""}, cpiotest.Dir("-d"), cpiotest.File("-d/f", "x")))
 	if err != nil || losses != nil {
@@ -398,7 +399,7 @@ func TestExtractRootMode(t *testing.T) {
 	}
 }
 
-// A run that fails leaves nothing, and what is there is left alone.
+// A failed run leaves nothing behind and does not touch what was there before.
 func TestExtractFails(t *testing.T) {
 	img := cpiotest.Archive(cpiotest.Dir("d"), cpiotest.File("d/a", "hello"), cpiotest.Link(1, "x", ""), cpiotest.Link(1, "y", "1"), cpiotest.Symlink("l", "/etc"), cpiotest.Trailer)
 	for n := range len(img) {

@@ -5,21 +5,20 @@ import (
 	"fmt"
 	"path"
 
+	"github.com/rules-initramfs/rules_initramfs/internal/image/kernel"
 	"github.com/rules-initramfs/rules_initramfs/internal/list"
 )
-
-// maxLinks is how many symbolic links the kernel follows in a path (MAXSYMLINKS).
-const maxLinks = 40
 
 // implied is the mode of a directory that no list names; its owner is 0 0.
 const implied = 0o755
 
 // Complete checks that no path is given twice. With parents, it also puts every
-// directory before what is in it and adds those that are missing (mode 0755,
-// owner 0 0), because the kernel silently drops an entry whose directory does not exist.
+// directory before what is in it, adding those that are missing (mode 0755,
+// owner 0 0): the kernel drops, in silence, an entry whose directory is not there.
 //
-// With duplicates, a path that is given twice is packed twice. With parents too, a
-// directory or a symbolic link must be the same both times.
+// Where duplicates are allowed, a path that is given twice is packed twice. Only with
+// parents must what leads to others, a directory or a symbolic link, be the same both
+// times.
 func Complete(entries []*list.Entry, parents, duplicates bool) ([]*list.Entry, error) {
 	if duplicates && !parents {
 		return entries, nil
@@ -29,6 +28,7 @@ func Complete(entries []*list.Entry, parents, duplicates bool) ([]*list.Entry, e
 		named:      make(map[string]*list.Entry, len(entries)),
 		placed:     make(map[string]*list.Entry),
 		done:       make(map[*list.Entry]bool),
+		model:      kernel.NewModel(),
 	}
 	for _, e := range entries {
 		for _, name := range e.Names() {
@@ -46,13 +46,15 @@ func Complete(entries []*list.Entry, parents, duplicates bool) ([]*list.Entry, e
 }
 
 type completer struct {
-	// named has every path as it is written. placed has every path that is already in
-	// entries, with symbolic links resolved.
+	// named has every path as given; placed, every path already in entries, by
+	// where it really is once symbolic links are followed.
 	named, placed map[string]*list.Entry
 	done          map[*list.Entry]bool
-	entries       []*list.Entry
-	errors        list.Errors
-	// duplicates allows a path to be given twice.
+	// model has the directories and the symbolic links that are in entries.
+	model   *kernel.Model
+	entries []*list.Entry
+	errors  list.Errors
+	// duplicates allows paths that are given twice.
 	duplicates bool
 }
 
@@ -96,63 +98,65 @@ func (c *completer) place(e *list.Entry) {
 	real := make([]string, 0, 1)
 	for _, name := range e.Names() {
 		name = list.CleanPath(name)
-		links := maxLinks
-		dir, ok := c.directory(path.Dir(name), e, &links)
+		dir, ok := c.directory(path.Dir(name), e)
 		if !ok {
 			return
 		}
 		real = append(real, path.Join(dir, path.Base(name)))
 	}
 	if at := c.placed[real[0]]; e.Kind == list.Dir && at != nil && at.Added {
-		// A list does name it, through a symbolic link.
+		// It was named after all, by way of a symbolic link.
 		at.Perm, at.UID, at.GID, at.Pos, at.Added = e.Perm, e.UID, e.GID, e.Pos, false
 		return
 	}
-	for _, name := range real {
+	c.append(e, real[0])
+	for _, name := range real[1:] {
 		c.claim(c.placed, name, e)
 	}
-	c.entries = append(c.entries, e)
 }
 
-// directory places the directory dir, which e needs, and returns its path with symbolic
-// links resolved. It subtracts the symbolic links that it follows from links: the kernel
-// counts them over a whole path too.
-func (c *completer) directory(dir string, e *list.Entry, links *int) (string, bool) {
-	if dir == "/" {
-		return dir, true
-	}
-	parent, ok := c.directory(path.Dir(dir), e, links)
-	if !ok {
-		return "", false
-	}
-	real := path.Join(parent, path.Base(dir))
-	at := c.named[real]
-	if at == nil {
-		at = c.placed[real]
-	}
-	switch {
-	case at == nil:
-		at = &list.Entry{Kind: list.Dir, Name: real[1:], Perm: implied, Added: true, Pos: e.Pos}
-		c.placed[real] = at
-		c.done[at] = true
-		c.entries = append(c.entries, at)
-	case at.Kind == list.Dir:
-		c.place(at)
-	case at.Kind == list.Symlink:
-		c.place(at)
-		if *links == 0 {
-			c.errors.Add(errorf(e, "%s is below a loop of symbolic links: %s", list.CleanPath(e.Name), real))
+// directory makes sure that the directory dir, which e needs, has its place, and returns
+// its path without symbolic links. It goes as far as the kernel would, and places what is
+// missing there, until the kernel would come to the end.
+func (c *completer) directory(dir string, e *list.Entry) (string, bool) {
+	for {
+		found := c.model.Directory(dir)
+		switch found.Drop {
+		case 0:
+			return found.Path, true
+		case kernel.DropNoParent:
+		case kernel.DropLoop:
+			c.errors.Add(errorf(e, "%s is below a loop of symbolic links: %s", list.CleanPath(e.Name), found.Path))
+			return "", false
+		default:
+			c.errors.Add(errorf(e, "%s cannot be unpacked: %s", list.CleanPath(e.Name), found.Detail))
 			return "", false
 		}
-		*links--
-		target := at.Target
-		if !path.IsAbs(target) {
-			target = path.Join(parent, target)
+		at := c.named[found.Path]
+		if at == nil {
+			at = c.placed[found.Path]
 		}
-		return c.directory(path.Clean("/"+target), e, links)
-	default:
-		c.errors.Add(errorf(e, "%s cannot be in %s, which is a %s (from %s)", list.CleanPath(e.Name), real, at.Kind, at.Pos))
-		return "", false
+		switch {
+		case at == nil:
+			at = &list.Entry{Kind: list.Dir, Name: found.Path[1:], Perm: implied, Added: true, Pos: e.Pos}
+			c.done[at] = true
+			c.append(at, found.Path)
+		case at.Kind != list.Dir && at.Kind != list.Symlink:
+			c.errors.Add(errorf(e, "%s cannot be in %s, which is a %s (from %s)", list.CleanPath(e.Name), found.Path, at.Kind, at.Pos))
+			return "", false
+		default:
+			if c.place(at); c.placed[found.Path] == nil {
+				return "", false // what is wrong with it has been reported
+			}
+		}
 	}
-	return real, true
+}
+
+// append appends an entry that has the path at.
+func (c *completer) append(e *list.Entry, at string) {
+	c.claim(c.placed, at, e)
+	c.entries = append(c.entries, e)
+	if e.Kind == list.Dir || e.Kind == list.Symlink {
+		c.model.Add(&kernel.Record{Name: at, Mode: e.Mode(), Target: e.Target})
+	}
 }

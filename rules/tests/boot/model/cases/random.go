@@ -25,9 +25,9 @@ func addRandom(add func(name string, records func(dir string) []Record)) {
 	}
 }
 
-// ends tells whether a kernel comes to the end of the records, and on any machine
-// to the same one: it opens the node that a hard link leads to, where that has
-// taken a file's name.
+// ends reports whether a kernel comes to the end of the records, with the same result on
+// any machine: it opens a node that has taken the name of a file that a hard link leads
+// to.
 func ends(dir string, records []Record) bool {
 	m := kernel.NewModel()
 	for name := range strings.SplitSeq(dir, "/") {
@@ -61,7 +61,7 @@ func entry(r Record) *kernel.Record {
 
 func one[T any](r *rand.Rand, of ...T) T { return of[r.IntN(len(of))] }
 
-// oneIn tells whether a die with n sides shows 1.
+// oneIn reports true once in n times.
 func oneIn(r *rand.Rand, n int) bool { return r.IntN(n) == 0 }
 
 var components = []string{"a", "b", "d", "e", "l"}

@@ -16,10 +16,10 @@ type Record struct {
 	NLink, MTime                 uint32
 	Major, Minor, RMajor, RMinor uint32
 	Body                         string
-	// Padding is the number of NULs more than one behind the name that count in
-	// the name's size.
+	// Padding is how many NULs beyond the first one after the name count in the name's
+	// size.
 	Padding int
-	// Sum makes it a record of an archive with checksums.
+	// Sum makes this a record of an archive with checksums.
 	Sum bool
 }
 
@@ -53,11 +53,10 @@ type Case struct {
 	Records []Record
 }
 
-// Skips tells whether do_header skips one of the case's records, which it does
-// well only where the header lies in one piece in the buffer that it is given: it
-// leaves next_state as it is, and that is GotHeader behind a header that was
-// collected. In compressed members, that is a matter of where the decompressor's
-// buffers end.
+// Skips reports whether do_header skips one of the case's records. It does so correctly
+// only if the header lies in one piece in its buffer: it leaves next_state as it is,
+// which is GotHeader after a header that was collected. In compressed members, that
+// depends on where the decompressor's buffers end.
 func (c Case) Skips() bool {
 	return slices.ContainsFunc(c.Records, func(r Record) bool {
 		switch r.Mode & modeType {
