@@ -12,24 +12,24 @@ import (
 	"strings"
 )
 
-// What is about the size of a distribution's initramfs: 70 MB, in 2,000 files.
+// The tree has about the size of a distribution's initramfs: 70 MB in 2,000 files.
 const (
 	treeBytes = 70e6
 	fileBytes = treeBytes / 2000
 	largest   = 4e6 // of one file, in bytes
 )
 
-var errEnough = errors.New("enough")
+var errComplete = errors.New("the tree is complete")
 
-// tree makes the folder "tree" of this machine's programs and libraries, or of
-// the user's folder, and lists of it.
+// tree makes the directory "tree" with programs and libraries of this machine, or with the user's
+// directory, and its lists.
 func (b *bench) tree() error {
 	tree := b.path("tree")
 	if _, err := os.Lstat(tree); err == nil {
 		return nil
 	}
-	if b.folder != "" {
-		if out, err := exec.CommandContext(b.ctx, "cp", "-a", b.folder, tree).CombinedOutput(); err != nil {
+	if b.dir != "" {
+		if out, err := exec.CommandContext(b.ctx, "cp", "-a", b.dir, tree).CombinedOutput(); err != nil {
 			return fmt.Errorf("cp: %w: %s", err, out)
 		}
 		return b.describe("tree")
@@ -44,24 +44,23 @@ func (b *bench) tree() error {
 			if err != nil {
 				return nil
 			}
-			// A large file is taken where small ones have left room for it, and a
-			// small one unless they leave too much: so many bytes come in so many
-			// files.
+			// Take a large file if small ones have left room for it, and a small one unless
+			// there is too much room. So treeBytes end up in 2,000 files.
 			size := float64(info.Size())
 			if size > min(room, largest) || size < fileBytes && room > 2*largest {
 				return nil
 			}
 			if copyFile(filepath.Join(tree, name), name) != nil {
-				return nil // it may not be read
+				return nil // some files are not readable
 			}
 			bytes += size
 			room += fileBytes - size
 			if bytes >= treeBytes {
-				return errEnough
+				return errComplete
 			}
 			return b.ctx.Err()
 		})
-		if errors.Is(err, errEnough) {
+		if errors.Is(err, errComplete) {
 			break
 		}
 		if err != nil {
@@ -82,8 +81,8 @@ func copyFile(to, from string) error {
 	return os.WriteFile(to, content, 0o755)
 }
 
-// small makes the folder "small" of 100,000 files of up to 2 KB, a thousand in
-// each folder, and lists of it.
+// small makes the directory "small" with 100,000 files of up to 2 KB, a thousand in each directory,
+// and its lists.
 func (b *bench) small() error {
 	line := strings.Repeat("0123456789abcdef", 128)
 	for i := range 100_000 {
@@ -104,8 +103,8 @@ func (b *bench) small() error {
 	return b.describe("small")
 }
 
-// large makes the folder "large" of one file of 2 GiB, which is the tree's files
-// again and again, and lists of it.
+// large makes the directory "large" with one file of 2 GiB, which repeats the files of the tree, and
+// its lists.
 func (b *bench) large() error {
 	if err := b.tree(); err != nil {
 		return err
@@ -141,27 +140,27 @@ func (b *bench) large() error {
 			return err
 		}
 		if left == before {
-			return errors.New("the folder has no file with content in it")
+			return errors.New("the directory has no files with content")
 		}
 	}
 	return b.describe("large")
 }
 
-// describe writes the lists of a folder: FOLDER.list for the kernel's tool and
-// ours, and FOLDER.manifest for 3cpio.
-func (b *bench) describe(folder string) error {
+// describe writes the lists of a directory: DIR.list for the packer and the kernel's tool, and
+// DIR.manifest for 3cpio.
+func (b *bench) describe(dir string) error {
 	var list, manifest strings.Builder
-	err := filepath.WalkDir(b.path(folder), func(file string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(b.path(dir), func(file string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
 		name := strings.TrimPrefix(file, b.work+"/")
-		place := strings.TrimPrefix(name, folder+"/")
-		if name == folder {
+		at := strings.TrimPrefix(name, dir+"/")
+		if name == dir {
 			return nil
 		}
 		if strings.ContainsAny(name, " \t\n\\") {
-			return fmt.Errorf("%q has white space or a backslash in its name, which not all programs take", name)
+			return fmt.Errorf("%q: not all programs support white space or backslashes in names", name)
 		}
 		info, err := d.Info()
 		if err != nil {
@@ -170,33 +169,33 @@ func (b *bench) describe(folder string) error {
 		mode := info.Mode().Perm()
 		switch info.Mode().Type() {
 		case 0:
-			fmt.Fprintf(&list, "file /%s %s %04o 0 0\n", place, name, mode)
-			fmt.Fprintf(&manifest, "%s\t%s\tfile\t%o\t0\t0\t0\t%d\n", name, place, mode, info.Size())
+			fmt.Fprintf(&list, "file /%s %s %04o 0 0\n", at, name, mode)
+			fmt.Fprintf(&manifest, "%s\t%s\tfile\t%o\t0\t0\t0\t%d\n", name, at, mode, info.Size())
 		case fs.ModeDir:
-			fmt.Fprintf(&list, "dir /%s %04o 0 0\n", place, mode)
-			fmt.Fprintf(&manifest, "-\t%s\tdir\t%o\t0\t0\t0\n", place, mode)
+			fmt.Fprintf(&list, "dir /%s %04o 0 0\n", at, mode)
+			fmt.Fprintf(&manifest, "-\t%s\tdir\t%o\t0\t0\t0\n", at, mode)
 		case fs.ModeSymlink:
 			target, err := os.Readlink(file)
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(&list, "slink /%s %s 0777 0 0\n", place, target)
-			fmt.Fprintf(&manifest, "-\t%s\tlink\t777\t0\t0\t0\t%s\n", place, target)
+			fmt.Fprintf(&list, "slink /%s %s 0777 0 0\n", at, target)
+			fmt.Fprintf(&manifest, "-\t%s\tlink\t777\t0\t0\t0\t%s\n", at, target)
 		default:
-			return fmt.Errorf("%s is neither file, folder nor symbolic link", name)
+			return fmt.Errorf("%s is not a file, a directory or a symbolic link", name)
 		}
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(b.path(folder+".list"), []byte(list.String()), 0o644); err != nil {
+	if err := os.WriteFile(b.path(dir+".list"), []byte(list.String()), 0o644); err != nil {
 		return err
 	}
-	return os.WriteFile(b.path(folder+".manifest"), []byte(manifest.String()), 0o644)
+	return os.WriteFile(b.path(dir+".manifest"), []byte(manifest.String()), 0o644)
 }
 
-// manifestWith writes the tree's manifest for 3cpio with a codec.
+// manifestWith writes a manifest of the tree for 3cpio, with a codec.
 func (b *bench) manifestWith(name, codec string) error {
 	plain, err := os.ReadFile(b.path("tree.manifest"))
 	if err != nil {
@@ -205,8 +204,8 @@ func (b *bench) manifestWith(name, codec string) error {
 	return os.WriteFile(b.path(name), append([]byte("#cpio: "+codec+"\n"), plain...), 0o644)
 }
 
-// entries writes a list of n entries, a folder for each 99 files, which all have
-// the content of one file of 1 KiB.
+// entries writes a list of n entries: a directory for each 99 files, which all have the content of
+// one file of 1 KiB.
 func (b *bench) entries(name string, n int) error {
 	if err := os.WriteFile(b.path("one"), make([]byte, 1<<10), 0o644); err != nil {
 		return err

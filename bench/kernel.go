@@ -9,19 +9,19 @@ import (
 	"strings"
 )
 
-// maxLink is what a link may take of the compile's time.
+// maxLink is the target for the time of a link, as a fraction of the compile's.
 const maxLink = 0.05
 
-// linkTarget is what kbuild's own folder is brought to and what is timed in it: another
-// archive, by the name that usr/Makefile takes as it is.
-const linkTarget = "cp image.cpio.gz linux/usr/initramfs.cpio.linked && make -C linux -j%d ARCH=x86_64 bzImage"
+// linkCommand links another archive in, in kbuild's own build directory. usr/Makefile copies a file
+// of this name unchanged.
+const linkCommand = "cp image.cpio.gz linux/usr/initramfs.cpio.linked && make -C linux -j%d ARCH=x86_64 bzImage"
 
-// kernel compares compiling a kernel with linking another initramfs into it: by kbuild, in
-// the folder that it has compiled in, and out of what kernel_build keeps.
+// kernel compares compiling a kernel with linking another initramfs into it: by kbuild in its
+// build directory, and by "kernel link" from the objects that kernel_build keeps.
 func (b *bench) kernel() error {
 	fmt.Print("\n### A kernel\n")
 	if b.linux == "" {
-		fmt.Print("\nNot here: a kernel's source; name its tarball with --linux\n")
+		fmt.Print("\nLeft out: it needs the source of a kernel, with --linux FILE\n")
 		return nil
 	}
 	program, err := filepath.EvalSymlinks(b.path("bin/packer"))
@@ -50,7 +50,7 @@ func (b *bench) kernel() error {
 	if err := b.unpackLinux(); err != nil {
 		return err
 	}
-	inPlace := fmt.Sprintf(linkTarget, runtime.NumCPU())
+	inPlace := fmt.Sprintf(linkCommand, runtime.NumCPU())
 	scratch, err := b.once(inPlace)
 	if err != nil {
 		return err
@@ -66,20 +66,20 @@ func (b *bench) kernel() error {
 	if err != nil {
 		return err
 	}
-	folder, err := size(b.path("linux"))
+	buildDir, err := size(b.path("linux"))
 	if err != nil {
 		return err
 	}
-	fmt.Printf("\nx86_64, tinyconfig and what a Go program needs; an initramfs with one, %.1f MB with gzip.\n\n| | s | of the compile's time |\n|---|---|---|\n", float64(image.Size())/1e6)
+	fmt.Printf("\nx86_64, tinyconfig with the options that a Go program needs, and an initramfs with one, %.1f MB with gzip.\n\n| | s | fraction of the compile |\n|---|---|---|\n", float64(image.Size())/1e6)
 	fmt.Printf("| `KernelCompile`: unpacks the source, configures, compiles, keeps the objects | %.1f | |\n", compile)
 	fmt.Printf("| `make bzImage`, after unpacking and configuring | %.1f | %.3f |\n", scratch, scratch/compile)
-	fmt.Printf("| `make bzImage` with another initramfs, in the folder that it was compiled in | %.2f | %.3f |\n", links[0].seconds, links[0].seconds/compile)
+	fmt.Printf("| `make bzImage` with another initramfs, in the build directory | %.2f | %.3f |\n", links[0].seconds, links[0].seconds/compile)
 	fmt.Printf("| `KernelLink`: unpacks the objects, links another initramfs in | %.2f | %s |\n", links[1].seconds, ratio(links[1].seconds/compile, maxLink, "%.3f"))
-	fmt.Printf("\nThe objects take %.1f MB, and the folder that they are of %.0f MB.\n", float64(objects.Size())/1e6, float64(folder)/1e6)
+	fmt.Printf("\nThe objects take %.1f MB, and the build directory %.0f MB.\n", float64(objects.Size())/1e6, float64(buildDir)/1e6)
 	return nil
 }
 
-// unpackLinux makes the folder "linux", configured as "config" says.
+// unpackLinux makes the directory "linux" with the source and the configuration of the file "config".
 func (b *bench) unpackLinux() error {
 	if err := os.Mkdir(b.path("linux"), 0o755); err != nil {
 		return err
@@ -91,16 +91,16 @@ func (b *bench) unpackLinux() error {
 	return b.run("sh", "-c", "make -C linux ARCH=x86_64 olddefconfig")
 }
 
-// once runs a command once, and returns the seconds that it took.
+// once runs a command once, and returns how many seconds it took.
 func (b *bench) once(line string) (float64, error) {
 	seconds, _, err := b.first(command{line: line})
 	return seconds, err
 }
 
-// size returns how many bytes the files of a folder take.
-func size(folder string) (int64, error) {
+// size returns the size of all files below a directory, in bytes.
+func size(dir string) (int64, error) {
 	var total int64
-	err := filepath.WalkDir(folder, func(_ string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
 		if err != nil || !d.Type().IsRegular() {
 			return err
 		}
@@ -114,14 +114,14 @@ func size(folder string) (int64, error) {
 	return total, err
 }
 
-// absolute makes paths absolute, for commands run in another folder. An empty one stays so.
+// absolute makes paths absolute, because commands run in another directory. Empty ones stay empty.
 func absolute(names ...*string) error {
 	for _, name := range names {
 		if *name == "" {
 			continue
 		}
 		if strings.ContainsAny(*name, " \t'\"$") {
-			return fmt.Errorf("%q: a path in a command line may not have blanks, quotes or dollars", *name)
+			return fmt.Errorf("%q: a path must not contain blanks, quotes or dollar signs, because it becomes part of a command", *name)
 		}
 		path, err := filepath.Abs(*name)
 		if err != nil {

@@ -1,5 +1,4 @@
-// Command bench times the packer beside the programs that people use in its
-// place, and prints tables in Markdown.
+// Command bench compares the packer with programs that do the same, and prints tables in Markdown.
 package main
 
 import (
@@ -16,14 +15,14 @@ import (
 
 const help = `Usage: bench [OPTION...]
 
-Times the packer beside its peers: the same input, in memory, warm, in turns in
-one run. It needs hyperfine, GNU time and the packer; peers that are not on PATH
-are left out, and named.
+Compares the packer with its peers: programs that do the same. All get the same
+input in memory, and run in turns. It needs hyperfine, GNU time and the packer.
+Peers that are not on PATH are left out, and listed.
 
 Options:
 `
 
-// tables are what it prints, in this order.
+// tables are all tables, in the order in which they are printed.
 var tables = []struct {
 	name  string
 	print func(*bench) error
@@ -51,20 +50,20 @@ func run() error {
 	for _, table := range tables {
 		names = append(names, table.name)
 	}
-	runs := flag.Int("runs", 5, "run each command `N` times after the first; one that takes over 30 s runs once")
-	folder := flag.String("folder", "", "pack this `FOLDER` instead of 70 MB of this machine's programs")
-	memory := flag.String("memory", "/dev/shm", "work in this `FOLDER`, which is in memory and has 8 GiB left")
-	wanted := flag.String("tables", strings.Join(names, ","), "print these `TABLES`")
-	linux := flag.String("linux", "", "compile the kernel whose source is in this tarball, `FILE`; without it there is no table of kernels")
+	runs := flag.Int("runs", 5, "run each command `N` times after a first time; a command that takes over 30 s runs only once")
+	dir := flag.String("directory", "", "pack `DIR` instead of 70 MB of this machine's programs")
+	memory := flag.String("memory", "/dev/shm", "work in `DIR`, which must be in memory and have 8 GiB free")
+	wanted := flag.String("tables", strings.Join(names, ","), "print these `TABLES`, separated by commas")
+	linux := flag.String("linux", "", "compile the kernel source in the tarball `FILE`, for the table kernel")
 	var fragments []string
-	flag.Func("fragment", "a `FILE` of lines for its configuration; may be given more than once", func(name string) error {
+	flag.Func("fragment", "add the lines of `FILE` to the configuration of the kernel; may be repeated", func(name string) error {
 		err := absolute(&name)
 		fragments = append(fragments, name)
 		return err
 	})
 	at := map[string]string{}
 	for _, program := range []string{"packer", "kernel", "gen_init_cpio", "gen_initramfs.sh", "hyperfine"} {
-		flag.Func(program, "take this program from `FILE` instead of PATH", func(file string) error {
+		flag.Func(program, "use `FILE` as this program", func(file string) error {
 			at[program] = file
 			return nil
 		})
@@ -76,11 +75,11 @@ func run() error {
 	}
 	for name := range strings.SplitSeq(*wanted, ",") {
 		if !slices.Contains(names, name) {
-			return fmt.Errorf("no table %q: there are %s", name, strings.Join(names, ", "))
+			return fmt.Errorf("unknown table %q: want %s", name, strings.Join(names, ", "))
 		}
 	}
-	if *folder != "" {
-		if _, err := os.ReadDir(*folder); err != nil {
+	if *dir != "" {
+		if _, err := os.ReadDir(*dir); err != nil {
 			return err
 		}
 	}
@@ -91,16 +90,16 @@ func run() error {
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	b, err := newBench(ctx, *memory, *folder, at)
+	b, err := newBench(ctx, *memory, *dir, at)
 	if err != nil {
 		return err
 	}
 	defer b.remove()
 	b.runs, b.linux, b.fragments = *runs, *linux, fragments
 
-	fmt.Printf("%d processors, %d runs each, in turns; median times\n", runtime.NumCPU(), b.runs)
+	fmt.Printf("%d CPUs; median times of %d runs each, in turns\n", runtime.NumCPU(), b.runs)
 	if len(b.missing) > 0 {
-		fmt.Printf("\nNot here: %s\n", strings.Join(b.missing, ", "))
+		fmt.Printf("\nLeft out, because they are not on PATH: %s\n", strings.Join(b.missing, ", "))
 	}
 	for _, table := range tables {
 		if slices.Contains(strings.Split(*wanted, ","), table.name) {

@@ -13,35 +13,34 @@ import (
 	"strings"
 )
 
-// slow is what takes so long, in seconds, that it runs once.
+// slow is the time from which on a command runs only once, in seconds.
 const slow = 30
 
-// command is a command line of sh's, in the folder in memory. What it writes is
-// the file "out", if it writes.
+// command is a command line for sh, run in the working directory. Its output, if any, is the file
+// "out".
 type command struct {
 	line string
-	peer string // the program that has to be there, if it is a peer's
+	peer string // the program that it needs, if it is a peer
 
-	// What is aimed at: the packer's time, and bytes, to those of this command at
-	// most; or 0.
+	// The targets for the packer's time and bytes, as a multiple of this command's; 0: none.
 	time, bytes float64
 }
 
-// result is what a command took.
+// result is the measurement of a command.
 type result struct {
 	seconds float64 // the median
 	memory  int     // the peak of its largest process, in KiB
-	bytes   int64   // of "out", or 0
+	bytes   int64   // of "out"; 0 if there is none
 }
 
-// measure runs the commands in turns, so that what else the machine does meets
-// all of them. Those whose program is missing have no result.
+// measure runs the commands in turns, so that other load of the machine affects all of them. The
+// result of a command whose program is missing is nil.
 func (b *bench) measure(commands []command) ([]*result, error) {
 	results := make([]*result, len(commands))
 	times := make([][]float64, len(commands))
 	var repeated []int
 	for i, c := range commands {
-		if c.peer != "" && !b.here(c.peer) {
+		if c.peer != "" && !b.has(c.peer) {
 			continue
 		}
 		seconds, memory, err := b.first(c)
@@ -74,12 +73,12 @@ func (b *bench) measure(commands []command) ([]*result, error) {
 	return results, os.RemoveAll(b.path("out"))
 }
 
-// first runs a command to have its input warm and its memory measured.
+// first runs a command to warm the caches and to measure its memory.
 func (b *bench) first(c command) (seconds float64, memory int, err error) {
 	if err := os.RemoveAll(b.path("out")); err != nil {
 		return 0, 0, err
 	}
-	// GNU time is small: a process counts the memory of what started it, too.
+	// The memory of a process includes that of the process that started it. GNU time is small.
 	err = b.run("time", "--format=%e %M", "--output=usage", "sh", "-c", c.line)
 	if err != nil {
 		return 0, 0, fmt.Errorf("%s: %w", c.line, err)
@@ -89,7 +88,7 @@ func (b *bench) first(c command) (seconds float64, memory int, err error) {
 		return 0, 0, err
 	}
 	if _, err := fmt.Sscan(string(usage), &seconds, &memory); err != nil {
-		return 0, 0, fmt.Errorf("time says %q: %w", usage, err)
+		return 0, 0, fmt.Errorf("time printed %q: %w", usage, err)
 	}
 	return seconds, memory, nil
 }
@@ -115,7 +114,7 @@ func (b *bench) round(commands []command, which []int) ([]float64, error) {
 		return nil, err
 	}
 	if len(export.Results) != len(which) {
-		return nil, fmt.Errorf("hyperfine has %d results for %d commands", len(export.Results), len(which))
+		return nil, fmt.Errorf("hyperfine returned %d results for %d commands", len(export.Results), len(which))
 	}
 	var seconds []float64
 	for _, r := range export.Results {
@@ -124,7 +123,7 @@ func (b *bench) round(commands []command, which []int) ([]float64, error) {
 	return seconds, nil
 }
 
-// run runs a program in the folder in memory; what it prints is dropped.
+// run runs a program in the working directory, and drops its output.
 func (b *bench) run(program string, args ...string) error {
 	cmd := exec.CommandContext(b.ctx, b.path("bin/"+program), args...)
 	cmd.Dir = b.work
@@ -141,8 +140,8 @@ func (b *bench) run(program string, args ...string) error {
 	return nil
 }
 
-func median(of []float64) float64 {
-	sorted := slices.Sorted(slices.Values(of))
+func median(values []float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
 	middle := len(sorted) / 2
 	if len(sorted)%2 == 1 {
 		return sorted[middle]

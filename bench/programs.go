@@ -9,8 +9,8 @@ import (
 	"syscall"
 )
 
-// needed are the programs without which nothing is measured, and the peers those
-// that a command is left out without.
+// needed are the programs that all tables need. If one of the peers is missing, only its commands
+// are left out.
 var (
 	needed = []string{"packer", "hyperfine", "time", "sh", "find", "sort"}
 	peers  = []string{
@@ -19,47 +19,47 @@ var (
 	}
 )
 
-// space is what the inputs and outputs take at most, in bytes.
+// space is the most that the inputs and outputs take, in bytes.
 const space = 8 << 30
 
-// bench has a folder in memory, in which all commands run, with what they read.
+// bench is a working directory in memory with the inputs of the commands, which run in it.
 type bench struct {
 	ctx       context.Context
-	folder    string   // of the user's, to be packed; or ""
+	dir       string   // the user's directory to pack; or ""
 	linux     string   // the tarball of a kernel's source; or ""
-	fragments []string // of its configuration
+	fragments []string // of the kernel's configuration
 	work      string
 	env       []string
 	runs      int
 	missing   []string
 }
 
-// newBench makes the folder, with a link to each program in its bin, which is the
-// first of PATH: a command says "packer", whatever file that is.
-func newBench(ctx context.Context, memory, folder string, at map[string]string) (*bench, error) {
-	var disk syscall.Statfs_t
-	if err := syscall.Statfs(memory, &disk); err != nil {
-		return nil, fmt.Errorf("%s: %w: name another folder with -memory", memory, err)
+// newBench makes the working directory below memory. Its directory bin, the first one on PATH, links
+// to the programs, so that a command line has their names, wherever they are.
+func newBench(ctx context.Context, memory, dir string, programs map[string]string) (*bench, error) {
+	var fs syscall.Statfs_t
+	if err := syscall.Statfs(memory, &fs); err != nil {
+		return nil, fmt.Errorf("%s: %w: name another directory with --memory", memory, err)
 	}
-	if free := int64(disk.Bavail) * disk.Bsize; free < space {
-		return nil, fmt.Errorf("%s has %d MiB left, and %d are needed: name another folder with -memory", memory, free>>20, space>>20)
+	if free := int64(fs.Bavail) * fs.Bsize; free < space {
+		return nil, fmt.Errorf("%s has %d MiB free, but %d are needed: name another directory with --memory", memory, free>>20, space>>20)
 	}
 	work, err := os.MkdirTemp(memory, "bench")
 	if err != nil {
 		return nil, err
 	}
-	b := &bench{ctx: ctx, folder: folder, work: work}
-	if b.folder != "" {
-		b.folder, err = filepath.Abs(b.folder)
+	b := &bench{ctx: ctx, dir: dir, work: work}
+	if b.dir != "" {
+		b.dir, err = filepath.Abs(b.dir)
 	}
-	for _, dir := range []string{"bin", "usr"} {
+	for _, name := range []string{"bin", "usr"} {
 		if err == nil {
-			err = os.Mkdir(filepath.Join(work, dir), 0o755)
+			err = os.Mkdir(filepath.Join(work, name), 0o755)
 		}
 	}
 	for _, name := range needed {
 		if err == nil {
-			err = b.link(name, at[name])
+			err = b.link(name, programs[name])
 		}
 	}
 	if err != nil {
@@ -67,11 +67,11 @@ func newBench(ctx context.Context, memory, folder string, at map[string]string) 
 		return nil, err
 	}
 	for _, name := range peers {
-		if b.link(name, at[name]) != nil {
+		if b.link(name, programs[name]) != nil {
 			b.missing = append(b.missing, name)
 		}
 	}
-	// The kernel's script runs the kernel's tool by this path.
+	// gen_initramfs.sh runs gen_init_cpio by this path.
 	if err := os.Symlink("../bin/gen_init_cpio", filepath.Join(work, "usr/gen_init_cpio")); err != nil {
 		b.remove()
 		return nil, err
@@ -84,8 +84,8 @@ func (b *bench) remove() { os.RemoveAll(b.work) }
 
 func (b *bench) path(name string) string { return filepath.Join(b.work, name) }
 
-// link makes a program known under its name. Some find out who they are by the
-// name of their file: those have it already.
+// link links to a program from bin. The link has the name by which programs such as bsdcpio or lzma
+// decide what to do.
 func (b *bench) link(name, file string) error {
 	if file == "" {
 		file = name
@@ -100,8 +100,8 @@ func (b *bench) link(name, file string) error {
 	return os.Symlink(file, b.path("bin/"+name))
 }
 
-// here tells whether there is a program.
-func (b *bench) here(name string) bool {
+// has reports whether a program was found.
+func (b *bench) has(name string) bool {
 	_, err := os.Stat(b.path("bin/" + name))
 	return err == nil
 }

@@ -7,21 +7,21 @@ import (
 	"strings"
 )
 
-// maxMemory is what the packer may take for the inputs that are packed here, and
-// for a million entries, in MiB.
+// maxMemory is the target for the packer's memory with these inputs, and maxMemoryMillion that with
+// a million entries, in MiB.
 const (
 	maxMemory        = 256
 	maxMemoryMillion = 1024
 )
 
-// group is a table's rows: the packer's command, and those of its peers.
+// group is a group of rows of a table: the packer's command, and those of its peers.
 type group struct {
 	title string
 	ours  string
 	peers []command
 }
 
-// uncompressed compares packing three inputs, each from a list and from a folder.
+// uncompressed compares packing three inputs, each from a list and from a directory.
 func (b *bench) uncompressed() error {
 	inputs := []struct {
 		name, title string
@@ -41,25 +41,25 @@ func (b *bench) uncompressed() error {
 			return err
 		}
 		fmt.Printf("\n%s: %d entries.\n", strings.ToUpper(input.title[:1])+input.title[1:], strings.Count(string(list), "\n"))
-		in := func(line string) string { return strings.ReplaceAll(line, "INPUT", input.name) }
-		folder := group{in("from a folder"), in("packer pack --out out INPUT"), []command{
-			{line: in("gen_initramfs.sh -d @0 -o out INPUT"), peer: "gen_initramfs.sh"},
-			{line: in("(cd INPUT && find . | sort | 3cpio --create ../out)"), peer: "3cpio"},
-			{line: in("(cd INPUT && find . | cpio --create --format=newc --quiet --file=../out)"), peer: "cpio"},
-			{line: in("(cd INPUT && find . | bsdcpio --create --format=newc --quiet >../out)"), peer: "bsdcpio"},
+		forInput := func(line string) string { return strings.ReplaceAll(line, "INPUT", input.name) }
+		fromDir := group{forInput("from a directory"), forInput("packer pack --out out INPUT"), []command{
+			{line: forInput("gen_initramfs.sh -d @0 -o out INPUT"), peer: "gen_initramfs.sh"},
+			{line: forInput("(cd INPUT && find . | sort | 3cpio --create ../out)"), peer: "3cpio"},
+			{line: forInput("(cd INPUT && find . | cpio --create --format=newc --quiet --file=../out)"), peer: "cpio"},
+			{line: forInput("(cd INPUT && find . | bsdcpio --create --format=newc --quiet >../out)"), peer: "bsdcpio"},
 		}}
 		switch input.name {
 		case "tree":
-			folder.peers[0].time = 1.0 / 40
+			fromDir.peers[0].time = 1.0 / 40
 		case "small":
-			folder.peers = folder.peers[1:] // gen_initramfs.sh takes minutes for it
+			fromDir.peers = fromDir.peers[1:] // gen_initramfs.sh takes minutes
 		}
 		err = b.compare(
-			group{in("from a list"), in("packer pack --out out INPUT.list"), []command{
-				{line: in("gen_init_cpio -t 0 -o out INPUT.list"), peer: "gen_init_cpio", time: 1},
-				{line: in("3cpio --create out <INPUT.manifest"), peer: "3cpio", time: 1},
+			group{forInput("from a list"), forInput("packer pack --out out INPUT.list"), []command{
+				{line: forInput("gen_init_cpio -t 0 -o out INPUT.list"), peer: "gen_init_cpio", time: 1},
+				{line: forInput("3cpio --create out <INPUT.manifest"), peer: "3cpio", time: 1},
 			}},
-			folder,
+			fromDir,
 		)
 		if err != nil {
 			return err
@@ -73,8 +73,8 @@ func (b *bench) uncompressed() error {
 	return nil
 }
 
-// compressed compares the codecs on programs and libraries. The packer reads,
-// archives and compresses; the peers that only compress get the archive.
+// compressed compares codecs on programs and libraries. The packer reads, archives and compresses;
+// peers that only compress get the archive.
 func (b *bench) compressed() error {
 	if err := b.archive(); err != nil {
 		return err
@@ -84,7 +84,7 @@ func (b *bench) compressed() error {
 			return err
 		}
 	}
-	fmt.Print("\n### With compression\n\nPrograms and libraries, from a list; `raw` is the archive.\n")
+	fmt.Print("\n### With compression\n\nPrograms and libraries, from a list; `raw` is the uncompressed archive.\n")
 	ours := func(method string) string { return "packer pack --compress " + method + " --out out tree.list" }
 	zstd := func(level string, time, bytes float64) group {
 		return group{"zstd " + level, ours("zstd:" + level), []command{
@@ -118,21 +118,21 @@ func (b *bench) compressed() error {
 	)
 }
 
-// reading compares listing an image with only decompressing it: one of ours, and
-// one that the programs wrote.
+// reading compares listing an image with only decompressing it, for images of the packer and of the
+// programs.
 func (b *bench) reading() error {
 	if err := b.archive(); err != nil {
 		return err
 	}
-	fmt.Print("\n### Reading\n\nPrograms and libraries; `raw.*` are of the programs gzip and zstd, a single member each.\n")
+	fmt.Print("\n### Reading\n\nPrograms and libraries; `raw.*` were compressed by the programs gzip and zstd, as a single member each.\n")
 	for _, method := range []string{"gzip", "zstd"} {
 		if err := b.run("packer", "pack", "--compress", method, "--out", "image."+method, "tree.list"); err != nil {
 			return err
 		}
 	}
 	groups := []group{
-		{"gzip, in segments", "packer ls image.gzip", []command{{line: "gzip -dc image.gzip", peer: "gzip", time: 1}}},
-		{"zstd, in segments", "packer ls image.zstd", []command{{line: "zstd -dc image.zstd", peer: "zstd", time: 2}}},
+		{"gzip, several members", "packer ls image.gzip", []command{{line: "gzip -dc image.gzip", peer: "gzip", time: 1}}},
+		{"zstd, several members", "packer ls image.zstd", []command{{line: "zstd -dc image.zstd", peer: "zstd", time: 2}}},
 	}
 	for _, c := range []struct {
 		name, program string
@@ -142,7 +142,7 @@ func (b *bench) reading() error {
 		{"gzip", "gzip", []string{"-n", "-9", "-k", "raw"}, 1},
 		{"zstd", "zstd", []string{"-q", "-3", "raw", "-o", "raw.zst"}, 2},
 	} {
-		if !b.here(c.program) {
+		if !b.has(c.program) {
 			continue
 		}
 		image := map[string]string{"gzip": "raw.gz", "zstd": "raw.zst"}[c.name]
@@ -159,7 +159,7 @@ func (b *bench) reading() error {
 	return b.compare(groups...)
 }
 
-// archive makes "raw" of the tree, without compression.
+// archive packs the tree as "raw", without compression.
 func (b *bench) archive() error {
 	if err := b.tree(); err != nil {
 		return err
@@ -167,10 +167,10 @@ func (b *bench) archive() error {
 	return b.run("packer", "pack", "--out", "raw", "tree.list")
 }
 
-// compare measures groups and prints them, a table's row a command, and then how
-// much memory the packer took at most.
+// compare measures groups and prints a table with a row per command, and then the most memory that
+// the packer took.
 func (b *bench) compare(groups ...group) error {
-	fmt.Print("\n| | | s | MiB | bytes | time, ours to theirs | bytes, ours to theirs |\n|---|---|---|---|---|---|---|\n")
+	fmt.Print("\n| | | s | MiB | bytes | time, packer : peer | bytes, packer : peer |\n|---|---|---|---|---|---|---|\n")
 	memory := 0
 	for _, g := range groups {
 		commands := append([]command{{line: g.ours}}, g.peers...)
@@ -200,15 +200,15 @@ func (b *bench) compare(groups ...group) error {
 			title = ""
 		}
 	}
-	fmt.Printf("\nThe packer takes %s MiB at most; %s.\n", mebibytes(memory), aim(float64(memory)/1024, maxMemory, "%.0f"))
+	fmt.Printf("\nThe packer takes at most %s MiB; %s.\n", mebibytes(memory), target(float64(memory)/1024, maxMemory, "%.0f"))
 	return nil
 }
 
-// growth measures lists of more and more entries.
+// growth measures lists with more and more entries.
 func (b *bench) growth() error {
 	steps := []int{1_000, 10_000, 100_000, 1_000_000}
 	lines := []string{"packer pack --out out entries", "packer ls image", "packer diff image image"}
-	fmt.Print("\n### Growth\n\nFiles of 1 KiB, 99 in a folder; `image` is what packs `entries`.\n\n| entries |")
+	fmt.Print("\n### Growth\n\nFiles of 1 KiB, 99 in each directory; `image` is the packed list `entries`.\n\n| entries |")
 	for _, line := range lines {
 		fmt.Printf(" `%s`, s | MiB |", line)
 	}
@@ -243,26 +243,26 @@ func (b *bench) growth() error {
 	for i := range lines {
 		fmt.Printf(" %.2f | |", exponent(steps[1], steps[last], seconds[i][1], seconds[i][last]))
 	}
-	fmt.Printf("\n\nThe exponent is the slope of log time over log entries from %d to %d. The packer takes %s MiB at most; %s.\n",
-		steps[1], steps[last], mebibytes(memory), aim(float64(memory)/1024, maxMemoryMillion, "%.0f"))
+	fmt.Printf("\n\nThe exponent is the slope of log time over log entries from %d to %d. The packer takes at most %s MiB; %s.\n",
+		steps[1], steps[last], mebibytes(memory), target(float64(memory)/1024, maxMemoryMillion, "%.0f"))
 	return nil
 }
 
-// exponent is e where the time grows as the number of entries to the power of e.
+// exponent returns e if the time grows with the number of entries to the power of e.
 func exponent(fewer, more int, before, after float64) float64 {
 	return math.Log(after/before) / math.Log(float64(more)/float64(fewer))
 }
 
-// ratio prints a value and, if there is one, what is aimed at.
+// ratio formats a value and, unless it is 0, its target.
 func ratio(value, most float64, format string) string {
 	if most == 0 {
 		return fmt.Sprintf(format, value)
 	}
-	return fmt.Sprintf(format, value) + " (" + aim(value, most, format) + ")"
+	return fmt.Sprintf(format, value) + " (" + target(value, most, format) + ")"
 }
 
-func aim(value, most float64, format string) string {
-	text := "aim " + fmt.Sprintf("≤ "+format, most)
+func target(value, most float64, format string) string {
+	text := "target " + fmt.Sprintf("≤ "+format, most)
 	if value > most {
 		return text + ": missed"
 	}

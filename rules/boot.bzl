@@ -1,4 +1,4 @@
-"""Booting."""
+"""Boots in QEMU."""
 
 load("//rules/private:boot.bzl", _boot = "boot", _boot_test = "boot_test")
 

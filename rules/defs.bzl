@@ -1,4 +1,7 @@
-"""The whole public API of rules_initramfs."""
+"""The rules, functions and providers of rules_initramfs.
+
+Not here: `pkg_layer` (//rules:pkg.bzl), constructors for layers of other rules (//rules:layer_info.bzl), and rules for
+toolchains (//rules:toolchains.bzl)."""
 
 load("//rules:boot.bzl", _boot = "boot", _boot_test = "boot_test")
 load("//rules:guest.bzl", _guest_init = "guest_init", _guest_test = "guest_test")
@@ -6,6 +9,7 @@ load(
     "//rules:initramfs.bzl",
     _early_cpio = "early_cpio",
     _entry = "entry",
+    _file_metadata = "file_metadata",
     _initramfs = "initramfs",
     _initramfs_diff = "initramfs_diff",
     _initramfs_import = "initramfs_import",
@@ -35,6 +39,7 @@ initramfs_layer = _initramfs_layer
 initramfs_import = _initramfs_import
 early_cpio = _early_cpio
 entry = _entry
+file_metadata = _file_metadata
 
 # What is in an image
 initramfs_diff = _initramfs_diff

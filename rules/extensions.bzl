@@ -9,7 +9,7 @@ def _kernel_compilers_impl(mctx):
 
 kernel_compilers = module_extension(
     implementation = _kernel_compilers_impl,
-    doc = "The compilers on PATH that make kernels, as toolchains in @rules_initramfs_compilers.",
+    doc = "Finds the compilers for kernels on PATH, and makes toolchains of them in @rules_initramfs_compilers.",
 )
 
 def _qemu_impl(mctx):
@@ -18,5 +18,5 @@ def _qemu_impl(mctx):
 
 qemu = module_extension(
     implementation = _qemu_impl,
-    doc = "The QEMUs on PATH, as toolchains in @rules_initramfs_qemu.",
+    doc = "Finds the QEMUs on PATH, and makes toolchains of them in @rules_initramfs_qemu.",
 )

@@ -1,17 +1,15 @@
-"""Images and their layers."""
+"""Images and layers."""
 
-load(
-    "//rules/private:images.bzl",
-    _early_cpio = "early_cpio",
-    _initramfs_diff = "initramfs_diff",
-    _initramfs_import = "initramfs_import",
-)
+load("//rules/private:early_cpio.bzl", _early_cpio = "early_cpio")
+load("//rules/private:file_metadata.bzl", _entry = "entry", _file_metadata = "file_metadata")
 load("//rules/private:initramfs.bzl", _initramfs = "initramfs")
+load("//rules/private:initramfs_diff.bzl", _initramfs_diff = "initramfs_diff")
+load("//rules/private:initramfs_import.bzl", _initramfs_import = "initramfs_import")
 load("//rules/private:layer.bzl", _initramfs_layer = "initramfs_layer")
-load("//rules/private:metadata.bzl", _entry = "entry")
 
 early_cpio = _early_cpio
 entry = _entry
+file_metadata = _file_metadata
 initramfs = _initramfs
 initramfs_diff = _initramfs_diff
 initramfs_import = _initramfs_import

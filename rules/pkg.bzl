@@ -1,4 +1,4 @@
-"""rules_pkg targets as layers. Only who loads this file fetches rules_pkg."""
+"""Layers from the mapping rules of rules_pkg, which only this file loads."""
 
 load("//rules/private:pkg.bzl", _pkg_layer = "pkg_layer")
 

@@ -1,4 +1,4 @@
-"""Tests of what is in an image."""
+"""Tests of the content and the size of images."""
 
 load(
     "//rules/private:testing.bzl",

@@ -1,4 +1,4 @@
-"""Rules for toolchains of one's own."""
+"""Rules for your own toolchains."""
 
 load(
     "//rules/private:toolchains.bzl",

@@ -16,20 +16,20 @@ import (
 	"time"
 )
 
-// A bazel runs commands in a workspace.
+// A bazel runs commands of Bazel in a workspace.
 type bazel struct {
 	s       *session
 	dir     string
 	startup []string // startup options
-	env     []string // NAME=VALUE, more of the client's environment
-	before  []string // what runs the client, such as taskset 1
+	env     []string // NAME=VALUE, added to the client's environment
+	before  []string // a command that runs the client, such as taskset 1
 	log     string   // the execution log
 
-	limit time.Duration // of a command; 0 for none
+	limit time.Duration // of a command; 0: none
 }
 
-// newBazel returns what runs Bazel in a folder; output is its output base, or ""
-// for the workspace's usual one.
+// newBazel returns a bazel for the workspace in dir. output is its output base, or "" for the
+// workspace's default one.
 func (s *session) newBazel(dir, output string) *bazel {
 	b := &bazel{s: s, dir: dir, log: filepath.Join(s.temp, "execution.log")}
 	if output != "" {
@@ -38,7 +38,7 @@ func (s *session) newBazel(dir, output string) *bazel {
 	return b
 }
 
-// command runs a command, and returns its standard output and its messages.
+// command runs a command and returns its standard output and its messages.
 func (b *bazel) command(command string, args ...string) (string, string, error) {
 	line := slices.Concat(b.before, []string{filepath.Join(b.s.here, "bazelw")}, b.startup, []string{command})
 	if command != "shutdown" && command != "clean" {
@@ -46,11 +46,11 @@ func (b *bazel) command(command string, args ...string) (string, string, error) 
 	}
 	ctx := b.s.ctx
 	if command == "shutdown" {
-		ctx = context.WithoutCancel(ctx) // which a signal may have ended
+		ctx = context.WithoutCancel(ctx) // a signal may have canceled s.ctx
 	}
 	if b.limit > 0 {
 		var stop context.CancelFunc
-		ctx, stop = context.WithTimeoutCause(ctx, b.limit, fmt.Errorf("not done after %s", b.limit))
+		ctx, stop = context.WithTimeoutCause(ctx, b.limit, fmt.Errorf("did not end within %s", b.limit))
 		defer stop()
 	}
 	cmd := exec.CommandContext(ctx, line[0], append(line[1:], args...)...)
@@ -70,18 +70,18 @@ func (b *bazel) command(command string, args ...string) (string, string, error) 
 	return stdout.String(), stderr.String(), nil
 }
 
-// clientEnv is this process's environment without what go run and bazel run have added:
-// a repository rule that looks for programs on PATH would run again.
+// clientEnv returns this process's environment without what go run and bazel run have added.
+// Otherwise, a repository rule that searches PATH would run again.
 func clientEnv() []string {
 	var env []string
 	for _, variable := range os.Environ() {
 		name, value, _ := strings.Cut(variable, "=")
 		switch {
 		case name == "PATH":
-			folders := slices.DeleteFunc(filepath.SplitList(value), func(folder string) bool {
-				return folder == filepath.Join(os.Getenv("GOROOT"), "bin") || strings.Contains(folder, "/external/")
+			dirs := slices.DeleteFunc(filepath.SplitList(value), func(dir string) bool {
+				return dir == filepath.Join(os.Getenv("GOROOT"), "bin") || strings.Contains(dir, "/external/")
 			})
-			env = append(env, "PATH="+strings.Join(folders, ":"))
+			env = append(env, "PATH="+strings.Join(dirs, ":"))
 		case strings.HasPrefix(name, "GO"), strings.HasPrefix(name, "BUILD_"), strings.Contains(name, "RUNFILES"):
 		default:
 			env = append(env, variable)
@@ -93,7 +93,7 @@ func clientEnv() []string {
 // shutdown ends the server.
 func (b *bazel) shutdown() { b.command("shutdown") }
 
-// clean removes all that was built, and ends the server: one that went on was once seen to run
+// clean removes all outputs and ends the server. A server that kept running was once seen to run
 // actions in sandboxes without the files of an external repository.
 func (b *bazel) clean() error {
 	_, _, err := b.command("clean")
@@ -101,7 +101,7 @@ func (b *bazel) clean() error {
 	return err
 }
 
-// A spawn is a process that an action has run, or what a cache had in its place.
+// A spawn is a process that an action has run, or its result from a cache.
 type spawn struct {
 	Mnemonic      string
 	TargetLabel   string
@@ -117,23 +117,23 @@ type spawn struct {
 	}
 }
 
-// A built is what a build has done.
-type built struct {
+// A build is the result of a command that builds.
+type build struct {
 	spawns   []spawn
 	messages string
 	seconds  float64
 }
 
-// build builds targets; with them go options.
-func (b *bazel) build(args ...string) (built, error) { return b.logged("build", args...) }
+// build builds targets, with options among args.
+func (b *bazel) build(args ...string) (build, error) { return b.run("build", args...) }
 
-// logged runs a command that builds, and reads Bazel's execution log, which there is after a
-// failure, too.
-func (b *bazel) logged(command string, args ...string) (built, error) {
+// run runs a command that builds, and reads Bazel's execution log, which exists after a failure,
+// too.
+func (b *bazel) run(command string, args ...string) (build, error) {
 	os.Remove(b.log)
 	start := time.Now()
 	_, messages, err := b.command(command, append([]string{"--execution_log_json_file=" + b.log}, args...)...)
-	result := built{messages: messages, seconds: time.Since(start).Seconds()}
+	result := build{messages: messages, seconds: time.Since(start).Seconds()}
 	file, openErr := os.Open(b.log)
 	if openErr != nil {
 		return result, errors.Join(err, openErr)
@@ -150,19 +150,19 @@ func (b *bazel) logged(command string, args ...string) (built, error) {
 	}
 }
 
-// ours tells whether a process is one of the packer or of kbuild.
-func (p spawn) ours() bool {
+// isPacking reports whether a process is one of the packer or of kbuild.
+func (p spawn) isPacking() bool {
 	return strings.HasPrefix(p.Mnemonic, "Initramfs") || strings.HasPrefix(p.Mnemonic, "Kernel")
 }
 
 // packing returns the spawns of the packer and of kbuild.
-func (r built) packing() []spawn {
-	return slices.DeleteFunc(slices.Clone(r.spawns), func(p spawn) bool { return !p.ours() })
+func (r build) packing() []spawn {
+	return slices.DeleteFunc(slices.Clone(r.spawns), func(p spawn) bool { return !p.isPacking() })
 }
 
-// digests are the outputs of the packer and of kbuild, by their paths below the bin folder.
-// A file that is not always written, such as one of a tree, counts, too.
-func (r built) digests() map[string]string {
+// digests returns the digests of the outputs of the packer and of kbuild, by their paths below
+// the directory bin. They include files that are not always written, such as those of a tree.
+func (r build) digests() map[string]string {
 	digests := map[string]string{}
 	for _, p := range r.packing() {
 		for _, out := range p.ActualOutputs {
@@ -173,8 +173,8 @@ func (r built) digests() map[string]string {
 	return digests
 }
 
-// counted says how many of each kind there are: "3 remote, 4 remote cache hit".
-func counted[T any](all []T, kind func(T) string) string {
+// count returns the number of each kind: "3 remote, 4 remote cache hit".
+func count[T any](all []T, kind func(T) string) string {
 	counts := map[string]int{}
 	for _, one := range all {
 		counts[kind(one)]++
@@ -189,21 +189,21 @@ func counted[T any](all []T, kind func(T) string) string {
 func runnerOf(p spawn) string   { return p.Runner }
 func mnemonicOf(p spawn) string { return p.Mnemonic }
 
-// expectRunner fails unless all spawns, and one at least, ran in a way.
+// expectRunner returns an error unless this runner ran all spawns, and there is at least one.
 func expectRunner(spawns []spawn, runner string) error {
 	if len(spawns) == 0 {
-		return errors.New("nothing ran")
+		return errors.New("no action ran")
 	}
 	for _, p := range spawns {
-		// Of two that are the same at the same time, one runs.
+		// Of two identical ones at the same time, only one runs.
 		if p.Runner != runner && p.Runner != "deduplicated" {
-			return fmt.Errorf("%s of %s: %s, want %s", p.Mnemonic, p.TargetLabel, p.Runner, runner)
+			return fmt.Errorf("%s of %s: the runner is %q, want %q", p.Mnemonic, p.TargetLabel, p.Runner, runner)
 		}
 	}
 	return nil
 }
 
-// expectSame fails unless two builds made the same outputs.
+// expectSame returns an error unless two builds made the same outputs.
 func expectSame(one, two map[string]string) error {
 	if len(one) == 0 {
 		return errors.New("no outputs")
@@ -216,7 +216,7 @@ func expectSame(one, two map[string]string) error {
 	}
 	for path := range two {
 		if _, ok := one[path]; !ok {
-			differ = append(differ, path+": only in the second")
+			differ = append(differ, path+": only in the second build")
 		}
 	}
 	slices.Sort(differ)

@@ -10,16 +10,16 @@ import (
 	"strings"
 )
 
-// linked is put in the place of the package examples/linked: its kernel has an initramfs linked
-// in that no build has seen, and it has more images of the same content.
+// linked is appended to the package examples/linked. Its kernel gets an initramfs with new
+// content, and there are more images with the same content.
 const linked = `
 initramfs(
     name = "image",
+    device_nodes = {"/dev/console": "c 5 1"},
     files = {
         "/content": "content",
         "/init": "//examples/hello",
     },
-    nodes = {"/dev/console": "c 5 1"},
 )
 
 initramfs_layer(
@@ -35,7 +35,7 @@ initramfs_layer(
         compression = codec,
         layers = [":layer"],
         lint = {"no-init": "off"},
-        segments = "layer",
+        split = "layer",
     )
     for codec in [
         "bzip2",
@@ -50,7 +50,7 @@ initramfs_layer(
 ]
 `
 
-// The kernel with the initramfs, the images, and a test that boots them.
+// The kernel with the initramfs, and a test that boots it.
 const (
 	linkedKernel = "//examples/linked:linked_x86_64"
 	linkedTest   = "//examples/linked:boot_x86_64_test"
@@ -59,25 +59,25 @@ const (
 var linkedTargets = []string{linkedKernel, "//examples/linked:image",
 	"//examples/linked:image_bzip2", "//examples/linked:image_gzip", "//examples/linked:image_lz4", "//examples/linked:image_lzma",
 	"//examples/linked:image_lzo", "//examples/linked:image_none", "//examples/linked:image_xz", "//examples/linked:image_zstd",
-	"//rules/tests/content:trees", "//rules/tests/content:binaries", "//rules/tests/content:archives", "//docs/size:changes",
+	"//rules/tests/content:trees", "//rules/tests/content:binaries", "//rules/tests/content:archives", "//docs/how-to/size:changes",
 	"//rules/tests:everything", "//rules/tests:everything_gzip", "//rules/tests:everything_zstd",
 	"//examples/busybox:image", "//examples/hello:image"}
 
-// cached builds here, and then in a copy at another path with an output base of its
-// own, another umask and time zone, and no disk cache: all that the packer and kbuild do
-// comes from the cache. Then it boots there what it has not downloaded, and packs all of
-// it itself: the bytes are the same.
+// cached builds in this workspace. Then it builds in a copy at another path, with its own output
+// base, another umask and time zone, and no disk cache: all outputs of the packer and of kbuild
+// come from the cache. There it boots an image that it has not downloaded. Finally, it packs all
+// images in the copy, which gives the same bytes.
 func cached(s *session) error {
-	folder := filepath.Join(s.temp, "nginx")
+	dir := filepath.Join(s.temp, "nginx")
 	here := s.newBazel(s.here, "")
 	disk, _, err := here.command("info", "output_base")
 	if err != nil {
 		return err
 	}
-	// What this machine has built before, the kernel above all, Bazel takes from the disk
-	// cache and does not upload: nginx gives that out, too.
+	// Bazel takes what this machine has built before, the kernel above all, from the disk cache,
+	// and does not upload it. So nginx serves the disk cache, too.
 	disk = filepath.Join(strings.TrimSpace(disk), "../../disk")
-	cache, err := startCache(folder, disk)
+	cache, err := startCache(dir, disk)
 	if err != nil {
 		return err
 	}
@@ -88,16 +88,16 @@ func cached(s *session) error {
 	}
 	options := []string{"--package_path=" + packages + ":%workspace%", "--remote_cache=" + cache.url(), groups}
 
-	one, err := here.build(append(options, linkedTargets...)...)
+	first, err := here.build(append(options, linkedTargets...)...)
 	if err != nil {
 		return err
 	}
-	first, offset, err := readTraffic(folder, 0)
+	uploaded, offset, err := readTraffic(dir, 0)
 	if err != nil {
 		return err
 	}
-	s.say("cache: here: %s; %d uploads, %d MB", counted(one.packing(), runnerOf), first.puts, first.up>>20)
-	if first.puts == 0 {
+	s.report("cache: original workspace: %s; %d uploads, %d MB", count(first.packing(), runnerOf), uploaded.puts, uploaded.up>>20)
+	if uploaded.puts == 0 {
 		return errors.New("nothing was uploaded")
 	}
 
@@ -110,51 +110,50 @@ func cached(s *session) error {
 	there.env = []string{"TZ=Pacific/Auckland"}
 	defer there.shutdown()
 	options = append(options, "--disk_cache=", "--remote_download_outputs=minimal")
-	two, err := there.build(append(options, linkedTargets...)...)
+	second, err := there.build(append(options, linkedTargets...)...)
 	if err != nil {
 		return err
 	}
-	second, _, err := readTraffic(folder, offset)
+	downloaded, _, err := readTraffic(dir, offset)
 	if err != nil {
 		return err
 	}
-	s.say("cache: in a copy: %s; of the packer and kbuild: %s: %s; %d MB down, %d uploads", counted(two.spawns, runnerOf),
-		counted(two.packing(), runnerOf), counted(two.packing(), mnemonicOf), second.down>>20, second.puts)
-	if err := expectRunner(two.packing(), "remote cache hit"); err != nil {
+	s.report("cache: copy of the workspace: %s; packer and kbuild: %s: %s; %d MB downloaded, %d uploads", count(second.spawns, runnerOf),
+		count(second.packing(), runnerOf), count(second.packing(), mnemonicOf), downloaded.down>>20, downloaded.puts)
+	if err := expectRunner(second.packing(), "remote cache hit"); err != nil {
 		return err
 	}
 	for _, mnemonic := range []string{"KernelCompile", "KernelLink"} {
-		if !strings.Contains(counted(two.spawns, mnemonicOf), "1 "+mnemonic) {
-			return fmt.Errorf("no %s in the copy", mnemonic)
+		if !strings.Contains(count(second.spawns, mnemonicOf), "1 "+mnemonic) {
+			return fmt.Errorf("the copy has no %s", mnemonic)
 		}
 	}
-	if err := withoutBytes(s, there, options); err != nil {
+	if err := buildWithoutBytes(s, there, options); err != nil {
 		return err
 	}
-	if err := joinedHere(s, there, options, folder); err != nil {
+	if err := joinLocally(s, there, options, dir); err != nil {
 		return err
 	}
-	return packedThere(s, there, options, two)
+	return packLocally(s, there, options, second)
 }
 
-// withoutBytes boots an image that is nowhere but in the cache, and builds one for
-// who wants the file.
-func withoutBytes(s *session, b *bazel, options []string) error {
+// buildWithoutBytes boots an image that only the cache has, and then builds one to get its file.
+func buildWithoutBytes(s *session, b *bazel, options []string) error {
 	onDisk := func(name string) bool {
 		found, _ := filepath.Glob(filepath.Join(b.dir, "bazel-out/*/bin/examples/linked/linked_x86_64", name))
 		return len(found) > 0
 	}
 	if onDisk("bzImage") || onDisk("vmlinux") {
-		return errors.New("the kernel was downloaded with minimal")
+		return errors.New("the kernel was downloaded with --remote_download_outputs=minimal")
 	}
-	tested, err := b.logged("test", append(options, "--nocache_test_results", "--test_output=errors", linkedTest, "//rules/tests/content:trees_test")...)
+	tested, err := b.run("test", append(options, "--nocache_test_results", "--test_output=errors", linkedTest, "//rules/tests/content:trees_test")...)
 	if err != nil {
 		return err
 	}
 	if !onDisk("bzImage") || onDisk("vmlinux") {
-		return errors.New("a boot test needs the image of the kernel, and not its ELF file")
+		return errors.New("a boot test must download the image of the kernel, and not its ELF file")
 	}
-	s.say("cache: minimal: a boot and a listing tested: %s; of the kernel its bzImage was downloaded", counted(tested.spawns, runnerOf))
+	s.report("cache: minimal: a boot and a listing were tested: %s; only the bzImage of the kernel was downloaded", count(tested.spawns, runnerOf))
 
 	archive := filepath.Join(b.dir, "bazel-bin/examples/linked/image_zstd.cpio.zst")
 	for _, mode := range []string{"minimal", "toplevel"} {
@@ -163,20 +162,20 @@ func withoutBytes(s *session, b *bazel, options []string) error {
 			return err
 		}
 		if _, err := os.Stat(archive); (err == nil) != (mode == "toplevel") {
-			return fmt.Errorf("--remote_download_outputs=%s: the image is here: %t", mode, err == nil)
+			return fmt.Errorf("--remote_download_outputs=%s: the image was downloaded: %t", mode, err == nil)
 		}
 	}
-	s.say("cache: toplevel: the image asked for was downloaded")
+	s.report("cache: toplevel: the requested image was downloaded")
 	return nil
 }
 
-// joinedHere keeps the joined image out of the cache and in the disk cache.
-func joinedHere(s *session, b *bazel, options []string, folder string) error {
-	_, offset, err := readTraffic(folder, 0)
+// joinLocally keeps the joined image in the disk cache and out of the remote cache.
+func joinLocally(s *session, b *bazel, options []string, dir string) error {
+	_, offset, err := readTraffic(dir, 0)
 	if err != nil {
 		return err
 	}
-	options = append(options, "--modify_execution_info=InitramfsConcat=+no-remote-cache", "--disk_cache="+filepath.Join(s.temp, "disk"))
+	options = append(options, "--modify_execution_info=InitramfsJoin=+no-remote-cache", "--disk_cache="+filepath.Join(s.temp, "disk"))
 	for _, runner := range []string{"linux-sandbox", "disk cache hit"} {
 		if err := b.clean(); err != nil {
 			return err
@@ -185,50 +184,50 @@ func joinedHere(s *session, b *bazel, options []string, folder string) error {
 		if err != nil {
 			return err
 		}
-		concats := slices.DeleteFunc(result.packing(), func(p spawn) bool { return p.Mnemonic != "InitramfsConcat" })
-		if err := expectRunner(concats, runner); err != nil {
+		joins := slices.DeleteFunc(result.packing(), func(p spawn) bool { return p.Mnemonic != "InitramfsJoin" })
+		if err := expectRunner(joins, runner); err != nil {
 			return err
 		}
 	}
-	caused, _, err := readTraffic(folder, offset)
+	uploaded, _, err := readTraffic(dir, offset)
 	if err != nil {
 		return err
 	}
-	if caused.puts > 0 {
-		return fmt.Errorf("%d uploads, %d bytes: the joined image was to stay here", caused.puts, caused.up)
+	if uploaded.puts > 0 {
+		return fmt.Errorf("%d uploads, %d bytes: want no upload of the joined image", uploaded.puts, uploaded.up)
 	}
-	s.say("cache: no-remote-cache: an image was joined here, came from the disk cache then, and was not uploaded")
+	s.report("cache: no-remote-cache: an image was joined locally, then taken from the disk cache, and not uploaded")
 	return nil
 }
 
-// packedThere packs in the copy what was packed here, and has come from the cache.
-func packedThere(s *session, b *bazel, options []string, cached built) error {
+// packLocally packs in the copy what came from the cache.
+func packLocally(s *session, b *bazel, options []string, cached build) error {
 	if err := b.clean(); err != nil {
 		return err
 	}
-	there, err := b.build(slices.Concat(options, []string{"--modify_execution_info=Initramfs.*=+no-cache"}, linkedTargets)...)
+	packed, err := b.build(slices.Concat(options, []string{"--modify_execution_info=Initramfs.*=+no-cache"}, linkedTargets)...)
 	if err != nil {
 		return err
 	}
-	packing := slices.DeleteFunc(there.packing(), func(p spawn) bool { return strings.HasPrefix(p.Mnemonic, "Kernel") })
+	packing := slices.DeleteFunc(packed.packing(), func(p spawn) bool { return strings.HasPrefix(p.Mnemonic, "Kernel") })
 	if err := expectRunner(packing, "linux-sandbox"); err != nil {
 		return err
 	}
-	if err := expectSame(cached.digests(), there.digests()); err != nil {
+	if err := expectSame(cached.digests(), packed.digests()); err != nil {
 		return fmt.Errorf("packed in the copy: %w", err)
 	}
-	s.say("cache: packed in the copy, with another umask and time zone: %s: the same %d outputs", counted(packing, runnerOf), len(there.digests()))
+	s.report("cache: packed in the copy, with another umask and time zone: %s: the same %d outputs", count(packing, runnerOf), len(packed.digests()))
 	return nil
 }
 
-// writeLinked makes a folder with the package examples/linked, for --package_path.
+// writeLinked makes a directory with the package examples/linked, for --package_path.
 func writeLinked(s *session) (string, error) {
 	packages := filepath.Join(s.temp, "packages")
-	folder := filepath.Join(packages, "examples/linked")
-	if err := os.CopyFS(folder, os.DirFS(filepath.Join(s.here, "examples/linked"))); err != nil {
+	dir := filepath.Join(packages, "examples/linked")
+	if err := os.CopyFS(dir, os.DirFS(filepath.Join(s.here, "examples/linked"))); err != nil {
 		return "", err
 	}
-	file := filepath.Join(folder, "BUILD.bazel")
+	file := filepath.Join(dir, "BUILD.bazel")
 	build, err := os.ReadFile(file)
 	if err != nil {
 		return "", err
@@ -236,10 +235,10 @@ func writeLinked(s *session) (string, error) {
 	text := strings.ReplaceAll(string(build), `"//examples/hello:image"`, `":image"`)
 	text = strings.Replace(text, `    "initramfs",`, "    \"initramfs\",\n    \"initramfs_layer\",", 1)
 	return packages, errors.Join(os.WriteFile(file, []byte(text+linked), 0o644),
-		os.WriteFile(filepath.Join(folder, "content"), fmt.Appendf(nil, "%d\n", unseen()), 0o644))
+		os.WriteFile(filepath.Join(dir, "content"), fmt.Appendf(nil, "%d\n", newSeed()), 0o644))
 }
 
-// copyWorkspace copies what Git knows of a workspace, or would.
+// copyWorkspace copies the files of a workspace that Git does not ignore.
 func copyWorkspace(from, to string) error {
 	if err := os.MkdirAll(to, 0o755); err != nil {
 		return err

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// costLayers is how many layers the image has, of ten files each.
+// costLayers is the number of layers of the image, which have ten files each.
 const costLayers = 10
 
 const costBuild = `
@@ -25,86 +25,86 @@ load("@rules_initramfs//rules:defs.bzl", "initramfs", "initramfs_layer")
 
 [
     initramfs(
-        name = segments,
+        name = split,
         compression = "zstd",
         layers = [":layer%d" % i for i in range(10)],
         lint = {"no-init": "off"},
-        segments = segments,
+        split = split,
     )
-    for segments in [
-        "auto",
+    for split in [
+        "size",
         "layer",
-        "one",
+        "none",
     ]
 ]
 `
 
-// costs are what is built, and how.
+// costs are the targets to build, and the options for each.
 var costs = []struct {
 	name, target string
 	options      []string
 }{
-	{`"one"`, "//cost:one", nil},
-	{`"auto"`, "//cost:auto", nil},
+	{`"none"`, "//cost:none", nil},
+	{`"size"`, "//cost:size", nil},
 	{`"layer"`, "//cost:layer", nil},
-	{`"layer"`, "//cost:layer", []string{"--output_groups=segments"}},
+	{`"layer"`, "//cost:layer", []string{"--output_groups=parts"}},
 }
 
-// cost changes one file of a large image of ten layers, builds it with a cache that has
-// what was before, and then on another machine, that has what was before as well. It
-// prints a table for docs/benchmarks.md.
+// cost changes one file of a large image of ten layers. It builds the image with a cache that has
+// the outputs from before the change, and then as another machine would. It prints a table for
+// the page on benchmarks.
 func cost(s *session) error {
 	b, err := s.moduleCopy("cost", 1)
 	if err != nil {
 		return err
 	}
 	defer b.shutdown()
-	package_ := filepath.Join(b.dir, "cost")
-	if err := os.MkdirAll(filepath.Join(package_, "content"), 0o755); err != nil {
+	pkg := filepath.Join(b.dir, "cost")
+	if err := os.MkdirAll(filepath.Join(pkg, "content"), 0o755); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(package_, "BUILD.bazel"), []byte(costBuild), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(pkg, "BUILD.bazel"), []byte(costBuild), 0o644); err != nil {
 		return err
 	}
 	for i := range costLayers {
 		for part := range 10 {
-			if err := writeHalf(filepath.Join(package_, fmt.Sprintf("content/%d.%d", i, part)), uint64(10*i+part), s.size*10_000); err != nil {
+			if err := writeHalf(filepath.Join(pkg, fmt.Sprintf("content/%d.%d", i, part)), uint64(10*i+part), s.size*10_000); err != nil {
 				return err
 			}
 		}
 	}
-	fmt.Printf("| `segments` | built | actions | uploaded, MB | s | another machine downloads, MB | s |\n|---|---|---|---|---|---|---|\n")
+	fmt.Printf("| `split` | built | actions | uploaded, MB | s | another machine downloads, MB | s |\n|---|---|---|---|---|---|---|\n")
 	for i, c := range costs {
-		folder := filepath.Join(s.temp, fmt.Sprintf("nginx%d", i))
-		cache, err := startCache(folder, "")
+		dir := filepath.Join(s.temp, fmt.Sprintf("nginx%d", i))
+		cache, err := startCache(dir, "")
 		if err != nil {
 			return err
 		}
-		line, err := s.costOf(b, cache, folder, c.target, c.options, uint64(1000+i))
+		line, err := s.costOf(b, cache, dir, c.target, c.options, uint64(1000+i))
 		cache.kill()
 		if err != nil {
 			return fmt.Errorf("%s: %w", c.target, err)
 		}
-		built := "the image"
+		what := "the image"
 		if c.options != nil {
-			built = "the segments"
+			what = "the parts"
 		}
-		fmt.Printf("| `%s` | %s | %s |\n", c.name, built, line)
-		if err := os.RemoveAll(folder); err != nil {
+		fmt.Printf("| `%s` | %s | %s |\n", c.name, what, line)
+		if err := os.RemoveAll(dir); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// costOf returns the columns of what a change costs.
-func (s *session) costOf(b *bazel, cache *engine, folder, target string, options []string, seed uint64) (string, error) {
+// costOf measures a change and returns the columns of its costs.
+func (s *session) costOf(b *bazel, cache *engine, dir, target string, options []string, seed uint64) (string, error) {
 	options = append(options, "--disk_cache=", "--remote_cache="+cache.url(), target)
 	b.command("clean")
 	if _, err := b.build(options...); err != nil {
 		return "", err
 	}
-	_, offset, err := readTraffic(folder, 0)
+	_, offset, err := readTraffic(dir, 0)
 	if err != nil {
 		return "", err
 	}
@@ -116,18 +116,18 @@ func (s *session) costOf(b *bazel, cache *engine, folder, target string, options
 	if err != nil {
 		return "", err
 	}
-	up, offset, err := readTraffic(folder, offset)
+	up, offset, err := readTraffic(dir, offset)
 	if err != nil {
 		return "", err
 	}
-	// Another machine: nothing of it is there, as after a clean; what did not change it has
-	// not either, but needs only where an action runs, and none does.
+	// Another machine has no outputs, as after a clean. It has not those from before the change
+	// either, but needs them only if an action runs, and none does.
 	b.command("clean")
 	there, err := b.build(options...)
 	if err != nil {
 		return "", err
 	}
-	down, _, err := readTraffic(folder, offset)
+	down, _, err := readTraffic(dir, offset)
 	if err != nil {
 		return "", err
 	}
@@ -135,7 +135,7 @@ func (s *session) costOf(b *bazel, cache *engine, folder, target string, options
 		return "", err
 	}
 	if down.puts > 0 {
-		return "", errors.New("what came from the cache was uploaded again")
+		return "", errors.New("outputs that came from the cache were uploaded again")
 	}
 	var ran []spawn
 	for _, p := range here.packing() {
@@ -143,11 +143,11 @@ func (s *session) costOf(b *bazel, cache *engine, folder, target string, options
 			ran = append(ran, p)
 		}
 	}
-	return fmt.Sprintf("%s | %.1f | %.1f | %.1f | %.1f", strings.ReplaceAll(counted(ran, mnemonicOf), "Initramfs", ""),
+	return fmt.Sprintf("%s | %.1f | %.1f | %.1f | %.1f", strings.ReplaceAll(count(ran, mnemonicOf), "Initramfs", ""),
 		float64(up.up)/1e6, here.seconds, float64(down.down)/1e6, there.seconds), nil
 }
 
-// writeHalf writes a file that compresses to about a half.
+// writeHalf writes a file that compresses to about half its size.
 func writeHalf(name string, seed uint64, size int) error {
 	r := rand.New(rand.NewPCG(seed, 3))
 	content := make([]byte, 0, size+8)

@@ -15,12 +15,12 @@ import (
 	"time"
 )
 
-// An engine is a server on loopback, which ends when this process does.
+// An engine is a server on loopback, which ends with this process.
 type engine struct {
 	name string
 	port int
 	cmd  *exec.Cmd
-	out  bytes.Buffer // what it has printed; to be read when it has ended
+	out  bytes.Buffer // what it printed; read it only after done is closed
 	done chan struct{}
 }
 
@@ -33,37 +33,37 @@ func start(name string, command ...string) (*engine, error) {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	go func() {
-		e.cmd.Wait() // it is killed in the end: that is no error
+		e.cmd.Wait() // the error is that it was killed
 		close(e.done)
 	}()
 	return e, nil
 }
 
-// kill ends it at once, whatever it is doing.
+// kill ends it at once.
 func (e *engine) kill() {
 	e.cmd.Process.Kill()
 	<-e.done
 }
 
-// wait polls for what shows that it serves, for 20 seconds at most.
-func (e *engine) wait(serves func() bool) error {
+// wait waits at most 20 seconds until isReady reports that it serves.
+func (e *engine) wait(isReady func() bool) error {
 	for range 200 {
-		if serves() {
+		if isReady() {
 			return nil
 		}
 		select {
 		case <-e.done:
-			return fmt.Errorf("%s does not start: %s", e.name, e.out.Bytes())
+			return fmt.Errorf("%s ended at its start: %s", e.name, e.out.Bytes())
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
 	e.kill()
-	return fmt.Errorf("%s does not serve after 20 s: %s", e.name, e.out.Bytes())
+	return fmt.Errorf("%s is not ready after 20 s: %s", e.name, e.out.Bytes())
 }
 
-// serve begins a worker's life in namespaces of its own: $1 is its root, $2 a mount
-// option of the file system that it works on.
-const serve = `
+// workerScript starts a worker in its own namespaces. $1 is its root, $2 a mount option for a file
+// system in memory to work on (or empty), $3 the directory to work in, $4 its info file.
+const workerScript = `
 mount --rbind /dev "$1/dev"
 mount --bind "$3" "$1/mnt"
 [ -z "$2" ] || mount -t tmpfs -o "$2" tmpfs "$1/mnt"
@@ -74,18 +74,18 @@ exec chroot "$1" /usr/bin/env -i justbuild execute --compatible --local-build-ro
   --interface 127.0.0.1 --info-file "/run/$4" --log-limit 3
 `
 
-// startWorker starts justbuild's execution service in the worker's root. What it
-// keeps is in folder, or, with an option such as size=8m, in a file system in memory.
-func (s *session) startWorker(folder, option string) (*engine, error) {
-	if err := os.MkdirAll(folder, 0o755); err != nil {
+// startWorker starts the execution service of justbuild in the worker's root. It keeps its files
+// in dir or, with a mount option such as size=8m, in a file system in memory.
+func (s *session) startWorker(dir, option string) (*engine, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
-	// Of several workers in the same root.
+	// Several workers share the root.
 	info := fmt.Sprintf("justbuild.%d.json", time.Now().UnixNano())
 	file := filepath.Join(s.worker, "run", info)
 	defer os.Remove(file)
 	e, err := start("justbuild", "unshare", "--user", "--map-root-user", "--mount", "--pid", "--fork", "--kill-child",
-		"sh", "-eu", "-c", serve, "sh", s.worker, option, folder, info)
+		"sh", "-eu", "-c", workerScript, "sh", s.worker, option, dir, info)
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +101,7 @@ func (s *session) startWorker(folder, option string) (*engine, error) {
 	return e, err
 }
 
-const nginx = `
+const nginxConfig = `
 daemon off;
 master_process off;
 pid DIR/pid;
@@ -132,17 +132,17 @@ http {
 }
 `
 
-// startCache starts nginx as a cache that keeps what it gets in folder, and has
-// besides what is in disk, a disk cache of Bazel's, unless that is "".
-func startCache(folder, disk string) (*engine, error) {
-	if err := os.MkdirAll(filepath.Join(folder, "cache"), 0o755); err != nil {
+// startCache starts nginx as a cache that keeps uploads in dir. If disk is not "", it also serves
+// the files of disk, a disk cache of Bazel.
+func startCache(dir, disk string) (*engine, error) {
+	if err := os.MkdirAll(filepath.Join(dir, "cache"), 0o755); err != nil {
 		return nil, err
 	}
 	fallback := "error_page 404 = @disk;"
 	if disk == "" {
 		fallback, disk = "", "/nonexistent"
 	}
-	// nginx takes no free port by itself. Another process may take this one in between.
+	// nginx cannot choose a free port. Another process may take this one in the meantime.
 	for tries := 0; ; tries++ {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
@@ -150,12 +150,12 @@ func startCache(folder, disk string) (*engine, error) {
 		}
 		port := listener.Addr().(*net.TCPAddr).Port
 		listener.Close()
-		config := strings.NewReplacer("DIR", folder, "PORT", fmt.Sprint(port), "DISK", disk, "FALLBACK", fallback).Replace(nginx)
-		file := filepath.Join(folder, "nginx.conf")
+		config := strings.NewReplacer("DIR", dir, "PORT", fmt.Sprint(port), "DISK", disk, "FALLBACK", fallback).Replace(nginxConfig)
+		file := filepath.Join(dir, "nginx.conf")
 		if err := os.WriteFile(file, []byte(config), 0o644); err != nil {
 			return nil, err
 		}
-		e, err := start("nginx", "nginx", "-p", folder, "-e", "stderr", "-c", file)
+		e, err := start("nginx", "nginx", "-p", dir, "-e", "stderr", "-c", file)
 		if err != nil {
 			return nil, err
 		}
@@ -173,19 +173,19 @@ func startCache(folder, disk string) (*engine, error) {
 	}
 }
 
-// url is what --remote_cache takes.
+// url returns the value for --remote_cache.
 func (e *engine) url() string { return fmt.Sprintf("http://127.0.0.1:%d/cache", e.port) }
 
-// traffic sums up an access log of nginx's.
+// traffic is the sum of a part of nginx's access log.
 type traffic struct {
 	puts, gets, misses int
 	up, down           int64
 }
 
-// readTraffic reads the access log from an offset on, and returns where it ends.
-func readTraffic(folder string, offset int64) (traffic, int64, error) {
+// readTraffic reads the access log from an offset on, and returns the offset of its end.
+func readTraffic(dir string, offset int64) (traffic, int64, error) {
 	var t traffic
-	content, err := os.ReadFile(filepath.Join(folder, "access.log"))
+	content, err := os.ReadFile(filepath.Join(dir, "access.log"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return t, 0, nil
 	}

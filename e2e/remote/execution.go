@@ -5,22 +5,24 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 )
 
-// remotely are the options that run everything at a worker, and nothing elsewhere.
-func remotely(worker *engine) []string {
-	return append(executor(worker), "--spawn_strategy=remote")
+// remoteOptions returns the options that run all actions on a worker.
+func remoteOptions(worker *engine) []string {
+	return append(executorOptions(worker), "--spawn_strategy=remote")
 }
 
-// executor are the options that name a worker.
-func executor(worker *engine) []string {
+// executorOptions returns the options that name a worker.
+func executorOptions(worker *engine) []string {
 	return []string{
 		fmt.Sprintf("--remote_executor=grpc://127.0.0.1:%d", worker.port),
-		// justbuild wants a name, and takes no results of actions that Bazel has run.
+		// justbuild needs a name, and does not accept results of actions that Bazel has run.
 		"--remote_instance_name=tests", "--noremote_upload_local_results",
 		"--remote_local_fallback=false",
-		// A worker that has lost what it had is an error, and no reason to begin again.
+		// If a worker has lost files, the build must fail, and not begin again.
 		"--experimental_remote_cache_eviction_retries=0",
 	}
 }
@@ -31,35 +33,35 @@ func execution(s *session) error {
 		return err
 	}
 	defer worker.kill()
-	if err := everythingRemote(s, worker); err != nil {
+	if err := buildModule(s, worker); err != nil {
 		return err
 	}
-	return packingRemote(s, worker)
+	return buildImages(s, worker)
 }
 
-// everythingRemote builds a module whose packer is prebuilt: no action runs here.
-func everythingRemote(s *session, worker *engine) error {
-	b, done, err := s.module(unseen())
+// buildModule builds a module whose packer is prebuilt: no action runs locally.
+func buildModule(s *session, worker *engine) error {
+	b, done, err := s.module(newSeed())
 	if err != nil {
 		return err
 	}
 	defer done()
-	remote, err := b.build(append(remotely(worker), "--disk_cache=", groups, "//:all")...)
+	remote, err := b.build(append(remoteOptions(worker), "--disk_cache=", groups, "//:all")...)
 	if err != nil {
 		return err
 	}
 	if err := expectRunner(remote.spawns, "remote"); err != nil {
 		return err
 	}
-	s.say("execution: a module with a prebuilt packer: %s: %s", counted(remote.spawns, runnerOf), counted(remote.spawns, mnemonicOf))
+	s.report("execution: a module with a prebuilt packer: %s: %s", count(remote.spawns, runnerOf), count(remote.spawns, mnemonicOf))
 
 	b.command("clean")
-	again, err := b.build(append(remotely(worker), "--disk_cache=", groups, "//:all")...)
+	again, err := b.build(append(remoteOptions(worker), "--disk_cache=", groups, "//:all")...)
 	if err != nil {
 		return err
 	}
 	if err := errors.Join(expectRunner(again.spawns, "remote cache hit"), expectSame(remote.digests(), again.digests())); err != nil {
-		return fmt.Errorf("again: %w", err)
+		return fmt.Errorf("second build: %w", err)
 	}
 
 	b.command("clean")
@@ -68,61 +70,84 @@ func everythingRemote(s *session, worker *engine) error {
 		return err
 	}
 	if err := errors.Join(expectRunner(local.packing(), "linux-sandbox"), expectSame(remote.digests(), local.digests())); err != nil {
-		return fmt.Errorf("locally: %w", err)
+		return fmt.Errorf("local build: %w", err)
 	}
-	s.say("execution: %d outputs of %d actions are the same when the worker runs them and in the sandbox here",
+	s.report("execution: %d outputs of %d actions are the same from the worker and from the local sandbox",
 		len(local.digests()), len(local.packing()))
 	return nil
 }
 
-// images are some of this workspace's, which ask for no programs that a worker has not.
-const images = `kind("initramfs rule|early_cpio rule|initramfs_diff rule",
-	//docs/programs/... + //docs/segments/... + //docs/size/... + //rules/tests/content/... + //rules/tests/pkg/... +
+// imageQuery finds images of this workspace that need no programs that a worker lacks.
+const imageQuery = `kind("initramfs rule|early_cpio rule|initramfs_diff rule",
+	//docs/how-to/programs/... + //docs/explanation/members_and_parts/... + //docs/how-to/size/... + //rules/tests/content/... + //rules/tests/pkg/... +
 	//rules/tests/boot:all + //rules/tests/boot/content/... + //rules/tests/boot/layers/...)`
 
-// packingRemote builds this workspace's images with the packer built here, from source:
-// the packer's actions run at the worker, and those of other rules here.
-func packingRemote(s *session, worker *engine) error {
+// buildImages builds images of this workspace, with the packer built from source. The actions of
+// the packer run on the worker, and those of other rules run locally.
+func buildImages(s *session, worker *engine) error {
 	b := s.newBazel(s.here, "")
-	found, _, err := b.command("query", images)
+	found, _, err := b.command("query", imageQuery)
 	if err != nil {
 		return err
 	}
 	targets := strings.Fields(found)
 
-	build := func(options ...string) (built, error) {
-		// Not what a cache has: what runs.
+	buildAll := func(options ...string) (build, error) {
+		// All actions must run, although a cache has their results.
 		options = append(options, groups, "--modify_execution_info=Initramfs.*=+no-cache")
 		if err := removeOutputs(b, options, targets); err != nil {
-			return built{}, err
+			return build{}, err
 		}
 		return b.build(append(options, targets...)...)
 	}
-	// What Bazel took from the disk cache and has not written out, it could not upload.
-	options := append(executor(worker), "--remote_download_outputs=all")
-	for _, mnemonic := range []string{"Concat", "Diff", "Lint", "Listing", "Pack", "Tail"} {
-		options = append(options, "--strategy=Initramfs"+mnemonic+"=remote")
+	// Bazel cannot upload what it took from the disk cache without writing it out.
+	options := append(executorOptions(worker), "--remote_download_outputs=all")
+	mnemonics, err := packerMnemonics(s.here)
+	if err != nil {
+		return err
 	}
-	remote, err := build(options...)
+	for _, mnemonic := range mnemonics {
+		options = append(options, "--strategy="+mnemonic+"=remote")
+	}
+	remote, err := buildAll(options...)
 	if err != nil {
 		return err
 	}
 	if err := expectRunner(remote.packing(), "remote"); err != nil {
 		return err
 	}
-	local, err := build()
+	local, err := buildAll()
 	if err != nil {
 		return err
 	}
 	if err := errors.Join(expectRunner(local.packing(), "linux-sandbox"), expectSame(remote.digests(), local.digests())); err != nil {
 		return err
 	}
-	s.say("execution: %d images with the packer built here: %s; the same %d outputs locally",
-		len(targets), counted(remote.packing(), runnerOf), len(local.digests()))
+	s.report("execution: %d images with the packer from source: %s; the same %d outputs locally",
+		len(targets), count(remote.packing(), runnerOf), len(local.digests()))
 	return nil
 }
 
-// removeOutputs removes what the packer has made of targets, so that it runs again.
+var mnemonic = regexp.MustCompile(`"(Initramfs[A-Z][a-z]+)"`)
+
+// packerMnemonics returns the mnemonics of the packer's actions, from the source of the rules.
+func packerMnemonics(workspace string) ([]string, error) {
+	text, err := os.ReadFile(filepath.Join(workspace, "rules/private/pack.bzl"))
+	if err != nil {
+		return nil, err
+	}
+	var mnemonics []string
+	for _, m := range mnemonic.FindAllStringSubmatch(string(text), -1) {
+		mnemonics = append(mnemonics, m[1])
+	}
+	if len(mnemonics) == 0 {
+		return nil, errors.New("rules/private/pack.bzl has no mnemonics")
+	}
+	slices.Sort(mnemonics)
+	return slices.Compact(mnemonics), nil
+}
+
+// removeOutputs removes the outputs of the packer for targets, so that it runs again.
 func removeOutputs(b *bazel, options, targets []string) error {
 	files, _, err := b.command("cquery", append(append(options[:len(options):len(options)],
 		"--output=files"), strings.Join(targets, "+"))...)
@@ -130,12 +155,12 @@ func removeOutputs(b *bazel, options, targets []string) error {
 		return err
 	}
 	for _, file := range strings.Fields(files) {
-		// cquery does not name what validations write.
+		// cquery does not print the outputs of validations.
 		if image, ok := strings.CutSuffix(file, ".list"); ok {
 			os.Remove(filepath.Join(b.dir, image+".lint"))
 		}
 		if err := os.Remove(filepath.Join(b.dir, file)); err != nil && !errors.Is(err, os.ErrNotExist) {
-			// A folder's content is made along with a file.
+			// An action that makes a file makes the directory's content, too.
 			if info, statErr := os.Stat(filepath.Join(b.dir, file)); statErr != nil || !info.IsDir() {
 				return err
 			}

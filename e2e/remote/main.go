@@ -1,7 +1,6 @@
-// Remote tests the rules against engines that are not Bazel: justbuild's execution
-// service in a root of another Debian release, and nginx as an HTTP cache. It runs in
-// the workspace's folder, starts and stops all that it needs, and ends with an error
-// that says what is not as it should be.
+// Command remote tests the rules with remote execution and remote caches that are independent of
+// Bazel: the execution service of justbuild, in a root file system of another Debian release, and
+// nginx as an HTTP cache. It runs in the root of the workspace, and starts and stops the servers.
 package main
 
 import (
@@ -13,42 +12,49 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"syscall"
 	"time"
 )
 
-const help = `Usage: e2e/remote/run [OPTION...] PART...
+const help = `Usage: e2e/remote/run [OPTION...] [PART...]
+
+Runs parts in the order of this list. e2e/remote/run without PART runs those of CI: execution,
+cache, failures and matrix.
 
 Parts:
 `
 
-// parts are what it does, in this order when several are asked for.
-var parts = []struct {
-	name, about string
-	run         func(*session) error
-}{
-	{"execution", "packing actions run on a worker of another Debian release", execution},
-	{"cache", "a second workspace takes all from a cache, and boots without the bytes", cached},
-	{"faults", "a cache that errs and lies, a worker that dies", faults},
-	{"matrix", "the same bytes whatever changes around the packer", matrix},
-	{"cost", "prints what a change in a large image costs", cost},
+// A part is a test.
+type part struct {
+	name, summary string
+	run           func(*session) error
 }
 
-// A session is what the parts share.
+// parts are all tests, in the order in which they run.
+var parts = []part{
+	{"execution", "run packing actions on a worker of another Debian release", execution},
+	{"cache", "build a second workspace from a cache, and boot an image that only the cache has", cached},
+	{"failures", "build with a cache that fails and corrupts, and with a worker that dies", failures},
+	{"matrix", "build the same bytes in different environments", matrix},
+	{"cost", "print what a change in a large image costs", cost},
+}
+
+// A session is shared by the parts.
 type session struct {
 	ctx    context.Context
 	here   string // the workspace
-	temp   string // removed at the end
-	worker string // the worker's root
-	size   int    // of the image whose change is measured, in MB
+	temp   string // the directory for temporary files of a part
+	worker string // the root file system of the worker
+	size   int    // of the image that cost changes, in MB
 
-	begun   time.Time
+	started time.Time
 	packers map[string][]byte
 }
 
 func init() {
-	// The engines are to end when this process does. The kernel takes the end of the thread
-	// that started them for it: it has to be the main one.
+	// The engines must end with this process. The kernel ends them with the thread that started
+	// them, so that must be the main one.
 	runtime.LockOSThread()
 }
 
@@ -63,18 +69,26 @@ func run() (err error) {
 	flag.Usage = func() {
 		out := flag.CommandLine.Output()
 		fmt.Fprint(out, help)
-		for _, part := range parts {
-			fmt.Fprintf(out, "  %-10s %s\n", part.name, part.about)
+		for _, p := range parts {
+			fmt.Fprintf(out, "  %-10s %s\n", p.name, p.summary)
 		}
 		fmt.Fprint(out, "\nOptions:\n")
 		flag.PrintDefaults()
 	}
 	s := &session{packers: map[string][]byte{}}
-	flag.StringVar(&s.worker, "worker", "", "run the execution service in this `ROOT`")
-	flag.IntVar(&s.size, "size", 500, "cost: the image's size in `MB`")
+	flag.StringVar(&s.worker, "worker", "", "run the execution service in the root file system `DIR`")
+	flag.IntVar(&s.size, "size", 500, "size of the image of the part cost, in `MB`")
 	flag.Parse()
+	if flag.NArg() == 0 {
+		flag.Usage()
+		os.Exit(2)
+	}
 	wanted := map[string]bool{}
 	for _, name := range flag.Args() {
+		if !slices.ContainsFunc(parts, func(p part) bool { return p.name == name }) {
+			fmt.Fprintf(os.Stderr, "remote: unknown part %q; see --help\n", name)
+			os.Exit(2)
+		}
 		wanted[name] = true
 	}
 	if s.here, err = os.Getwd(); err != nil {
@@ -84,47 +98,43 @@ func run() (err error) {
 	s.ctx, stop = signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 
-	for _, part := range parts {
-		if !wanted[part.name] {
+	for _, p := range parts {
+		if !wanted[p.name] {
 			continue
 		}
-		delete(wanted, part.name)
-		if err := s.runPart(part.name, part.run); err != nil {
-			return fmt.Errorf("%s: %w", part.name, err)
+		if err := s.runPart(p); err != nil {
+			return fmt.Errorf("%s: %w", p.name, err)
 		}
-	}
-	for name := range wanted {
-		return fmt.Errorf("there is no part %q: see --help", name)
 	}
 	return nil
 }
 
-// runPart runs a part in a temporary folder of its own.
-func (s *session) runPart(name string, part func(*session) error) (err error) {
-	s.begun = time.Now()
+// runPart runs a part with its own temporary directory.
+func (s *session) runPart(p part) (err error) {
+	s.started = time.Now()
 	if s.temp, err = os.MkdirTemp("", "remote"); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, removeAll(s.temp)) }()
-	if err := part(s); err != nil {
+	if err := p.run(s); err != nil {
 		return err
 	}
-	s.say("%s: passed", name)
+	s.report("%s: passed", p.name)
 	return nil
 }
 
-// say prints a line of the report, with the seconds since the part began.
-func (s *session) say(format string, args ...any) {
-	fmt.Printf("remote: %s (%.0f s)\n", fmt.Sprintf(format, args...), time.Since(s.begun).Seconds())
+// report prints a line with the seconds since the part began.
+func (s *session) report(format string, args ...any) {
+	fmt.Printf("remote: %s (%.0f s)\n", fmt.Sprintf(format, args...), time.Since(s.started).Seconds())
 }
 
-// removeAll removes a folder with what Bazel leaves in it, read-only folders.
-func removeAll(folder string) error {
-	err := filepath.WalkDir(folder, func(path string, entry os.DirEntry, err error) error {
+// removeAll removes a directory and the read-only directories that Bazel leaves in it.
+func removeAll(dir string) error {
+	err := filepath.WalkDir(dir, func(path string, entry os.DirEntry, err error) error {
 		if err == nil && entry.IsDir() {
 			err = os.Chmod(path, 0o755)
 		}
 		return err
 	})
-	return errors.Join(err, os.RemoveAll(folder))
+	return errors.Join(err, os.RemoveAll(dir))
 }

@@ -13,25 +13,25 @@ import (
 	"time"
 )
 
-// matrixImages are what each row makes: several codecs, cut in each way.
-var matrixImages = []string{"//:bzip2", "//:gzip", "//:layers", "//:lz4", "//:lzma", "//:lzo", "//:one", "//:xz", "//:zstd"}
+// matrixImages are the images that each row builds: with all codecs, and split in each way.
+var matrixImages = []string{"//:bzip2", "//:gzip", "//:layers", "//:lz4", "//:lzma", "//:lzo", "//:whole", "//:xz", "//:zstd"}
 
-// A row is what changes around the packer.
+// A row is an environment of the packer.
 type row struct {
 	name    string
-	script  string   // how the packer is run: see wrap; "" is as it is
-	options []string // Bazel's
+	script  string   // how the packer is run: see wrap; "": directly
+	options []string // of Bazel
 	// prepare changes the workspace.
 	prepare func(dir string) error
-	remote  bool // at a worker
-	another bool // in another workspace, with another output base
-	// The lists name files by paths of their own; all else is the same.
+	remote  bool // run on a worker
+	another bool // build in another workspace, with another output base
+	// The lists differ, because they name files by other paths. All else is the same.
 	lists bool
 }
 
-// In the sandbox all of it reaches the packer: Bazel itself would keep it away.
+// The scripts change the environment within the sandbox, where Bazel does not reset it.
 var rows = []row{
-	{name: "as it is"},
+	{name: "unchanged"},
 	{name: "another user", script: `exec unshare --user --map-user=1234 --map-group=2345 "$packer" "$@"`},
 	{name: "umask 077", script: `umask 077; exec "$packer" "$@"`},
 	{name: "umask 000", script: `umask 000; exec "$packer" "$@"`},
@@ -41,20 +41,20 @@ var rows = []row{
 	{name: "another host", script: `export HOSTNAME=elsewhere; exec unshare --user --map-root-user --uts sh -c 'hostname elsewhere; exec "$@"' sh "$packer" "$@"`},
 	{name: "another TMPDIR", script: `export TMPDIR=$PWD/temporary; mkdir -p "$TMPDIR"; exec "$packer" "$@"`},
 	{name: "other times and modes on disk", prepare: changeOnDisk},
-	{name: "one processor", script: `exec taskset --cpu-list 0 "$packer" "$@"`},
+	{name: "one CPU", script: `exec taskset --cpu-list 0 "$packer" "$@"`},
 	{name: "one thread", script: `export GOMAXPROCS=1; exec "$packer" "$@"`},
-	{name: "garbage collected all the time", script: `export GOGC=5; exec "$packer" "$@"`},
+	{name: "permanent garbage collection", script: `export GOGC=5; exec "$packer" "$@"`},
 	{name: "--jobs=1", options: []string{"--jobs=1"}},
 	{name: "--compilation_mode=opt", options: []string{"--compilation_mode=opt"}},
 	{name: "--experimental_output_paths=off", options: []string{"--experimental_output_paths=off"}, lists: true},
-	// Without a sandbox Bazel maps no paths.
+	// Without a sandbox, Bazel does not map paths.
 	{name: "not sandboxed", options: []string{"--spawn_strategy=local", "--experimental_output_paths=off"}, lists: true},
-	{name: "at a worker", remote: true},
+	{name: "on a worker", remote: true},
 	{name: "another workspace", another: true},
 	{name: "the packer for arm64, under qemu-user", script: `exec qemu-aarch64 "$packer_aarch64" "$@"`},
 }
 
-// changeOnDisk changes what files of the workspace have beside their content.
+// changeOnDisk changes times and modes of files in the workspace.
 func changeOnDisk(dir string) error {
 	then := time.Date(2001, 2, 3, 4, 5, 6, 0, time.UTC)
 	for i, file := range []string{"content/text", "content/binary", "base.list", "boot.conf", "app.sh"} {
@@ -66,7 +66,7 @@ func changeOnDisk(dir string) error {
 	return nil
 }
 
-// matrix builds the same images once for each row: one table, one digest.
+// matrix builds the same images for each row, and prints a table whose rows have the same digest.
 func matrix(s *session) error {
 	const seed = 1
 	b, done, err := s.module(seed)
@@ -92,7 +92,7 @@ func matrix(s *session) error {
 			err = expectSame(first.withoutLists(), got.withoutLists())
 		} else if first == nil {
 			first = got
-			// The bytes, for a comparison.
+			// Keep the images to compare others with them.
 			if err = keepArchives(b, filepath.Join(s.temp, "first")); err != nil {
 				return err
 			}
@@ -103,37 +103,37 @@ func matrix(s *session) error {
 			return fmt.Errorf("%s: %w", r.name, errors.Join(err, diffArchives(b.dir, filepath.Join(s.temp, "first"), where)))
 		}
 	}
-	s.say("matrix: %d rows, %d outputs each, the same", len(rows), len(first))
-	return seesDifferences(s, b, first)
+	s.report("matrix: %d rows with the same %d outputs each", len(rows), len(first))
+	return checkDifference(s, b, first)
 }
 
-// seesDifferences shows that the matrix is no table of one constant.
-func seesDifferences(s *session, b *bazel, first outputs) error {
-	got, err := s.runRow(b, row{name: "another content", prepare: func(dir string) error { return writeContent(dir, 2) }})
+// checkDifference shows that the matrix would notice a difference.
+func checkDifference(s *session, b *bazel, first outputs) error {
+	got, err := s.runRow(b, row{name: "other content", prepare: func(dir string) error { return writeContent(dir, 2) }})
 	if err != nil {
 		return err
 	}
 	if expectSame(first, got) == nil {
-		return errors.New("images of other content are the same")
+		return errors.New("images with other content are the same")
 	}
 	if err := diffArchives(b.dir, filepath.Join(s.temp, "first"), b); err == nil || !strings.Contains(err.Error(), "~ /usr/share/text: content") {
-		return fmt.Errorf("packer diff does not name what was changed: %w", err)
+		return fmt.Errorf("packer diff does not name the changed file: %w", err)
 	}
-	s.say("matrix: another content is seen, and named by packer diff")
+	s.report("matrix: other content is noticed, and named by packer diff")
 	return nil
 }
 
 // outputs are digests by path.
 type outputs map[string]string
 
-// withoutLists are the images, and what is read from them.
+// withoutLists returns the outputs without lists.
 func (o outputs) withoutLists() outputs {
 	rest := maps.Clone(o)
 	maps.DeleteFunc(rest, func(path, _ string) bool { return strings.HasSuffix(path, ".list") })
 	return rest
 }
 
-// digest is one digest of all.
+// digest returns one digest of all outputs.
 func (o outputs) digest() string {
 	sum := sha256.New()
 	for _, path := range slices.Sorted(maps.Keys(o)) {
@@ -142,13 +142,13 @@ func (o outputs) digest() string {
 	return fmt.Sprintf("%x", sum.Sum(nil))[:16]
 }
 
-// runRow builds the images. All of the packer's actions run.
+// runRow builds the images. All actions of the packer run.
 func (s *session) runRow(b *bazel, r row) (outputs, error) {
 	script := r.script
 	if script == "" {
 		script = `exec "$packer" "$@"`
 	}
-	// The comment makes it another program than that of the row before.
+	// The comment makes it differ from the program of the row before.
 	if err := wrap(b.dir, fmt.Sprintf("# %s, %d\n%s", r.name, time.Now().UnixNano(), script)); err != nil {
 		return nil, err
 	}
@@ -165,7 +165,7 @@ func (s *session) runRow(b *bazel, r row) (outputs, error) {
 			return nil, err
 		}
 		defer worker.kill()
-		options = append(options, remotely(worker)...)
+		options = append(options, remoteOptions(worker)...)
 		runner = "remote"
 	}
 	if slices.Contains(options, "--spawn_strategy=local") {
@@ -195,13 +195,13 @@ func archives(b *bazel) ([]string, error) {
 	return paths, nil
 }
 
-// keepArchives copies the images to a folder.
-func keepArchives(b *bazel, folder string) error {
+// keepArchives copies the images to a directory.
+func keepArchives(b *bazel, dir string) error {
 	paths, err := archives(b)
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(folder, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
 	for _, path := range paths {
@@ -209,22 +209,22 @@ func keepArchives(b *bazel, folder string) error {
 		if err != nil {
 			return err
 		}
-		if err := os.WriteFile(filepath.Join(folder, filepath.Base(path)), content, 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, filepath.Base(path)), content, 0o644); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// diffArchives is an error that says in the packer's words how images differ from those kept.
-func diffArchives(module, folder string, b *bazel) error {
+// diffArchives returns an error with what packer diff says of the images and those in dir.
+func diffArchives(module, dir string, b *bazel) error {
 	paths, err := archives(b)
 	if err != nil {
 		return err
 	}
 	var text strings.Builder
 	for _, path := range paths {
-		out, err := exec.Command(filepath.Join(module, "prebuilt/packer"), "diff", filepath.Join(folder, filepath.Base(path)), path).CombinedOutput()
+		out, err := exec.Command(filepath.Join(module, "prebuilt/packer"), "diff", filepath.Join(dir, filepath.Base(path)), path).CombinedOutput()
 		if err != nil {
 			fmt.Fprintf(&text, "packer diff of %s: %v\n%s", filepath.Base(path), err, out)
 		}

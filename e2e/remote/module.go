@@ -11,16 +11,16 @@ import (
 	"time"
 )
 
-// groups asks for all that the rules can make of an image.
-const groups = "--output_groups=+list,+listing,+json,+segments,+_validation"
+// groups requests all output groups of an image.
+const groups = "--output_groups=+list,+listing,+json,+parts,+_validation"
 
-// unseen is a seed of content that no build has seen.
-func unseen() uint64 { return uint64(time.Now().UnixNano()) }
+// newSeed returns a seed of content that no build has seen.
+func newSeed() uint64 { return uint64(time.Now().UnixNano()) }
 
-// packer returns the packer for a processor, amd64 or arm64.
-func (s *session) packer(processor string) ([]byte, error) {
-	if s.packers[processor] == nil {
-		target := "//tools/packer/processors:packer_" + processor
+// packer returns the packer for a CPU, amd64 or arm64.
+func (s *session) packer(cpu string) ([]byte, error) {
+	if s.packers[cpu] == nil {
+		target := "//tools/packer/processors:packer_" + cpu
 		b := s.newBazel(s.here, "")
 		if _, err := b.build(target); err != nil {
 			return nil, err
@@ -29,15 +29,15 @@ func (s *session) packer(processor string) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		if s.packers[processor], err = os.ReadFile(filepath.Join(s.here, strings.TrimSpace(file))); err != nil {
+		if s.packers[cpu], err = os.ReadFile(filepath.Join(s.here, strings.TrimSpace(file))); err != nil {
 			return nil, err
 		}
 	}
-	return s.packers[processor], nil
+	return s.packers[cpu], nil
 }
 
-// module returns the workspace in the folder module, with the packers and content put in
-// place. done takes them away again, and ends the server.
+// module returns the workspace in the directory module, after adding the packers and content.
+// done removes them and ends the server.
 func (s *session) module(seed uint64) (b *bazel, done func(), err error) {
 	dir := filepath.Join(s.here, "e2e/remote/module")
 	b = s.newBazel(dir, "")
@@ -56,7 +56,7 @@ func (s *session) module(seed uint64) (b *bazel, done func(), err error) {
 	return b, done, nil
 }
 
-// moduleCopy makes a copy of the workspace of module, with an output base beside it.
+// moduleCopy copies the workspace of module, with an output base beside the copy.
 func (s *session) moduleCopy(name string, seed uint64) (*bazel, error) {
 	dir := filepath.Join(s.temp, name)
 	if err := os.CopyFS(dir, os.DirFS(filepath.Join(s.here, "e2e/remote/module"))); err != nil {
@@ -77,13 +77,13 @@ func (s *session) moduleCopy(name string, seed uint64) (*bazel, error) {
 	return s.newBazel(dir, filepath.Join(s.temp, name+".output")), nil
 }
 
-// packers are the packer's files in the module, and what processors they are for.
+// packers are the files of the packer in the module, and their CPUs.
 var packers = map[string]string{"packer": "amd64", "packer_aarch64": "arm64"}
 
-// fill puts the packers and content into a module.
+// fill adds the packers and content to a module.
 func (s *session) fill(dir string, seed uint64) error {
-	for file, processor := range packers {
-		content, err := s.packer(processor)
+	for file, cpu := range packers {
+		content, err := s.packer(cpu)
 		if err != nil {
 			return err
 		}
@@ -96,11 +96,11 @@ func (s *session) fill(dir string, seed uint64) error {
 	return errors.Join(wrap(dir, `exec "$packer" "$@"`), writeContent(dir, seed))
 }
 
-// wrapped are the options that have the packer run by the script that wrap writes.
+// wrapped is the option to run the packer by the script that wrap writes.
 const wrapped = "--extra_toolchains=//prebuilt:wrapped_toolchain"
 
-// wrap writes the script that runs the packer for a module's images: lines of shell that
-// end in running "$packer" "$@", or "$packer_aarch64". All actions run anew when it changes.
+// wrap writes the script that runs the packer for the images of a module: lines of shell that end
+// in running "$packer" "$@", or "$packer_aarch64". All actions run again when it changes.
 func wrap(dir, script string) error {
 	script = `#!/bin/bash -eu
 packer=$0.runfiles/_main/prebuilt/packer
@@ -109,8 +109,8 @@ packer_aarch64=${packer}_aarch64
 	return os.WriteFile(filepath.Join(dir, "prebuilt/wrapped.sh"), []byte(script), 0o755)
 }
 
-// writeContent writes what the module's images hold: text that compresses, and bytes
-// that do not.
+// writeContent writes the content of the module's images: text, which compresses, and bytes, which
+// do not.
 func writeContent(dir string, seed uint64) error {
 	r := rand.New(rand.NewPCG(seed, 1))
 	var words [1000]string
@@ -125,12 +125,12 @@ func writeContent(dir string, seed uint64) error {
 	for binary.Len() < 100_000 {
 		binary.WriteByte(byte(r.Uint32()))
 	}
-	folder := filepath.Join(dir, "content")
-	if err := os.MkdirAll(folder, 0o755); err != nil {
+	dir = filepath.Join(dir, "content")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(folder, "text"), text.Bytes(), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "text"), text.Bytes(), 0o644); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(folder, "binary"), binary.Bytes(), 0o644)
+	return os.WriteFile(filepath.Join(dir, "binary"), binary.Bytes(), 0o644)
 }

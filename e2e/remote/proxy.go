@@ -10,32 +10,32 @@ import (
 	"sync/atomic"
 )
 
-// A fault is what a proxy does wrong.
-type fault string
+// A failure is a way in which a proxy fails.
+type failure string
 
 const (
-	none           fault = "none"
-	errorsOnly     fault = "500 for everything"
-	readErrors     fault = "500 for downloads"
-	writeErrors    fault = "500 for uploads"
-	cutDownloads   fault = "downloads end in the middle"
-	shortDownloads fault = "downloads have half of the content"
-	falseDownloads fault = "downloads have a byte changed"
-	cutUploads     fault = "uploads end in the middle"
+	none           failure = "none"
+	errorsOnly     failure = "500 for all requests"
+	readErrors     failure = "500 for downloads"
+	writeErrors    failure = "500 for uploads"
+	cutDownloads   failure = "downloads end in the middle"
+	shortDownloads failure = "downloads are truncated"
+	falseDownloads failure = "downloads have a changed byte"
+	cutUploads     failure = "uploads end in the middle"
 )
 
-// A proxy stands before a cache, and makes mistakes.
+// A proxy passes requests on to a cache, and makes errors.
 type proxy struct {
-	cache  string // its URL, without /cache
-	fault  atomic.Value
-	faulty atomic.Int64 // how often it was wrong
-	server *http.Server
-	port   int
+	cache   string // its URL, without /cache
+	failure atomic.Value
+	failed  atomic.Int64 // number of errors so far
+	server  *http.Server
+	port    int
 }
 
 func startProxy(cache *engine) (*proxy, error) {
 	p := &proxy{cache: fmt.Sprintf("http://127.0.0.1:%d", cache.port)}
-	p.fault.Store(none)
+	p.failure.Store(none)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
@@ -48,9 +48,9 @@ func startProxy(cache *engine) (*proxy, error) {
 
 func (p *proxy) url() string { return fmt.Sprintf("http://127.0.0.1:%d/cache", p.port) }
 
-// is is the fault, for a request that it is about.
-func (p *proxy) is(r *http.Request) fault {
-	f := p.fault.Load().(fault)
+// failureFor returns the current failure if it concerns the request, else none.
+func (p *proxy) failureFor(r *http.Request) failure {
+	f := p.failure.Load().(failure)
 	get, put := r.Method == http.MethodGet, r.Method == http.MethodPut
 	content := strings.Contains(r.URL.Path, "/cas/")
 	switch f {
@@ -76,10 +76,10 @@ func (p *proxy) is(r *http.Request) fault {
 }
 
 func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	f := p.is(r)
+	f := p.failureFor(r)
 	switch f {
 	case errorsOnly, readErrors, writeErrors:
-		p.faulty.Add(1)
+		p.failed.Add(1)
 		http.Error(w, "out of order", http.StatusInternalServerError)
 		return
 	}
@@ -89,7 +89,7 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	var content io.Reader = bytes.NewReader(body)
 	if f == cutUploads {
-		p.faulty.Add(1)
+		p.failed.Add(1)
 		content = io.MultiReader(bytes.NewReader(body[:len(body)/2]), brokenReader{})
 	}
 	request, err := http.NewRequestWithContext(r.Context(), r.Method, p.cache+r.URL.Path, content)
@@ -99,7 +99,7 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	request.ContentLength = int64(len(body))
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		panic(http.ErrAbortHandler) // the client's connection ends, too
+		panic(http.ErrAbortHandler) // ends the client's connection, too
 	}
 	defer response.Body.Close()
 	got, err := io.ReadAll(response.Body)
@@ -109,15 +109,15 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if response.StatusCode == http.StatusOK && len(got) > 1 {
 		switch f {
 		case cutDownloads:
-			p.faulty.Add(1)
+			p.failed.Add(1)
 			w.Header().Set("Content-Length", fmt.Sprint(len(got)))
 			w.Write(got[:len(got)/2])
 			panic(http.ErrAbortHandler)
 		case shortDownloads:
-			p.faulty.Add(1)
+			p.failed.Add(1)
 			got = got[:len(got)/2]
 		case falseDownloads:
-			p.faulty.Add(1)
+			p.failed.Add(1)
 			got[len(got)/2] ^= 1
 		}
 	}
@@ -126,7 +126,7 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Write(got)
 }
 
-// A brokenReader is a connection that ends.
+// A brokenReader is a connection that has ended.
 type brokenReader struct{}
 
 func (brokenReader) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }

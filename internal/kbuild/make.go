@@ -16,25 +16,25 @@ import (
 	"time"
 )
 
-// Build is a folder in which kbuild builds, source and objects together: only then are the
-// paths that it writes down relative.
+// Build is a directory in which kbuild builds. It holds both the source and the objects,
+// because only then kbuild records relative paths.
 type Build struct {
-	// Dir is the folder, absolute.
+	// Dir is the absolute path of the directory.
 	Dir string
-	// Arch is what is built for, with Toolchain.
+	// Arch is the architecture to build for, with Toolchain.
 	Arch      Arch
 	Toolchain Toolchain
-	// Jobs is how many commands run at once.
+	// Jobs is the number of commands that run at once.
 	Jobs int
-	// Log gets what kbuild has printed, sorted, after each run.
+	// Log gets the sorted output of kbuild after each run.
 	Log io.Writer
 }
 
-// MappedDir is what compilers write in place of the build folder's path.
+// MappedDir is the path that compilers record in place of that of the build directory.
 const MappedDir = "/usr/src/linux"
 
-// environment is all of the environment that kbuild sees. The time, user, host and number of
-// the build are parts of the kernel (init/Makefile).
+// environment returns the whole environment of kbuild. The time, user, host and number of the
+// build become part of the kernel (init/Makefile).
 func (b *Build) environment() []string {
 	return []string{
 		"PATH=" + b.Toolchain.Path,
@@ -49,11 +49,11 @@ func (b *Build) environment() []string {
 	}
 }
 
-// tmpDir is a folder in the build's for what programs leave.
+// tmpDir is the directory for temporary files, below the build directory.
 const tmpDir = ".tmp_programs"
 
-// Make runs make with these arguments, and with what every run has in common. An error has
-// what the step that failed has printed.
+// Make runs make with these arguments, after those that all runs have in common. Its error
+// includes the output of the step that failed.
 func (b *Build) Make(ctx context.Context, args ...string) error {
 	if err := os.MkdirAll(filepath.Join(b.Dir, tmpDir), 0o755); err != nil {
 		return err
@@ -63,9 +63,9 @@ func (b *Build) Make(ctx context.Context, args ...string) error {
 		return err
 	}
 	common := []string{
-		// Spares kbuild a run of make by itself, which would not hand on --old-file.
+		// Without it, kbuild runs make once more, and does not pass --old-file on.
 		"--no-print-directory",
-		// A step's line comes before what its command says.
+		// The line of a step comes before the output of its command.
 		"--output-sync=target",
 		"--jobs=" + strconv.Itoa(max(b.Jobs, 1)),
 		"ARCH=" + b.Arch.Arch,
@@ -76,7 +76,7 @@ func (b *Build) Make(ctx context.Context, args ...string) error {
 	cmd := exec.CommandContext(ctx, program, append(common, args...)...)
 	cmd.Dir = b.Dir
 	cmd.Env = b.environment()
-	// make ends what it has started, given the time.
+	// make needs time to end the commands that it has started.
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 10 * time.Second
 	out, err := cmd.StdoutPipe()
@@ -95,8 +95,8 @@ func (b *Build) Make(ctx context.Context, args ...string) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		fault := printed.fault()
-		return fmt.Errorf("kbuild failed (make %s: %w):\n%s%s", strings.Join(args, " "), err, excerpt(fault), hint(fault))
+		failed := printed.failedStep()
+		return fmt.Errorf("kbuild failed (make %s: %w):\n%s%s", strings.Join(args, " "), err, excerpt(failed), hint(failed))
 	}
 	if readErr != nil {
 		return readErr
@@ -121,7 +121,7 @@ func readLines(r io.Reader, add func(line string)) error {
 	}
 }
 
-// maxExcerpt is how many lines of kbuild's an error has.
+// maxExcerpt is the number of lines of kbuild's output in an error.
 const maxExcerpt = 30
 
 // excerpt returns the first and the last lines of a text, indented.
@@ -131,29 +131,29 @@ func excerpt(text string) string {
 	}
 	lines := strings.SplitAfter(strings.TrimSuffix(text, "\n"), "\n")
 	if left := len(lines) - maxExcerpt; left > 0 {
-		gap := fmt.Sprintf("[%d lines]\n", left)
+		gap := fmt.Sprintf("[%d lines left out]\n", left)
 		lines = slices.Replace(lines, maxExcerpt/2, maxExcerpt/2+left, gap)
 	}
 	return "  " + strings.Join(lines, "  ") + "\n"
 }
 
-// hints are what to do where one of kbuild's lines has a text.
+// hints are what to do if the output of kbuild contains a text.
 var hints = []struct{ text, advice string }{
-	{"libelf.h: No such file", "The header libelf.h is not there: install libelf-dev (elfutils-libelf-devel)."},
-	{"gelf.h: No such file", "The header gelf.h is not there: install libelf-dev (elfutils-libelf-devel)."},
-	{"openssl/", "A header of OpenSSL is not there: install libssl-dev, or turn off what signs modules and checks certificates."},
-	{"pahole", "There is no pahole, which CONFIG_DEBUG_INFO_BTF needs: install it (dwarves), or turn that option off."},
-	{"kernel image bigger than KERNEL_IMAGE_SIZE", "The kernel has no room for the archive: give it to the boot loader beside the kernel."},
-	{"relocation truncated to fit", "The kernel has no room for the archive: give it to the boot loader beside the kernel."},
-	{"No space left on device", "The disk of the build folder is full: a compile takes 3 GB and more."},
-	{"gmp.h: No such file", "The header gmp.h is not there, which CONFIG_GCC_PLUGINS needs: install libgmp-dev, libmpc-dev and libmpfr-dev, or turn that option off."},
+	{"libelf.h: No such file", "The header libelf.h is missing: install libelf-dev (elfutils-libelf-devel)."},
+	{"gelf.h: No such file", "The header gelf.h is missing: install libelf-dev (elfutils-libelf-devel)."},
+	{"openssl/", "A header of OpenSSL is missing: install libssl-dev, or turn off the options that sign modules and check certificates."},
+	{"pahole", "CONFIG_DEBUG_INFO_BTF needs pahole: install it (dwarves), or turn that option off."},
+	{"kernel image bigger than KERNEL_IMAGE_SIZE", "The archive is too large to be linked into the kernel: have the boot loader load it beside the kernel."},
+	{"relocation truncated to fit", "The archive is too large to be linked into the kernel: have the boot loader load it beside the kernel."},
+	{"No space left on device", "The disk of the build directory is full: a compile takes at least 3 GB."},
+	{"gmp.h: No such file", "CONFIG_GCC_PLUGINS needs the header gmp.h: install libgmp-dev, libmpc-dev and libmpfr-dev, or turn that option off."},
 }
 
-func hint(fault string) string {
+func hint(output string) string {
 	for _, h := range hints {
-		if strings.Contains(fault, h.text) {
+		if strings.Contains(output, h.text) {
 			return h.advice
 		}
 	}
-	return "An error of the compiler's is one of the source's, of a patch's or of a configuration that does not build."
+	return "If the compiler reports an error, the source, a patch or the configuration is the cause."
 }

@@ -9,9 +9,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/rules-initramfs/rules_initramfs/internal/golden"
 )
 
-// build returns a build of this Makefile.
+// build returns a build of a Makefile.
 func build(t *testing.T, makefile string) (*Build, *bytes.Buffer) {
 	t.Helper()
 	if _, err := exec.LookPath("make"); err != nil {
@@ -29,7 +31,7 @@ func build(t *testing.T, makefile string) (*Build, *bytes.Buffer) {
 	return &Build{Dir: dir, Arch: arch, Toolchain: Toolchain{Path: os.Getenv("PATH"), Cross: "x-"}, Log: log}, log
 }
 
-// What kbuild sees of the environment is fixed.
+// The environment of kbuild is fixed.
 func TestMakeEnvironment(t *testing.T) {
 	t.Setenv("KBUILD_BUILD_USER", "somebody")
 	t.Setenv("LDFLAGS", "-s")
@@ -48,8 +50,8 @@ func TestMakeEnvironment(t *testing.T) {
 	}
 }
 
-// The log has the steps in one order, whichever ends first, each with what it said; not those
-// that two commands may both take.
+// The log has the steps in one order, whichever ends first, each with its output. It leaves out
+// those that two commands may both take.
 func TestMakeLog(t *testing.T) {
 	b, log := build(t, "all: x.o y.o z.o\n"+
 		"x.o:\n\t@echo '  CC      '$(CURDIR)/x.o; echo 'x.c:1: warning'; sleep 0.2; echo 'x.c:2: warning'\n"+
@@ -65,7 +67,7 @@ func TestMakeLog(t *testing.T) {
 	}
 }
 
-// The error is that of the step that failed, whatever ran beside it and ended later.
+// The error is that of the step that failed, even if steps beside it ended later.
 func TestMakeError(t *testing.T) {
 	b, log := build(t, "all: a.o b.o c.o\n"+
 		"a.o:\n\t@echo '  CC      a.o'\n"+
@@ -73,20 +75,16 @@ func TestMakeError(t *testing.T) {
 		"c.o:\n\t@echo '  CC      c.o'; sleep 0.3; for i in 1 2 3 4 5 6 7 8 9; do echo a$$i; echo b$$i; echo c$$i; echo d$$i; done\n")
 	b.Jobs = 3
 	err := b.Make(context.Background(), "all")
-	want := "kbuild failed (make all: exit status 2):\n" +
-		"    CC      b.o\n" +
-		"  x.c:1: fatal error: libelf.h: No such file or directory\n" +
-		"  make: *** [Makefile:5: b.o] Error 1\n" +
-		"The header libelf.h is not there: install libelf-dev (elfutils-libelf-devel)."
-	if err == nil || err.Error() != want {
-		t.Errorf("error:\n%v\nwant:\n%s", err, want)
+	if err == nil {
+		t.Fatal("no error")
 	}
+	golden.Text(t, "TestMakeError.txt", err.Error()+"\n")
 	if log.Len() > 0 {
 		t.Errorf("log of a run that failed:\n%s", log)
 	}
 }
 
-// Of a long error its beginning and its end are told.
+// The error shows the beginning and the end of a long output.
 func TestMakeLongError(t *testing.T) {
 	b, _ := build(t, "all:\n\t@echo '  LD      vmlinux'; for i in 1 2 3 4 5 6 7 8 9; do echo a$$i; echo b$$i; echo c$$i; echo d$$i; done; exit 1\n")
 	err := b.Make(context.Background(), "all")
@@ -95,13 +93,13 @@ func TestMakeLongError(t *testing.T) {
 	}
 	lines := strings.Split(err.Error(), "\n")
 	got := []string{lines[1], lines[15], lines[16], lines[17], lines[31]}
-	want := []string{"    LD      vmlinux", "  b4", "  [8 lines]", "  c6", "  make: *** [Makefile:2: all] Error 1"}
+	want := []string{"    LD      vmlinux", "  b4", "  [8 lines left out]", "  c6", "  make: *** [Makefile:2: all] Error 1"}
 	if len(lines) != 33 || !slices.Equal(got, want) {
-		t.Errorf("%d lines, of which %q, want %q:\n%v", len(lines), got, want, err)
+		t.Errorf("%d lines with %q, want %q:\n%v", len(lines), got, want, err)
 	}
 }
 
-// make says so itself where there is no step.
+// If there is no step, the error has the message of make.
 func TestMakeNoRule(t *testing.T) {
 	b, _ := build(t, "all: x.o\n")
 	if err := b.Make(context.Background(), "all"); err == nil || !strings.Contains(err.Error(), "  make: *** No rule to make target 'x.o', needed by 'all'.  Stop.\n") {
@@ -122,7 +120,7 @@ func TestConfigureUnknown(t *testing.T) {
 	b, _ := build(t, "")
 	for _, name := range []string{"tinyconf", "x86_64_defconfig", "../../x_defconfig", "all"} {
 		err := b.Configure(context.Background(), name, "", nil)
-		if err == nil || !strings.Contains(err.Error(), "config: this kernel has no "+name+" for arm64: want defconfig, tinyconfig") {
+		if err == nil || !strings.Contains(err.Error(), "config: this kernel has no "+name+" for arm64: ") {
 			t.Errorf("%s: error %v", name, err)
 		}
 	}

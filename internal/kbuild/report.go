@@ -9,14 +9,14 @@ import (
 	"strings"
 )
 
-// step is what kbuild prints as it makes a file: "  CC      init/main.o".
+// step matches what kbuild prints when it makes a file: "  CC      init/main.o".
 var step = regexp.MustCompile(`^  ([A-Z][A-Z0-9_]*)(?: \[M\])? +\S`)
 
-// failure is what make says of a command that failed, behind what that printed.
+// failure matches what make prints after the output of a command that failed.
 var failure = regexp.MustCompile(`^make(\[[0-9]+\])?: \*\*\* `)
 
-// report is what a run of make has printed, in an order that does not depend on which of its
-// commands was quicker: a step, with what its command said, is a block.
+// report is the output of a run of make, in an order that does not depend on which of its
+// commands ended first. A block is the line of a step and the output of its command.
 type report struct {
 	blocks []string
 	counts map[string]int
@@ -25,7 +25,7 @@ type report struct {
 
 func (r *report) add(line string) {
 	m := step.FindStringSubmatch(line)
-	// A folder that two commands need is made by one of them, or by both.
+	// A directory that two commands need may be made by one of them, or by both.
 	if m != nil && m[1] == "MKDIR" {
 		return
 	}
@@ -46,16 +46,16 @@ func (r *report) add(line string) {
 	}
 }
 
-// fault returns what the step that failed first has printed, or the last step if make does not
-// tell: behind it are the steps that ran beside it.
-func (r *report) fault() string {
+// failedStep returns the block of the step that failed first. Steps that ran beside it may
+// follow it. If make does not tell which one failed, it returns the last one.
+func (r *report) failedStep() string {
 	if r.failed == "" && len(r.blocks) > 0 {
 		return r.blocks[len(r.blocks)-1]
 	}
 	return r.failed
 }
 
-// writeTo writes the blocks, sorted, and how many steps of each kind there were.
+// writeTo writes the sorted blocks, and the number of steps of each kind.
 func (r *report) writeTo(w io.Writer, title string) error {
 	slices.Sort(r.blocks)
 	counts := "nothing to do"

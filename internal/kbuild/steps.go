@@ -13,17 +13,17 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/kbuild/config"
 )
 
-// ConfigFile is the path of the configuration in a build folder.
+// ConfigFile is the path of the configuration in a build directory.
 const ConfigFile = ".config"
 
-// Archive is the path of the archive to link in, in a build folder. usr/Makefile copies what
-// has .cpio. in its name as it is.
+// Archive is the path of the archive to link in, in a build directory. usr/Makefile copies a
+// file with .cpio. in its name unchanged.
 const Archive = "usr/initramfs.cpio.linked"
 
 func (b *Build) path(name string) string { return filepath.Join(b.Dir, name) }
 
 // Configure writes the configuration: a defconfig by its name, such as tinyconfig, or the
-// content of a file; with the fragments' values in place of its own.
+// content of a file. Values of the fragments replace its own.
 func (b *Build) Configure(ctx context.Context, defconfig, file string, fragments []config.Assignment) error {
 	if file != "" {
 		if err := copyFile(b.path(ConfigFile), file); err != nil {
@@ -37,8 +37,8 @@ func (b *Build) Configure(ctx context.Context, defconfig, file string, fragments
 	return b.Change(ctx, fragments)
 }
 
-// builtinConfigs are the targets of scripts/kconfig/Makefile that make a configuration by
-// themselves and the same each time.
+// builtinConfigs are the targets of scripts/kconfig/Makefile that make a configuration without
+// input, and the same one each time.
 var builtinConfigs = []string{"defconfig", "tinyconfig", "allnoconfig", "allyesconfig", "allmodconfig", "alldefconfig"}
 
 func (b *Build) checkDefconfig(name string) error {
@@ -52,11 +52,11 @@ func (b *Build) checkDefconfig(name string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("config: this kernel has no %s for %s: want %s, one of arch/%s/configs, or a file",
+	return fmt.Errorf("config: this kernel has no %s for %s: use %s, one of arch/%s/configs, or a file",
 		name, b.Arch.Name, strings.Join(builtinConfigs, ", "), b.Arch.SrcArch)
 }
 
-// Change puts values into the configuration and has kbuild make the rest agree.
+// Change changes values of the configuration and has kbuild resolve the dependencies.
 func (b *Build) Change(ctx context.Context, changes []config.Assignment) error {
 	if err := config.Merge(b.path(ConfigFile), changes); err != nil {
 		return err
@@ -78,8 +78,8 @@ func (b *Build) Compile(ctx context.Context, modules bool) error {
 	return b.Make(ctx, targets...)
 }
 
-// InstallModules puts the modules into a folder, as below the root of a file system. depmod
-// is not run: it is the image's to say which of them it has.
+// InstallModules installs the modules below dir, as below the root of a file system. It does
+// not run depmod, because an image may hold only some of the modules.
 func (b *Build) InstallModules(ctx context.Context, dir string) error {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -92,7 +92,7 @@ func (b *Build) InstallModules(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	// A link to the build folder.
+	// These are symbolic links to the build directory.
 	for _, link := range []string{"build", "source"} {
 		if err := os.Remove(filepath.Join(dir, "lib/modules", release, link)); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
@@ -101,14 +101,14 @@ func (b *Build) InstallModules(ctx context.Context, dir string) error {
 	return nil
 }
 
-// Release is what uname -r says under the kernel.
+// Release returns what uname -r prints on the kernel.
 func (b *Build) Release() (string, error) {
 	text, err := os.ReadFile(b.path("include/config/kernel.release"))
 	return string(bytes.TrimSpace(text)), err
 }
 
-// PrepareLink brings the folder to the state in which only the archive is left to change: an
-// empty one is linked in, by the name that Link's has.
+// PrepareLink links an empty archive in, at the path that Link uses. Then only the archive has
+// to change for another link.
 func (b *Build) PrepareLink(ctx context.Context) error {
 	if err := os.WriteFile(b.path(Archive), nil, 0o644); err != nil {
 		return err
@@ -132,11 +132,11 @@ func (b *Build) Link(ctx context.Context, archive string) error {
 	return b.Make(ctx, append(args, b.Arch.Target)...)
 }
 
-// Tools are the folders of programs that a compile makes for itself and a link uses as they
-// are: make need not look whether they are up to date.
+// Tools are the directories of programs that a compile builds for itself. A link uses them as
+// they are: make need not check whether they are up to date.
 var Tools = []string{"tools/objtool", "tools/bpf/resolve_btfids"}
 
-// CopyTo copies a file of the build folder.
+// CopyTo copies a file of the build directory.
 func (b *Build) CopyTo(name, from string) error { return copyFile(name, b.path(from)) }
 
 func copyFile(to, from string) error {

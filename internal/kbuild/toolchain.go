@@ -11,19 +11,19 @@ import (
 	"strings"
 )
 
-// Toolchain is what compiles a kernel.
+// Toolchain holds what compiles a kernel.
 type Toolchain struct {
-	// Path is where programs are looked for: folders, a colon between two.
+	// Path are the directories to search for programs, separated by colons.
 	Path string
-	// Cross is what the compiler's name has before gcc, such as aarch64-linux-gnu-; empty for
-	// the machine's own.
+	// Cross is the prefix of the compiler's name before gcc, such as aarch64-linux-gnu-. It is
+	// empty for the native compiler.
 	Cross string
-	// CompilerVersion and LinkerVersion are what these must say of themselves, first lines of
-	// gcc --version and ld --version; empty for anything.
+	// CompilerVersion and LinkerVersion are the first lines that gcc --version and
+	// ld --version must print. If one is empty, any version will do.
 	CompilerVersion, LinkerVersion string
 }
 
-// Compiler is the compiler's name.
+// Compiler returns the name of the compiler.
 func (t Toolchain) Compiler() string { return t.Cross + "gcc" }
 
 // LookPath returns the path of a program.
@@ -40,11 +40,11 @@ func (t Toolchain) LookPath(program string) (string, error) {
 	return "", fmt.Errorf("%s: %w", program, fs.ErrNotExist)
 }
 
-// program is one that kbuild calls, with what it is for.
-type program struct{ name, purpose, get string }
+// program is a program that kbuild runs, its purpose, and how to install it.
+type program struct{ name, purpose, install string }
 
-// linking is what every run of kbuild calls.
-func (t Toolchain) linking() []program {
+// linkPrograms returns the programs that every run of kbuild needs.
+func (t Toolchain) linkPrograms() []program {
 	compiler := "install gcc"
 	if t.Cross != "" {
 		compiler = "install the cross compiler, on Debian gcc-" + strings.TrimSuffix(t.Cross, "-")
@@ -56,23 +56,23 @@ func (t Toolchain) linking() []program {
 	}
 }
 
-// compiling is what a compile from source calls besides.
-var compiling = []program{
+// compilePrograms are those that a compile from source needs besides.
+var compilePrograms = []program{
 	{"gcc", "compiles kbuild's own programs", "install gcc"},
 	{"flex", "makes kbuild's lexers", "install flex"},
 	{"bison", "makes kbuild's parsers", "install bison"},
 	{"bc", "computes the kernel's time constants", "install bc"},
 }
 
-// CheckLink checks that there is what a link needs, and that compiler and linker are those that
-// are expected. The error has a line for each program that is not there.
+// CheckLink checks that the programs that a link needs exist, and that compiler and linker have
+// the expected versions. The error has a line for each program that is missing.
 func (t Toolchain) CheckLink(ctx context.Context) error {
-	return t.check(ctx, t.linking())
+	return t.check(ctx, t.linkPrograms())
 }
 
-// CheckCompile checks what CheckLink does, and that there is what a compile needs.
+// CheckCompile does the same for the programs that a compile needs.
 func (t Toolchain) CheckCompile(ctx context.Context) error {
-	return t.check(ctx, append(t.linking(), compiling...))
+	return t.check(ctx, append(t.linkPrograms(), compilePrograms...))
 }
 
 func (t Toolchain) check(ctx context.Context, programs []program) error {
@@ -86,15 +86,15 @@ func (t Toolchain) check(ctx context.Context, programs []program) error {
 }
 
 func (t Toolchain) find(programs []program) error {
-	var faults []error
+	var errs []error
 	reported := map[string]bool{}
 	for _, p := range programs {
 		if _, err := t.LookPath(p.name); err != nil && !reported[p.name] {
 			reported[p.name] = true
-			faults = append(faults, fmt.Errorf("there is no %s in %s, which %s: %s", p.name, t.Path, p.purpose, p.get))
+			errs = append(errs, fmt.Errorf("%s is not in %s: it %s: %s", p.name, t.Path, p.purpose, p.install))
 		}
 	}
-	return errors.Join(faults...)
+	return errors.Join(errs...)
 }
 
 func (t Toolchain) checkVersion(ctx context.Context, program, want string) error {
@@ -112,7 +112,7 @@ func (t Toolchain) checkVersion(ctx context.Context, program, want string) error
 		return fmt.Errorf("%s --version: %w", name, err)
 	}
 	if version, _, _ := strings.Cut(string(out), "\n"); version != want {
-		return fmt.Errorf("%s is %q, and the toolchain was set up for %q: have Bazel look again (bazel fetch --force --configure), or register a kernel_toolchain", name, version, want)
+		return fmt.Errorf("%s is %q, but the toolchain was configured for %q: configure it again (bazel fetch --force --configure), or register a kernel_toolchain", name, version, want)
 	}
 	return nil
 }

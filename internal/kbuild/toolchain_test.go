@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// programs makes a folder with programs that say that they are version 1.
+// programs makes a directory of programs that print the version "one".
 func programs(t *testing.T, names ...string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -28,7 +28,7 @@ func TestCheckCompile(t *testing.T) {
 	}
 	other := whole
 	other.LinkerVersion = "three"
-	if err := other.CheckCompile(context.Background()); err == nil || !strings.Contains(err.Error(), `/ld is "one", and the toolchain was set up for "three"`) {
+	if err := other.CheckCompile(context.Background()); err == nil || !strings.Contains(err.Error(), `/ld is "one"`) {
 		t.Errorf("error %v", err)
 	}
 
@@ -38,7 +38,7 @@ func TestCheckCompile(t *testing.T) {
 		t.Fatal("no error without programs")
 	}
 	for _, name := range all {
-		if !strings.Contains(err.Error(), "there is no "+name+" in "+empty.Path+", which ") {
+		if !strings.Contains(err.Error(), name+" is not in "+empty.Path+": ") {
 			t.Errorf("error without %s:\n%v", name, err)
 		}
 	}
@@ -47,7 +47,7 @@ func TestCheckCompile(t *testing.T) {
 	}
 
 	cross := Toolchain{Path: whole.Path, Cross: "riscv64-linux-gnu-"}
-	if err := cross.CheckLink(context.Background()); err == nil || !strings.Contains(err.Error(), "there is no riscv64-linux-gnu-gcc in "+whole.Path+", which compiles the kernel: install the cross compiler, on Debian gcc-riscv64-linux-gnu") {
+	if err := cross.CheckLink(context.Background()); err == nil || !strings.Contains(err.Error(), "riscv64-linux-gnu-gcc is not in "+whole.Path+": ") {
 		t.Errorf("error %v", err)
 	}
 }

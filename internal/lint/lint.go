@@ -1,5 +1,5 @@
-// Package lint finds what is wrong with an image before it boots: what a kernel
-// would refuse or drop in silence, and programs that could not run.
+// Package lint finds what is wrong with an image before it boots: what a kernel would refuse or
+// silently drop, and programs that could not run.
 package lint
 
 import (
@@ -7,48 +7,53 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"iter"
 	"math"
 	"slices"
 
+	"github.com/rules-initramfs/rules_initramfs/internal/cpio"
+	"github.com/rules-initramfs/rules_initramfs/internal/elf"
 	"github.com/rules-initramfs/rules_initramfs/internal/image"
 	"github.com/rules-initramfs/rules_initramfs/internal/image/kernel"
 )
 
-// Options say what an image is for, and which rules count.
+// Options say what an image is for, and which rules apply.
 type Options struct {
-	// Off are the IDs of rules that are not applied, which unpack always is;
-	// Errors, of those whose findings are errors though they would be warnings, and
-	// Warnings the other way round. Off wins, then Errors.
+	// Off has the IDs of rules that do not apply; the rule "unpack" always does. The findings
+	// of the rules in Errors are errors, and of those in Warnings warnings, whatever their
+	// default is. Off takes precedence, then Errors.
 	Off, Errors, Warnings []string
-	// Init is the program that the kernel starts: its rdinit= parameter, or /init.
+	// Init is the program that the kernel starts: its rdinit= parameter. Default: /init.
 	Init string
-	// Arch is what the programs are to be made for; nil if any will do, as long as
-	// it is the same for all.
-	Arch *Arch
-	// Kernel is what the kernel is built with; nil if that is not known.
+	// Arch is the architecture that the programs must be built for. The zero Arch allows any
+	// one, if it is the same for all programs.
+	Arch elf.Arch
+	// Kernel is the configuration of the kernel; nil if it is not known.
 	Kernel *Kernel
 }
+
+// ParseArch returns the architecture with this name.
+func ParseArch(name string) (elf.Arch, error) { return elf.ParseArch(name) }
 
 // Finding is something that is wrong.
 type Finding struct {
 	// Rule is the ID of the rule that found it.
 	Rule     string
 	Severity Severity
-	// Entry is the absolute path that the kernel gives the entry; "member N" for a
-	// member, and "image" for the whole. It may have any bytes but NUL.
+	// Entry is the absolute path that the kernel gives the entry, "member N" for a member, or
+	// "image" for the whole image. It may have any bytes but NUL.
 	Entry string
-	// Message says what is wrong, and Fix what to do. Names in them may have any
-	// bytes but NUL.
+	// Message says what is wrong, and Fix what to do. Names in them may have any bytes but NUL.
 	Message, Fix string
 }
 
-// reporter takes a finding of a rule: what is wrong and, where the rule's own
-// words do not do, how to fix it.
+// reporter gets a finding of a rule: what is wrong, and how to fix it. If fix is empty, the
+// rule's own Fix is used.
 type reporter func(entry, message, fix string)
 
-// Run reads an image to its end and reports what is wrong with it, in the order
-// of its entries; what no entry stands for comes last. An image that the kernel
-// would refuse is a finding; an error is that of reading it, or one of report.
+// Run reads an image to its end and reports what is wrong with it, in the order of its entries.
+// Findings that belong to no entry come last. An image that the kernel would refuse is a
+// finding; an error is one of reading the image or of report.
 //
 // Memory grows with the number of entries, not with their content.
 func Run(img *image.Reader, o Options, report func(Finding) error) error {
@@ -58,7 +63,7 @@ func Run(img *image.Reader, o Options, report func(Finding) error) error {
 	}
 	active, failed := activeRules(o, report)
 	members := 0
-	judgeMembers := func(end int) {
+	checkMembers := func(end int) {
 		for ; members < end; members++ {
 			for _, r := range active {
 				if r.member != nil {
@@ -68,7 +73,7 @@ func Run(img *image.Reader, o Options, report func(Finding) error) error {
 		}
 	}
 	for i := range x.entries {
-		judgeMembers(int(x.entries[i].member) + 1)
+		checkMembers(int(x.entries[i].member) + 1)
 		file := x.entries[i].file
 		for _, r := range active {
 			if r.entry != nil {
@@ -82,7 +87,7 @@ func Run(img *image.Reader, o Options, report func(Finding) error) error {
 			return *failed
 		}
 	}
-	judgeMembers(len(x.members))
+	checkMembers(len(x.members))
 	for _, r := range active {
 		if r.image != nil {
 			r.image(x, r.report)
@@ -91,27 +96,27 @@ func Run(img *image.Reader, o Options, report func(Finding) error) error {
 	return *failed
 }
 
-// activeRule is a rule that is applied.
+// activeRule is a rule that applies.
 type activeRule struct {
 	*rule
 	report reporter
 }
 
-// activeRules returns the rules that are applied, and where the first error of
-// report will be.
+// activeRules returns the rules that apply, and a pointer to what will be the first error of
+// report.
 func activeRules(o Options, report func(Finding) error) ([]activeRule, *error) {
 	var active []activeRule
 	var failed error
 	for i := range rules {
 		r := &rules[i]
-		if r.ID != unpackID && slices.Contains(o.Off, r.ID) {
+		if !r.IsRequired && slices.Contains(o.Off, r.ID) {
 			continue
 		}
 		severity := r.Severity
 		switch {
 		case slices.Contains(o.Errors, r.ID):
 			severity = Error
-		case r.ID != unpackID && slices.Contains(o.Warnings, r.ID):
+		case !r.IsRequired && slices.Contains(o.Warnings, r.ID):
 			severity = Warning
 		}
 		active = append(active, activeRule{r, func(entry, message, fix string) {
@@ -126,10 +131,10 @@ func activeRules(o Options, report func(Finding) error) ([]activeRule, *error) {
 	return active, &failed
 }
 
-// errEntries reports an image that has more entries than can be counted.
+// errEntries reports an image with more entries than fit an index.
 var errEntries = errors.New("more than 2147483647 entries")
 
-// read reads an image to its end, or to where the kernel would refuse it.
+// read reads an image to its end, or to the point at which the kernel would refuse it.
 func read(img *image.Reader, o Options) (*contents, error) {
 	if o.Init == "" {
 		o.Init = "/init"
@@ -141,7 +146,7 @@ func read(img *image.Reader, o Options) (*contents, error) {
 		names:   map[int32]string{},
 	}
 	p := newProber()
-	defer p.close()
+	defer p.reader.Close()
 	model, err := kernel.ReadModel(img, false, func(e *image.Entry, made kernel.Result, body io.Reader) error {
 		if err := x.add(e, made); err != nil || made.File == nil || made.File.Body != e.Index {
 			return err
@@ -149,68 +154,65 @@ func read(img *image.Reader, o Options) (*contents, error) {
 		return p.probe(made.File, made.Path, body)
 	})
 	x.members, x.trailer = img.Members(), img.Trailer()
-	x.programs, x.texts = p.programs, p.texts
-	switch fault, ok := errors.AsType[*image.Error](err); {
+	x.programs, x.configurations = p.programs, p.configurations
+	switch refused, ok := errors.AsType[*image.Error](err); {
 	case err == nil:
 		x.settle(model)
-		x.link()
+		x.findNative(elf.Resolve(x))
 	case ok && !isReadError(err):
-		x.fault = fault
+		x.refused = refused
 	default:
 		return nil, err
 	}
 	return x, nil
 }
 
-// isReadError tells an image that could not be read from one that is bad.
+// isReadError reports whether an image could not be read, as opposed to being bad.
 func isReadError(err error) bool {
 	_, ok := errors.AsType[*fs.PathError](err)
 	return ok || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// contents is what the rules judge.
+// contents is what the rules check. It is an elf.System.
 type contents struct {
 	options Options
 	entries []entry
 	// latest has the index of the last entry of each path; nil at the image's end.
 	latest map[string]int32
-	// details says of the entries that were dropped why; names has the names that
-	// are odd and are not the path without its slash.
+	// details has the reasons for which entries were dropped. names has the names that are
+	// odd, unless they are the path without its slash.
 	details, names map[int32]string
 	members        []image.Member
 	trailer        bool
-	// fault is where the kernel would refuse the image; nil if nowhere.
-	fault *image.Error
+	// refused is why the kernel would refuse the image; nil if it would not.
+	refused *image.Error
 
-	// Of an image that was read to its end:
+	// What follows is set if the image was read to its end.
+
 	model *kernel.Model
-	// programs are the files that the kernel can run, or a loader can load; texts
-	// are what loaders read.
+	// programs are the files that the kernel can run, or a loader can load.
 	programs map[*kernel.File]*program
-	// ordered has the programs by their first paths.
-	ordered []*program
-	texts   map[*kernel.File]string
-	// native is the architecture of the programs, and nativePath the program that
-	// tells; nil if there are none.
-	native     *Arch
+	// configurations are the configuration files of loaders.
+	configurations map[*kernel.File]*elf.File
+	// native is the architecture of the programs, and nativePath the program that decides
+	// it; zero if there are none.
+	native     elf.Arch
 	nativePath string
-	// unknown are architectures that are not in the table.
-	unknown map[archKey]*Arch
 }
 
-// entry is what the rules ask of an entry.
+// entry is what the rules need of an entry.
 type entry struct {
 	// path is where the kernel put it.
 	path string
-	// file is what has the path at the image's end, if this entry was the last to
-	// give it the path; else nil, and so it is until the end.
+	// file is the file at the path when the image has been unpacked, if this entry was the last
+	// one with the path; else nil. It is nil until the image has been read.
 	file           *kernel.File
 	mode, uid, gid uint32
 	member         int32
-	// earlier is the index of the last entry before it that has the path, or -1.
+	// earlier is the index of the last entry before it with the same path, or -1.
 	earlier int32
 	drop    kernel.Drop
-	// odd tells that the entry's name is one to judge.
+	// odd marks an entry whose name checkName reports.
 	odd bool
 }
 
@@ -235,19 +237,59 @@ func (x *contents) add(e *image.Entry, made kernel.Result) error {
 	return nil
 }
 
-// pathOf returns the first path of a program.
-func (x *contents) pathOf(p *program) string { return x.entries[p.first].path }
-
-// isFirst tells whether a path is the first one of a program.
-func (x *contents) isFirst(p *program, at string) bool { return p.first >= 0 && x.pathOf(p) == at }
-
-// settle gives the entries what is there of them at the image's end.
+// settle finds the files of the entries, and the paths of the programs, when the image has been
+// unpacked.
 func (x *contents) settle(model *kernel.Model) {
 	x.model = model
 	for i := range x.entries {
-		if e := &x.entries[i]; e.drop == 0 && x.latest[e.path] == int32(i) {
-			e.file = model.Files[e.path]
+		e := &x.entries[i]
+		if e.drop != 0 || x.latest[e.path] != int32(i) {
+			continue
+		}
+		e.file = model.Files[e.path]
+		p := x.programs[e.file]
+		switch {
+		case p == nil:
+		case !p.isScript && elf.IsData(e.path):
+			delete(x.programs, e.file)
+		case p.path == "":
+			p.path = e.path
+			if p.elf != nil {
+				p.elf.IsExecutable = isExecutable(e.file)
+			}
 		}
 	}
 	x.latest = nil
+}
+
+// Files implements elf.System.
+func (x *contents) Files() iter.Seq2[string, *elf.File] {
+	return func(yield func(string, *elf.File) bool) {
+		for i := range x.entries {
+			if e := &x.entries[i]; e.file != nil && !yield(e.path, x.elfFile(e.file)) {
+				return
+			}
+		}
+	}
+}
+
+var directory = &elf.File{IsDir: true}
+
+// Lookup implements elf.System.
+func (x *contents) Lookup(name string) (*elf.File, string) {
+	file, at, err := x.model.Lookup(name)
+	switch {
+	case err != nil:
+		return nil, at
+	case file.Type() == cpio.TypeDir:
+		return directory, at
+	}
+	return x.elfFile(file), at
+}
+
+func (x *contents) elfFile(file *kernel.File) *elf.File {
+	if p := x.programs[file]; p != nil {
+		return p.elf
+	}
+	return x.configurations[file]
 }

@@ -16,42 +16,42 @@ func checkName(x *contents, i int, report reporter) {
 	if !ok {
 		name = e.path[1:]
 	}
-	report(e.path, "its name "+strings.Join(oddities(name), ", "), "")
+	report(e.path, "its name "+strings.Join(oddities(name), " and "), "")
 }
 
-// oddities says what of a name programs misread; nil of most names. The root
+// oddities describes what programs may misread in a name. It returns nil for most names. The root
 // directory is "" or ".".
 func oddities(name string) []string {
-	if plain(name) {
+	if isPlain(name) {
 		return nil
 	}
 	var what []string
-	is := func(odd bool, text string) {
-		if odd {
+	check := func(isOdd bool, text string) {
+		if isOdd {
 			what = append(what, text)
 		}
 	}
 	components := strings.Split(name, "/")
-	is(strings.HasPrefix(name, "/"), "begins with a slash")
-	is(strings.HasPrefix(name, "./"), "begins with ./")
-	is(slices.ContainsFunc(components, func(c string) bool { return c == ".." }), "has .. in it")
-	is(len(name) > 1 && strings.HasSuffix(name, "/"), "ends in a slash")
-	is(slices.ContainsFunc(components, func(c string) bool { return strings.HasPrefix(c, "-") }), "has a component that begins with a dash")
-	is(strings.IndexFunc(name, unicode.IsSpace) >= 0, "has white space in it")
-	is(strings.IndexFunc(name, func(r rune) bool { return unicode.IsControl(r) && !unicode.IsSpace(r) }) >= 0, "has control characters in it")
-	is(!utf8.ValidString(name), "is not UTF-8")
+	check(strings.HasPrefix(name, "/"), "begins with a slash")
+	check(strings.HasPrefix(name, "./"), "begins with ./")
+	check(slices.ContainsFunc(components, func(c string) bool { return c == ".." }), "contains ..")
+	check(len(name) > 1 && strings.HasSuffix(name, "/"), "ends in a slash")
+	check(slices.ContainsFunc(components, func(c string) bool { return strings.HasPrefix(c, "-") }), "has a component that begins with a dash")
+	check(strings.IndexFunc(name, unicode.IsSpace) >= 0, "contains white space")
+	check(strings.IndexFunc(name, func(r rune) bool { return unicode.IsControl(r) && !unicode.IsSpace(r) }) >= 0, "contains control characters")
+	check(!utf8.ValidString(name), "is not UTF-8")
 	return what
 }
 
-// plain tells at a glance that nothing can be odd.
-func plain(name string) bool {
-	component := true // at the begin of one
+// isPlain quickly recognizes most of the names that have no oddities.
+func isPlain(name string) bool {
+	isStart := true // of a component
 	for i := range len(name) {
 		c := name[i]
-		if c <= ' ' || c >= 0x7f || component && (c == '-' || c == '.' || c == '/') {
+		if c <= ' ' || c >= 0x7f || isStart && (c == '-' || c == '.' || c == '/') {
 			return false
 		}
-		component = c == '/'
+		isStart = c == '/'
 	}
-	return !component || name == ""
+	return !isStart || name == ""
 }

@@ -1,15 +1,16 @@
 package lint
 
 import (
-	"debug/elf"
+	debugelf "debug/elf"
 	"fmt"
 
+	"github.com/rules-initramfs/rules_initramfs/internal/elf"
 	"github.com/rules-initramfs/rules_initramfs/internal/image/kernel"
 )
 
-// findNative tells the architecture of the image: that of the program that the
-// kernel starts, of a script its interpreter's; else the most frequent.
-func (x *contents) findNative() {
+// findNative finds the architecture of the image: that of the program that the kernel starts (of
+// its interpreter if it is a script), or else the most frequent one.
+func (x *contents) findNative(files []*elf.File) {
 	at := x.options.Init
 	for range maxScripts + 1 {
 		file, _, err := x.model.Lookup(at)
@@ -17,71 +18,68 @@ func (x *contents) findNative() {
 			break
 		}
 		p := x.programs[file]
-		if p == nil || p.object == nil {
-			if p == nil || !p.script {
-				break
-			}
-			at = p.interpreter
-			continue
+		if o := p.object(); o != nil {
+			x.native, x.nativePath = o.Arch, p.path
+			return
 		}
-		x.native, x.nativePath = x.archOf(p.object), x.pathOf(p)
-		return
+		if p == nil || !p.isScript {
+			break
+		}
+		at = p.interpreter
 	}
-	counts, first := map[*Arch]int{}, map[*Arch]string{}
-	for _, p := range x.ordered {
-		if p.object == nil || !p.runs {
+	counts, first := map[elf.Arch]int{}, map[elf.Arch]string{}
+	var archs []elf.Arch // in the order of their first programs
+	for _, file := range files {
+		if !file.IsUsed {
 			continue
 		}
-		arch := x.archOf(p.object)
+		arch := file.Object.Arch
 		if counts[arch]++; counts[arch] == 1 {
-			first[arch] = x.pathOf(p)
+			archs, first[arch] = append(archs, arch), file.Path
 		}
 	}
-	for _, p := range x.ordered {
-		if p.object == nil || !p.runs {
-			continue
-		}
-		if arch := x.archOf(p.object); counts[arch] > counts[x.native] {
+	for _, arch := range archs {
+		if counts[arch] > counts[x.native] {
 			x.native, x.nativePath = arch, first[arch]
 		}
 	}
 }
 
-// misfit returns the architecture of a file with the path, if it is not the one
-// that is wanted, and whether a kernel for that one may run it nevertheless.
-func (x *contents) misfit(at string, file *kernel.File) (arch *Arch, compatible bool) {
+// otherArch returns the architecture of the file with this path if it is not the wanted one, and
+// whether a kernel for the wanted one may run the file nevertheless.
+func (x *contents) otherArch(at string, file *kernel.File) (arch elf.Arch, isCompatible bool) {
 	p := x.programs[file]
-	if p == nil || p.object == nil || !x.isFirst(p, at) || !p.runs {
-		return nil, false
+	if p.object() == nil || p.path != at || !p.elf.IsUsed {
+		return elf.Arch{}, false
 	}
-	arch = x.archOf(p.object)
+	arch = p.elf.Object.Arch
 	want := x.options.Arch
-	if want == nil {
+	if want == (elf.Arch{}) {
 		want = x.native
 	}
 	if arch == want {
-		return nil, false
+		return elf.Arch{}, false
 	}
-	// A 32-bit kernel runs nothing of 64 bits.
-	narrow := x.options.Arch != nil && want.class == elf.ELFCLASS32 && arch.class == elf.ELFCLASS64
-	return arch, arch.family == want.family && !narrow
+	// A 32-bit kernel does not run 64-bit programs.
+	isTooWide := x.options.Arch != (elf.Arch{}) && want.Class == debugelf.ELFCLASS32 && arch.Class == debugelf.ELFCLASS64
+	return arch, arch.IsRelated(want) && !isTooWide
 }
 
 func checkArch(x *contents, at string, file *kernel.File, report reporter) {
-	if arch, compatible := x.misfit(at, file); arch != nil && !compatible {
-		report(at, x.isFor(arch), "")
+	if arch, isCompatible := x.otherArch(at, file); arch != (elf.Arch{}) && !isCompatible {
+		report(at, x.describeArch(arch), "")
 	}
 }
 
 func checkClass(x *contents, at string, file *kernel.File, report reporter) {
-	if arch, compatible := x.misfit(at, file); arch != nil && compatible {
-		report(at, x.isFor(arch), "")
+	if arch, isCompatible := x.otherArch(at, file); arch != (elf.Arch{}) && isCompatible {
+		report(at, x.describeArch(arch), "")
 	}
 }
 
-func (x *contents) isFor(arch *Arch) string {
-	if x.options.Arch != nil {
-		return fmt.Sprintf("it is for %s; want %s", arch.Name, x.options.Arch.Name)
+func (x *contents) describeArch(arch elf.Arch) string {
+	if x.options.Arch != (elf.Arch{}) {
+		return fmt.Sprintf("it is built for %s, not for %s", arch, x.options.Arch)
 	}
-	return fmt.Sprintf("it is for %s, and %s for %s", arch.Name, x.nativePath, x.native.Name)
+	return fmt.Sprintf("it is built for %s, but %s for %s", arch, x.nativePath, x.native)
 }

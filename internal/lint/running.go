@@ -7,11 +7,12 @@ import (
 	"strings"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/cpio"
+	"github.com/rules-initramfs/rules_initramfs/internal/elf"
 	"github.com/rules-initramfs/rules_initramfs/internal/image/kernel"
 )
 
-// checkInit judges what kernel_init of init/main.c looks for, and how the kernel
-// would run it.
+// checkInit checks the program that kernel_init of init/main.c looks for, and how the kernel would
+// run it.
 func checkInit(x *contents, report reporter) {
 	if x.model == nil {
 		return
@@ -21,27 +22,27 @@ func checkInit(x *contents, report reporter) {
 	name := kernel.CleanPath(init)
 	where := ""
 	if at != name {
-		where = ": it leads to " + at
+		where = ": it links to " + at
 	}
 	switch {
 	case errors.Is(err, kernel.ErrLoop):
-		report(name, "the kernel cannot start it: it leads over too many symbolic links", "")
+		report(name, "the kernel cannot start it: it goes through too many symbolic links", "")
 	case err != nil && where == "":
-		report(name, "it is not there: the kernel would go on to mount a root file system", "")
+		report(name, "it does not exist: the kernel would try to mount a root file system instead", "")
 	case err != nil:
-		report(name, "the kernel cannot start it"+where+", which is not there", "")
+		report(name, "the kernel cannot start it"+where+", which does not exist", "")
 	case file.Type() != cpio.TypeRegular:
 		report(name, fmt.Sprintf("the kernel cannot start it: it is a %s, not a file%s", typeName(file.Mode), where), "")
-	case !executable(file):
+	case !isExecutable(file):
 		report(name, fmt.Sprintf("the kernel cannot start it: its mode is %04o%s", file.Mode&^cpio.TypeMask, where), "make it executable: mode 0755")
 	case x.programs[file] == nil:
-		report(name, "the kernel cannot start it: it begins neither as an ELF program nor with #!"+where,
-			"add a program, or begin the script with a line such as #!/bin/sh")
+		report(name, "the kernel cannot start it: it is neither an ELF program nor a script that begins with #!"+where,
+			"add a program, or add a first line such as #!/bin/sh to the script")
 	}
 }
 
-// isFilled tells whether something may be at a path only once the system runs.
-func isFilled(at string) bool {
+// isRuntimePath reports whether a path may come into existence only once the system runs.
+func isRuntimePath(at string) bool {
 	for _, dir := range []string{"/dev", "/proc", "/run", "/sys", "/tmp"} {
 		if at == dir || strings.HasPrefix(at, dir+"/") {
 			return true
@@ -50,43 +51,43 @@ func isFilled(at string) bool {
 	return false
 }
 
-// program returns what the kernel would have to run for the file with the path,
-// if it may be executed; else nil.
+// program returns the program with this first path if it is executable; else nil.
 func (x *contents) program(at string, file *kernel.File) *program {
-	if p := x.programs[file]; p != nil && x.isFirst(p, at) && executable(file) {
+	if p := x.programs[file]; p != nil && p.path == at && isExecutable(file) {
 		return p
 	}
 	return nil
 }
 
+func isExecutable(file *kernel.File) bool { return file.Mode&0o111 != 0 }
+
 func checkInterpreter(x *contents, at string, file *kernel.File, report reporter) {
 	p := x.program(at, file)
 	switch {
-	case p == nil || !p.script:
-	case p.fault != nil:
-		report(at, p.fault.Error(), "begin the script with a line such as #!/bin/sh")
+	case p == nil || !p.isScript:
+	case p.damage != nil:
+		report(at, p.damage.Error(), "begin the script with a line such as #!/bin/sh")
 	default:
-		hint := ""
+		fix := ""
 		if strings.HasSuffix(p.interpreter, "\r") {
-			hint = "end the script's lines with a newline only"
+			fix = "end the lines of the script with a newline, without a carriage return"
 		}
 		if x.isEndless(p) {
-			report(at, fmt.Sprintf("its interpreter, %s, is a script, and so on: the kernel follows %d scripts", p.interpreter, maxScripts),
-				"end with a program that is no script")
+			report(at, fmt.Sprintf("its interpreter, %s, is itself a script, and so on: the kernel follows at most %d scripts", p.interpreter, maxScripts),
+				"make the last interpreter a program")
 			return
 		}
-		x.checkRunner(at, "interpreter", p.interpreter, hint, report)
+		x.checkRunner(at, "interpreter", p.interpreter, fix, report)
 	}
 }
 
-// maxScripts is how many scripts in a row the kernel takes (exec_binprm of
-// fs/exec.c): each is the interpreter of the one before, the last one's is none.
+// maxScripts is the longest chain of scripts that the kernel follows (exec_binprm of fs/exec.c):
+// each is the interpreter of the one before, and the interpreter of the last is a program.
 const maxScripts = 5
 
-// isEndless tells whether the interpreters of a script are more scripts than the
-// kernel takes.
+// isEndless reports whether a chain of scripts is longer than the kernel follows.
 func (x *contents) isEndless(p *program) bool {
-	for scripts := 1; p != nil && p.script && p.fault == nil; scripts++ {
+	for scripts := 1; p != nil && p.isScript && p.damage == nil; scripts++ {
 		if scripts > maxScripts {
 			return true
 		}
@@ -100,35 +101,55 @@ func (x *contents) isEndless(p *program) bool {
 }
 
 func checkLoader(x *contents, at string, file *kernel.File, report reporter) {
-	if p := x.program(at, file); p != nil && p.object != nil && p.object.interp != "" {
-		x.checkRunner(at, "dynamic loader", p.object.interp, "", report)
+	if p := x.program(at, file); p.object() != nil && p.elf.Object.Interp != "" {
+		x.checkRunner(at, "dynamic loader", p.elf.Object.Interp, "", report)
 	}
 }
 
-// checkRunner judges what the kernel runs in place of a program (open_exec of
-// fs/exec.c). A relative name begins at the root directory, where the kernel
-// starts the first program.
+// checkRunner checks what the kernel runs in place of a program (open_exec of fs/exec.c). A
+// relative path begins at the root directory, where the kernel starts the first program.
 func (x *contents) checkRunner(at, what, name, fix string, report reporter) {
 	file, leads, err := x.model.Lookup(name)
 	where := ""
 	if leads != path.Clean("/"+name) {
-		where = ", which leads to " + leads
+		where = ", which links to " + leads
 	}
 	switch {
-	case err != nil && isFilled(leads):
+	case err != nil && isRuntimePath(leads):
 	case err != nil:
 		report(at, fmt.Sprintf("its %s is not in the image: %s%s", what, name, where), fix)
 	case file.Type() != cpio.TypeRegular:
 		report(at, fmt.Sprintf("its %s is a %s: %s%s", what, typeName(file.Mode), name, where), fix)
-	case !executable(file):
+	case !isExecutable(file):
 		report(at, fmt.Sprintf("its %s is not executable: %s%s has mode %04o", what, name, where, file.Mode&^cpio.TypeMask),
 			fmt.Sprintf("make %s executable", leads))
 	}
 }
 
+func checkLibrary(x *contents, at string, file *kernel.File, report reporter) {
+	p := x.programs[file]
+	if p.object() == nil || p.path != at {
+		return
+	}
+	arch := p.elf.Object.Arch
+	for _, need := range p.elf.Needs {
+		switch need.Status {
+		case elf.Missing:
+			report(at, fmt.Sprintf("it needs %s, which is not in the image", need.Name), "")
+		case elf.OtherArch:
+			other, _ := x.Lookup(need.Path)
+			report(at, fmt.Sprintf("it needs %s, which is in the image only for %s: %s", need.Name, other.Object.Arch, need.Path),
+				fmt.Sprintf("add the one for %s", arch))
+		case elf.NotSearched:
+			report(at, fmt.Sprintf("it needs %s, which is at %s, where its loader does not look", need.Name, need.Path),
+				"add the directory to the program's search path (RUNPATH) or to the configuration of the loader, or move the library to /usr/lib")
+		}
+	}
+}
+
 func checkObject(x *contents, at string, file *kernel.File, report reporter) {
 	p := x.programs[file]
-	if p != nil && x.isFirst(p, at) && !p.script && p.fault != nil && (executable(file) || isSharedName(at)) {
-		report(at, "damaged: "+p.fault.Error(), "")
+	if p != nil && p.path == at && !p.isScript && p.damage != nil && (isExecutable(file) || elf.IsSharedName(at)) {
+		report(at, "it is damaged: "+p.damage.Error(), "")
 	}
 }

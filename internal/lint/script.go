@@ -5,21 +5,20 @@ import (
 	"errors"
 )
 
-// bufferSize is how much of a file the kernel looks at to tell what runs it
-// (BINPRM_BUF_SIZE in include/uapi/linux/binfmts.h), in bytes.
+// bufferSize is the number of bytes by which the kernel recognizes what runs a file
+// (BINPRM_BUF_SIZE in include/uapi/linux/binfmts.h).
 const bufferSize = 256
 
 var (
-	errNoInterpreter = errors.New("its first line names no interpreter: the kernel does not run it")
-	errLongLine      = errors.New("the interpreter's name passes byte 256 of the file: the kernel does not run it")
+	errNoInterpreter = errors.New("its first line does not name an interpreter, so the kernel does not run it")
+	errLongLine      = errors.New("its interpreter's name extends past byte 256 of the file, so the kernel does not run it")
 )
 
-// readInterpreter returns the interpreter in the first line of a script, whose
-// first bytes, up to bufferSize, head has. It is load_script of
-// fs/binfmt_script.c: blanks and tabs around the name do not count, a carriage
-// return is a part of it.
+// readInterpreter returns the interpreter that the first line of a script names. head has the
+// first bytes of the script, up to bufferSize. This is load_script of fs/binfmt_script.c: blanks
+// and tabs around the name do not count, but a carriage return is a part of it.
 func readInterpreter(head []byte) (string, error) {
-	// Behind the end of the file the kernel has NULs. A line ends at a newline;
+	// The kernel's buffer has NULs after the end of the file. A line ends at a newline;
 	// without one, the last byte does not count.
 	var buf [bufferSize]byte
 	copy(buf[:], head)

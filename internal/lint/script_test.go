@@ -12,10 +12,10 @@ import (
 	"testing"
 )
 
-// heads are the first lines of scripts, "I" for the path of an interpreter.
+// heads are the first lines of scripts, with "I" for the path of an interpreter.
 var heads = []struct {
 	name, head string
-	want       string // the interpreter, or the error
+	want       string // the interpreter
 }{
 	{"plain", "#!I\n", "I"},
 	{"no newline", "#!I", "I"},
@@ -39,8 +39,7 @@ var heads = []struct {
 	{"a name to the end of the file, one byte less", "#!" + pad("I", 253), pad("I", 253)},
 }
 
-// pad makes a path longer by slashes in front, to n bytes once "I" has its
-// longer form.
+// pad prepends slashes to a path, up to n bytes once "I" has its longer form.
 func pad(path string, n int) string { return strings.Repeat("/", max(0, n-len(path))) + path }
 
 func TestReadInterpreter(t *testing.T) {
@@ -56,15 +55,15 @@ func TestReadInterpreter(t *testing.T) {
 	}
 }
 
-// The kernel of this machine says the same: it runs a script whose interpreter
-// is there, does not find one that is not, and has no format for the others.
+// The kernel of this machine agrees: it runs a script whose interpreter exists, does not find one
+// that does not, and does not recognize the others.
 func TestKernelInterpreter(t *testing.T) {
 	if runtime.GOOS != "linux" {
-		t.Skip("only Linux knows")
+		t.Skip("not a Linux kernel")
 	}
 	truth, err := exec.LookPath("true")
 	if err != nil {
-		t.Skip("no interpreter: ", err)
+		t.Skip("no program true: ", err)
 	}
 	dir := t.TempDir()
 	interpreter := filepath.Join(dir, "interpreter")
@@ -72,7 +71,7 @@ func TestKernelInterpreter(t *testing.T) {
 		t.Fatal(err)
 	}
 	longer := func(text string) string {
-		// As many slashes less as the interpreter's path is longer than "I".
+		// Drop a slash for each byte by which the interpreter's path is longer than "I".
 		before, after, _ := strings.Cut(text, "I")
 		n := min(strings.Count(before, "/"), len(interpreter)-1)
 		before = strings.Replace(before, strings.Repeat("/", n), "", 1)
@@ -87,13 +86,13 @@ func TestKernelInterpreter(t *testing.T) {
 		if err := os.WriteFile(script, []byte(head), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		got, fault := readInterpreter([]byte(head[:min(len(head), bufferSize)]))
+		got, damage := readInterpreter([]byte(head[:min(len(head), bufferSize)]))
 		err := exec.Command(script).Run()
 		switch {
-		case fault != nil:
-			// Of no name at all, behind which there is a NUL, it is EACCES.
+		case damage != nil:
+			// If a NUL follows an empty name, it is EACCES.
 			if !errors.Is(err, syscall.ENOEXEC) && !errors.Is(err, syscall.EACCES) {
-				t.Errorf("%s: the kernel: %v; readInterpreter: %v", test.name, err, fault)
+				t.Errorf("%s: the kernel: %v; readInterpreter: %v", test.name, err, damage)
 			}
 		case filepath.Clean(got) == interpreter:
 			if err != nil {
@@ -107,11 +106,11 @@ func TestKernelInterpreter(t *testing.T) {
 	}
 }
 
-// The kernel of this machine takes as many scripts in a row as the rule does.
+// The kernel of this machine follows as many scripts as the rule does.
 func TestKernelScripts(t *testing.T) {
 	truth, err := exec.LookPath("true")
 	if runtime.GOOS != "linux" || err != nil {
-		t.Skip("only Linux knows: ", err)
+		t.Skip("not a Linux kernel, or no program true: ", err)
 	}
 	dir := t.TempDir()
 	for i := range maxScripts + 1 {

@@ -7,18 +7,18 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/image/kernel"
 )
 
-// whole is the Entry of findings that no entry stands for.
-const whole = "image"
+// wholeImage is the Entry of findings that belong to no entry.
+const wholeImage = "image"
 
 func checkUnpack(x *contents, report reporter) {
-	if x.fault != nil {
-		report(whole, x.fault.Error(), "")
+	if x.refused != nil {
+		report(wholeImage, x.refused.Error(), "")
 	}
 }
 
 func checkTrailer(x *contents, report reporter) {
-	if x.fault == nil && !x.trailer {
-		report(whole, "no trailer at its end: it may have been cut off, which the kernel does not see", "")
+	if x.refused == nil && !x.trailer {
+		report(wholeImage, "it does not end with a trailer: it may have been cut off, which the kernel does not notice", "")
 	}
 }
 
@@ -34,8 +34,8 @@ func checkDropped(x *contents, i int, report reporter) {
 	}
 }
 
-// checkDuplicate takes a directory again for none: archives that are unpacked one
-// after the other, such as an early one for microcode, have theirs in common.
+// checkDuplicate does not report a directory that is the same twice: archives that are unpacked
+// one after the other, such as an early one for microcode, have directories in common.
 func checkDuplicate(x *contents, i int, report reporter) {
 	e := &x.entries[i]
 	if e.earlier < 0 {
@@ -46,19 +46,18 @@ func checkDuplicate(x *contents, i int, report reporter) {
 	if kind == cpio.TypeDir && oldKind == cpio.TypeDir && e.mode == old.mode && e.uid == old.uid && e.gid == old.gid {
 		return
 	}
-	where := ""
+	where := "an earlier entry"
 	if e.member != old.member {
-		where = fmt.Sprintf(" in member %d", old.member+1)
+		where = fmt.Sprintf("an entry of member %d", old.member+1)
 	}
-	what := fmt.Sprintf("it is there again; before%s it was a %s", where, typeName(old.mode))
-	if kind == oldKind {
-		what = fmt.Sprintf("it is there again, as a %s of mode %04o, owner %d:%d; before%s mode %04o, owner %d:%d", typeName(e.mode),
-			e.mode&^cpio.TypeMask, e.uid, e.gid, where, old.mode&^cpio.TypeMask, old.uid, old.gid)
-	}
-	report(e.path, what, "")
+	report(e.path, fmt.Sprintf("%s has the same path: it is a %s, and this one a %s", where, describe(old), describe(e)), "")
 }
 
-// typeName returns what people call the type of a mode.
+func describe(e *entry) string {
+	return fmt.Sprintf("%s of mode %04o, owner %d:%d", typeName(e.mode), e.mode&^cpio.TypeMask, e.uid, e.gid)
+}
+
+// typeName returns the name of the type of a mode.
 func typeName(mode uint32) string {
 	switch mode & cpio.TypeMask {
 	case cpio.TypeRegular:
@@ -76,5 +75,5 @@ func typeName(mode uint32) string {
 	case cpio.TypeSocket:
 		return "socket"
 	}
-	return fmt.Sprintf("type %#o, which there is not", mode&cpio.TypeMask)
+	return fmt.Sprintf("file of the unknown type %#o", mode&cpio.TypeMask)
 }

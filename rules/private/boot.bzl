@@ -3,9 +3,11 @@
 load(":paths.bzl", "label_text", "rlocation_path")
 load(":platform_transition.bzl", "PLATFORM_ATTRS", "platform_transition")
 load(":providers.bzl", "InitramfsInfo", "KernelInfo")
+load(":renames.bzl", "check_renamed", "renamed_attrs")
+load(":single_file.bzl", "single_file")
 load(":toolchains.bzl", "QEMU_TOOLCHAIN_TYPE")
 
-# The failures that the kernel's messages tell: package failure has them too, and refuses others.
+# The failures that the kernel's messages tell of. Package failure has them too, and refuses others.
 _BUILTIN_FAILURES = [
     "bug",
     "init-failed",
@@ -17,72 +19,74 @@ _BUILTIN_FAILURES = [
 ]
 
 BOOT_ATTRS = PLATFORM_ATTRS | {
-    "allow": attr.string_list(
-        doc = """Failures in the kernel's messages that are none here: "bug", "init-failed", "lockup", "oops",
+    "allow_failures": attr.string_list(
+        doc = """Failures in the kernel's messages that do not fail this boot: "bug", "init-failed", "lockup", "oops",
 "panic", "rcu-stall", "unpacking-failed". A pattern of `expect` that matches the words of a message, such as
 "Initramfs unpacking failed", allows its kind from there on.""",
     ),
-    "append": attr.string_list(
-        doc = "Words for the kernel's command line, after those that the machine needs.",
-    ),
-    "cmdline": attr.string_list(
-        doc = """The words of the whole command line of the kernel, in place of those that the machine needs, which
-are `console=`, `panic=-1` and on x86_64 `no_timer_check=1`, and of `append`. A kernel that is not told its console says nothing.""",
-    ),
     "cpus": attr.int(
         default = 1,
-        doc = "How many processors the machine has. A test takes as many of Bazel's, unless a tag `cpu:N` says otherwise.",
+        doc = "The number of the machine's CPUs. A test reserves as many of Bazel's, unless it has a tag `cpu:N`.",
     ),
     "disks": attr.label_list(
         allow_files = True,
-        doc = """Raw disk images, a file each. The guest sees them as virtio disks in this order: /dev/vda, /dev/vdb and so on.
-It may write to them, and what it writes is lost when it ends: the files stay as they are.""",
+        doc = """Raw disk images, one file each. The guest has them as virtio disks in this order: /dev/vda, /dev/vdb and so
+on. What the guest writes is lost when it ends: the files do not change.""",
     ),
     "exit_code_pattern": attr.string(
-        doc = """A regular expression (RE2) with one group, for the line in which the guest reports a number: it must
-be seen, and the number be zero, which another fails at once. Example: `^tests ended with ([0-9]+)$`.""",
+        doc = """A regular expression (RE2) with one group, which matches the line in which the guest reports its exit
+code: `^tests ended with ([0-9]+)$`. The boot fails unless the line is seen and the number is 0.""",
     ),
     "expect": attr.string_list(
-        doc = """Regular expressions (RE2) that the console's lines must match, in this order. The machine is stopped
-when all that is expected, here and in `expect_unordered`, `exit_code_pattern` and `input`, was seen. Without any of
-the first three the guest must end by itself.""",
+        doc = """Regular expressions (RE2) that lines of the console must match, in this order: `["^Welcome", "login:"]`.
+The machine is stopped when everything expected was seen: here and in `expect_unordered`, `exit_code_pattern` and `input`.
+Without `expect`, `expect_unordered` and `exit_code_pattern`, the guest must end by itself.""",
     ),
     "expect_unordered": attr.string_list(
-        doc = "Regular expressions (RE2) that the console's lines must match, in any order, beside those of `expect`.",
+        doc = "Regular expressions (RE2) that lines of the console must match, in any order, in addition to those of `expect`.",
     ),
     "files": attr.label_list(
         allow_files = True,
-        doc = """Files and folders that the guest may read, each under the last part of its path, in a virtio-9p share
-whose mount tag is `files`: `mount -t 9p -o trans=virtio,ro files /mnt`. The kernel needs CONFIG_NET_9P_VIRTIO and
+        doc = """Files and directories that the guest may read, each under its base name, in a virtio-9p share whose
+mount tag is `files`: `mount -t 9p -o trans=virtio,ro files /mnt`. The kernel needs CONFIG_NET_9P_VIRTIO and
 CONFIG_9P_FS.""",
     ),
     "firmware": attr.label(
         allow_single_file = True,
-        doc = "What runs before the kernel, QEMU's -bios. By default QEMU's own for the machine.",
+        doc = "The firmware that runs before the kernel, for QEMU's -bios. By default QEMU's own for the machine.",
     ),
     "forbid": attr.string_list(
-        doc = """Regular expressions (RE2) of which no line of the console may match one. What the kernel says of a
-failure need not be among them: see `allow`.""",
+        doc = """Regular expressions (RE2) that no line of the console may match. The kernel's messages about failures
+are forbidden anyway: see `allow_failures`.""",
     ),
     "initramfs": attr.label(
-        doc = "The initramfs. Without one there is what is linked into the kernel; with one both are unpacked, this one last.",
+        doc = """The initramfs. Without one, the kernel unpacks the one that is linked into it; with one, it unpacks both, this
+one last.""",
         providers = [InitramfsInfo],
     ),
     "kernel": attr.label(
-        doc = "The kernel.",
+        doc = "The kernel: a `kernel_build`, `kernel_image` or `kernel_import`.",
         mandatory = True,
         providers = [KernelInfo],
     ),
+    "kernel_args": attr.string_list(
+        doc = """Arguments to add to the kernel's command line, after those that the machine needs:
+`["quiet", "root=/dev/vda"]`.""",
+    ),
+    "kernel_cmdline": attr.string_list(
+        doc = """The whole command line of the kernel, one argument each, in place of those that the machine needs (`console=`,
+`panic=-1` and, on x86_64, `no_timer_check=1`) and of `kernel_args`. A kernel without a `console=` prints nothing.""",
+    ),
     "kvm": attr.string(
         default = "auto",
-        doc = """Does KVM run the guest? "auto", if it can: the guest is of the host's architecture, /dev/kvm is there
-and makes a machine, and the processor runs it; else QEMU emulates the guest, which is many times slower, and the log
-says why. "off", never: guests are the same everywhere. "on", or the test fails; it gets the tag `requires-kvm`.""",
+        doc = """Whether KVM runs the guest. "auto": if it can, which takes a guest of the host's architecture and a working
+/dev/kvm; otherwise QEMU emulates the guest, which is many times slower, and the log says why. "off": never, so that guests
+are the same everywhere. "on": always, or the test fails; the test gets the tag `requires-kvm`.""",
         values = ["auto", "off", "on"],
     ),
     "machine": attr.string(
         doc = """QEMU's -machine, with properties. By default q35 on x86_64, virt on arm64 and riscv64. Its first serial
-port must be the one that the default has, unless `cmdline` names another console.""",
+port must be the default machine's, unless `kernel_cmdline` names another console.""",
     ),
     "memory": attr.int(
         default = 512,
@@ -90,12 +94,13 @@ port must be the one that the default has, unless `cmdline` names another consol
     ),
     "network": attr.string(
         default = "none",
-        doc = """"none", or "user": a virtio network card on QEMU's own network, which gives the guest an address by DHCP
-and what the test itself may reach.""",
+        doc = """"none", or "user": a virtio network card on QEMU's user network, which gives the guest an address by DHCP
+and reaches whatever the test itself can reach.""",
         values = ["none", "user"],
     ),
     "time_limit": attr.int(
-        doc = "Seconds until the boot is given up. By default 90% of the test's timeout, and none with `bazel run`.",
+        doc = """Seconds after which the boot fails. By default 90% of the test's timeout; `bazel run` has no limit by
+default.""",
     ),
     "_runner": attr.label(
         cfg = "exec",
@@ -106,28 +111,22 @@ and what the test itself may reach.""",
 
 _TEST_ATTRS = BOOT_ATTRS | {
     "input": attr.string_dict(
-        doc = """What is typed on the console: a regular expression (RE2) for a prompt, which need not be a whole line,
-to the text that is sent when it was seen, as in `{"login: $": "root\\n"}`. The prompts must be seen in this order. One
-that comes twice is written in two ways, such as `# $` and `[#] $`.""",
+        doc = """Text to type on the console, by prompt: `{"login: $": "root\\n"}`. A prompt is a regular expression (RE2),
+which need not match a whole line; the text is sent when the prompt was seen. The prompts must be seen in this order. A
+prompt that comes twice is written in two ways, such as `# $` and `[#] $`.""",
     ),
 }
 
-def _single_file(ctx, attribute, target):
-    files = target[DefaultInfo].files.to_list()
-    if len(files) != 1:
-        fail("%s: %s: %s is %d files: want one" % (label_text(ctx.label), attribute, label_text(target.label), len(files)))
-    return files[0]
-
 def _check(ctx):
-    for name in ctx.attr.allow:
+    for name in ctx.attr.allow_failures:
         if name not in _BUILTIN_FAILURES:
-            fail("%s: allow: %r is none of %s" % (label_text(ctx.label), name, ", ".join(_BUILTIN_FAILURES)))
-    if ctx.attr.cmdline and ctx.attr.append:
-        fail("%s: append: not with cmdline, which is the whole command line: write the words there" % label_text(ctx.label))
+            fail("%s: allow_failures: %r is not one of %s" % (label_text(ctx.label), name, ", ".join(_BUILTIN_FAILURES)))
+    if ctx.attr.kernel_cmdline and ctx.attr.kernel_args:
+        fail("%s: kernel_args: kernel_cmdline is the whole command line: add the arguments there" % label_text(ctx.label))
     owners = {}
     for file in ctx.files.files:
         if file.basename in owners:
-            fail("%s: files: %s and %s are both called %s" % (
+            fail("%s: files: %s and %s have the same base name, %s" % (
                 label_text(ctx.label),
                 label_text(owners[file.basename]),
                 label_text(file.owner),
@@ -136,14 +135,14 @@ def _check(ctx):
         owners[file.basename] = file.owner
 
 def describe_boot(ctx, runner, interactive = False, input = {}, files = []):
-    """Describes a boot to what runs it.
+    """Describes a boot to the program that runs it.
 
     Args:
-        ctx: the context of a rule with attributes of BOOT_ATTRS: all, or without those for what is expected.
-        runner: the target that runs the boot. It finds the description beside it, under its own name with .boot.json behind.
-        interactive: is the console the terminal?
-        input: dict of prompts and answers.
-        files: more Files that the runner needs.
+        ctx: the context of a rule with attributes of BOOT_ATTRS, with or without those that say what is expected.
+        runner: the target that runs the boot. It finds the description next to it, under its own name plus .boot.json.
+        interactive: whether the console is the terminal.
+        input: dict of a prompt to its answer.
+        files: list of File: what else the runner needs.
 
     Returns:
         A DefaultInfo.
@@ -151,15 +150,15 @@ def describe_boot(ctx, runner, interactive = False, input = {}, files = []):
     _check(ctx)
     kernel = ctx.attr.kernel[KernelInfo]
 
-    # The runner joins them: an image of layers need not be made for that, nor be downloaded.
-    segments = ctx.attr.initramfs[InitramfsInfo].segments if ctx.attr.initramfs else []
-    disks = [_single_file(ctx, "disks", target) for target in ctx.attr.disks]
+    # The runner joins the parts, so that the whole image is neither written nor downloaded for it.
+    parts = ctx.attr.initramfs[InitramfsInfo].parts if ctx.attr.initramfs else []
+    disks = [single_file("%s: disks" % label_text(ctx.label), target) for target in ctx.attr.disks]
     qemu = ctx.toolchains[QEMU_TOOLCHAIN_TYPE]
 
     # Only a debugger reads it.
     vmlinux = kernel.vmlinux if interactive else None
 
-    # The runner reads what lies beside it under its own name.
+    # The runner reads the file next to it that has its own name.
     executable = ctx.actions.declare_file(ctx.label.name)
     config = ctx.actions.declare_file(ctx.label.name + ".boot.json")
     ctx.actions.symlink(
@@ -172,10 +171,10 @@ def describe_boot(ctx, runner, interactive = False, input = {}, files = []):
         return rlocation_path(ctx.workspace_name, file) if file else ""
 
     ctx.actions.write(config, json.encode_indent({
-        "allow": ctx.attr.allow,
-        "append": ctx.attr.append,
+        "allow": ctx.attr.allow_failures,
+        "append": ctx.attr.kernel_args,
         "arch": kernel.arch,
-        "cmdline": ctx.attr.cmdline,
+        "cmdline": ctx.attr.kernel_cmdline,
         "cpus": ctx.attr.cpus,
         "disks": [path(disk) for disk in disks],
         "exit_code_pattern": getattr(ctx.attr, "exit_code_pattern", None) or None,
@@ -184,7 +183,7 @@ def describe_boot(ctx, runner, interactive = False, input = {}, files = []):
         "files": [path(file) for file in ctx.files.files],
         "firmware": path(ctx.file.firmware),
         "forbid": ctx.attr.forbid,
-        "initramfs": [path(segment) for segment in segments],
+        "initramfs": [path(part) for part in parts],
         "input": [{"expect": prompt, "send": text} for prompt, text in input.items()],
         "interactive": interactive,
         "kernel": path(kernel.image),
@@ -193,15 +192,15 @@ def describe_boot(ctx, runner, interactive = False, input = {}, files = []):
         "machine": ctx.attr.machine,
         "memory_mib": ctx.attr.memory,
         "network": ctx.attr.network,
-        "qemu": qemu.path,
+        "qemu": path(qemu.executable),
         "qemu_version": qemu.version,
         "time_limit_s": ctx.attr.time_limit,
         "vmlinux": path(vmlinux),
     }) + "\n")
     runfiles = ctx.runfiles(
-        [config, kernel.image] + segments + disks + ctx.files.files + files +
-        [file for file in [ctx.file.firmware, vmlinux] if file],
-    )
+        [config, kernel.image] + parts + disks + ctx.files.files + files +
+        [file for file in [ctx.file.firmware, qemu.executable, vmlinux] if file],
+    ).merge(qemu.runfiles)
     return DefaultInfo(
         executable = executable,
         files = depset([executable]),
@@ -209,7 +208,7 @@ def describe_boot(ctx, runner, interactive = False, input = {}, files = []):
     )
 
 def boot_requirements(ctx):
-    """What a test needs of the machine that runs it, as tags say it.
+    """Returns what a test needs of the machine that runs it, in the words of tags.
 
     Args:
         ctx: the context of a rule with attributes of BOOT_ATTRS.
@@ -225,17 +224,19 @@ def boot_requirements(ctx):
     return testing.ExecutionInfo(needs)
 
 def _boot_test_impl(ctx):
+    check_renamed(ctx, "boot_test")
     return [
         describe_boot(ctx, ctx.attr._runner, input = ctx.attr.input),
         boot_requirements(ctx),
     ]
 
 def _boot_impl(ctx):
+    check_renamed(ctx, "boot")
     return [describe_boot(ctx, ctx.attr._runner, interactive = True)]
 
 boot_test = rule(
     implementation = _boot_test_impl,
-    attrs = _TEST_ATTRS,
+    attrs = _TEST_ATTRS | renamed_attrs("boot_test"),
     cfg = platform_transition,
     doc = """Boots a kernel with an initramfs in QEMU and reads its console.
 
@@ -248,16 +249,16 @@ Example:
         kernel = ":kernel",
     )
 
-The test ends at the first of: all that is expected seen; a pattern of `forbid` seen; a failure in the kernel's
-messages, such as a panic; an exit code that is not zero; the end of QEMU; the time limit. The first line of its log says
-which, beginning with the failure's name: `qemu-not-started`, `kernel-not-started`, `unpacking-failed`, `init-failed`,
+The test ends at the first of these: everything expected was seen; a pattern of `forbid` was seen; the kernel reported a
+failure, such as a panic; an exit code was not 0; QEMU ended; the time limit was reached. The first line of the log says
+which, and begins with the name of the failure: `qemu-not-started`, `kernel-not-started`, `unpacking-failed`, `init-failed`,
 `panic`, `oops`, `bug`, `lockup`, `rcu-stall`, `forbidden`, `exit-code`, `missing-at-limit`, `missing-at-end`, `not-ended`,
 `qemu-died`, `stopped`.
 
-Each pattern is a test case of test.xml, with the time from QEMU's start until it was seen. The test's undeclared outputs
+Each pattern is a test case in test.xml, with the time from QEMU's start until it was seen. The test's undeclared outputs
 have the whole console, `console.log`, the result for programs, `result.json`, and QEMU's command line, `qemu-command.txt`.
 
-Where there is no QEMU for the platform's architecture, the target is skipped.
+The target is skipped if there is no QEMU for the platform's architecture.
 """,
     test = True,
     toolchains = [QEMU_TOOLCHAIN_TYPE],
@@ -265,7 +266,7 @@ Where there is no QEMU for the platform's architecture, the target is skipped.
 
 boot = rule(
     implementation = _boot_impl,
-    attrs = BOOT_ATTRS,
+    attrs = BOOT_ATTRS | renamed_attrs("boot"),
     cfg = platform_transition,
     doc = """Boots a kernel with an initramfs in QEMU for `bazel run`, with its console on the terminal.
 
@@ -277,13 +278,12 @@ Example:
         kernel = ":kernel",
     )
 
-Ctrl-A x leaves QEMU; Ctrl-C goes to the guest. The first process finds the kind of the terminal and its size at the
-start in its environment, as TERM, LINES and COLUMNS; a serial line cannot tell when the size changes.
+Ctrl-A x leaves QEMU; Ctrl-C goes to the guest. The guest's first process has the type and the size of the terminal in its
+environment, as TERM, LINES and COLUMNS; a serial line does not report later changes of the size.
 
-It succeeds when the guest ends by itself without a panic, or when the patterns of `expect` were seen.
+The run succeeds if the guest ends by itself without a panic, or if the patterns of `expect` were seen.
 
-Flags come behind `--`, as in `bazel run //:boot -- --append=quiet`: `--append=WORDS`, `--cpus=N`, `--gdb`, `--kvm=off`,
-`--memory=MIB`, `--print-command`, `--help`.
+Options of the boot come after `--`, as in `bazel run //:boot -- --help`, which prints all of them.
 """,
     executable = True,
     toolchains = [QEMU_TOOLCHAIN_TYPE],

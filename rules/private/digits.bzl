@@ -4,11 +4,11 @@ OCTAL = "01234567"
 DECIMAL = "0123456789"
 
 def is_digits(text, digits):
-    """Whether a text is digits, and at least one.
+    """Reports whether a text is one or more digits.
 
     Args:
         text: the text.
-        digits: which digits there are.
+        digits: the digits of its base.
 
     Returns:
         A bool.

@@ -1,147 +1,295 @@
-"""The entries of InitramfsLayerInfo, a constructor a kind; lines.bzl writes them down."""
+"""The entries of InitramfsLayerInfo: a constructor for each kind. lines.bzl writes them to the packer's list."""
 
 load(":digits.bzl", "DECIMAL", "is_digits")
+load(":file_metadata.bzl", "metadata_fields", "mode_text", "owner_text")
+load(":paths.bzl", "check_directory_path", "check_path", "label_text")
 
-_ROOT = "0 0"
+def _origin(label):
+    return label if type(label) == "string" else label_text(label)
 
-def file_entry(origin, name, file, executable, mode = None, owner = _ROOT):
-    """A regular file.
+def _where(origin, attribute, path = None):
+    """The beginning of an error: "//x:y: files: /a", as far as it is known."""
+    return ": ".join([part for part in [_origin(origin), attribute, path] if part])
+
+def _entry(kind, origin, path, attribute, **fields):
+    check_path(_where(origin, attribute), path)
+    return struct(kind = kind, name = path, origin = _origin(origin), **fields)
+
+def _owned_entry(kind, origin, path, attribute, uid, gid, **fields):
+    owner = owner_text(_where(origin, attribute, path), uid, gid)
+    return _entry(kind, origin, path, attribute, owner = owner, **fields)
+
+def file_entry(origin, path, file, *, mode = "0644", uid = 0, gid = 0, attribute = None):
+    """Adds a regular file.
 
     Args:
-        origin: the label of the target that gives it.
-        name: its path.
-        file: the File that has its content.
-        executable: whether it is one. The mode on disk is not asked for: it is no part of an
-            input's identity.
-        mode: its mode in octal digits, or None for 0755 or 0644.
-        owner: its uid and gid, with a blank between.
+        origin: the Label of the target that the entry comes from, which errors and lists name.
+        path: the absolute path in the image.
+        file: the File whose content it has. Its mode on disk does not count, because it is not part of an
+            action's inputs.
+        mode: the permissions, a string of octal digits from "0" to "7777".
+        uid: the ID of the user who owns it.
+        gid: the ID of the group that owns it.
+        attribute: the attribute that the entry comes from, which errors name.
 
     Returns:
         An entry.
     """
-    mode = mode or ("0755" if executable else "0644")
-    return struct(kind = "file", name = name, origin = origin, file = file, mode = mode, owner = owner)
+    mode = mode_text(_where(origin, attribute, path), mode)
+    return _owned_entry("file", origin, path, attribute, uid, gid, file = file, mode = mode)
 
-def tree_entry(origin, name, files, strip, mode = "0644", owner = _ROOT):
-    """Files below a path.
+def dir_entry(origin, path, *, mode = "0755", uid = 0, gid = 0, attribute = None):
+    """Adds a directory. Parent directories of entries are added without being named.
 
     Args:
-        origin: the label of the target that gives them.
-        name: the path, or "" for the root.
-        files: depset of File: files and tree artifacts, whose own content lies below the path.
-        strip: the beginning of the files' short_path that is left out, with a slash at its end, or "".
-        mode: the files' mode in octal digits.
-        owner: their uid and gid, with a blank between.
+        origin: the Label of the target that the entry comes from.
+        path: the absolute path in the image.
+        mode: the permissions, a string of octal digits from "0" to "7777".
+        uid: the ID of the user who owns it.
+        gid: the ID of the group that owns it.
+        attribute: the attribute that the entry comes from, which errors name.
 
     Returns:
         An entry.
     """
-    return struct(kind = "tree", name = name, origin = origin, files = files, strip = strip, mode = mode, owner = owner)
+    mode = mode_text(_where(origin, attribute, path), mode)
+    return _owned_entry("dir", origin, path, attribute, uid, gid, mode = mode)
 
-def binary_entry(origin, name, target, workspace):
-    """An executable, and its runfiles beside it.
+def symlink_entry(origin, path, target, *, uid = 0, gid = 0, attribute = None):
+    """Adds a symbolic link.
 
     Args:
-        origin: the label of the target that gives it.
-        name: its path.
-        target: the executable's target.
-        workspace: the name of the main repository.
+        origin: the Label of the target that the entry comes from.
+        path: the absolute path in the image.
+        target: what the link points to: any text that is not empty.
+        uid: the ID of the user who owns it.
+        gid: the ID of the group that owns it.
+        attribute: the attribute that the entry comes from, which errors name.
 
     Returns:
         An entry.
     """
-    default = target[DefaultInfo]
-    runfiles = default.default_runfiles
-    return struct(
-        kind = "binary",
-        name = name,
-        origin = origin,
-        file = default.files_to_run.executable,
-        files = runfiles.files,
-        empty = runfiles.empty_filenames,
-        symlinks = runfiles.symlinks,
-        root_symlinks = runfiles.root_symlinks,
-        repo_mapping = getattr(default.files_to_run, "repo_mapping_manifest", None),
-        workspace = workspace,
-    )
+    if not target:
+        fail("%s: the symbolic link has no target" % _where(origin, attribute, path))
+    return _owned_entry("slink", origin, path, attribute, uid, gid, target = target)
 
-def dir_entry(origin, name, mode = "0755", owner = _ROOT):
-    """A directory."""
-    return struct(kind = "dir", name = name, origin = origin, mode = mode, owner = owner)
-
-def symlink_entry(origin, name, target, owner = _ROOT):
-    """A symbolic link to a target, which may be any text."""
-    return struct(kind = "slink", name = name, origin = origin, target = target, owner = owner)
-
-def hardlink_entry(origin, name, file):
-    """Another name of a file of the same target, whose path is file."""
-    return struct(kind = "hardlink", name = name, origin = origin, file = file)
-
-def pipe_entry(origin, name):
-    """A named pipe."""
-    return struct(kind = "pipe", name = name, origin = origin)
-
-def socket_entry(origin, name):
-    """A socket."""
-    return struct(kind = "sock", name = name, origin = origin)
-
-def node_entry(origin, name, device):
-    """A device node.
+def hardlink_entry(origin, path, file, *, attribute = None):
+    """Adds another name of a regular file that has the same origin.
 
     Args:
-        origin: the label of the target that gives it.
-        name: its path.
-        device: its type and numbers, as in a list: "c 5 1" or "b 7 0".
+        origin: the Label of the target that the entry comes from.
+        path: the absolute path in the image.
+        file: the absolute path of the file in the image.
+        attribute: the attribute that the entry comes from, which errors name.
+
+    Returns:
+        An entry.
+    """
+    check_path(_where(origin, attribute), file)
+    return _entry("hardlink", origin, path, attribute, file = file)
+
+def device_node_entry(origin, path, device, *, attribute = None):
+    """Adds a device node, mode 0600.
+
+    Args:
+        origin: the Label of the target that the entry comes from.
+        path: the absolute path in the image.
+        device: the type and the numbers: "c MAJOR MINOR" for a character device, "b MAJOR MINOR" for a block
+            device, such as "c 5 1".
+        attribute: the attribute that the entry comes from, which errors name.
 
     Returns:
         An entry.
     """
     parts = device.split(" ")
     if len(parts) != 3 or parts[0] not in ("b", "c") or not is_digits(parts[1], DECIMAL) or not is_digits(parts[2], DECIMAL):
-        fail("%s: nodes: %s: %r is not a device: want \"c MAJOR MINOR\" or \"b MAJOR MINOR\", such as \"c 5 1\"" % (origin, name, device))
-    return struct(kind = "nod", name = name, origin = origin, device = device)
+        fail("%s: %r is not a device: want \"c MAJOR MINOR\" or \"b MAJOR MINOR\", such as \"c 5 1\"" % (
+            _where(origin, attribute, path),
+            device,
+        ))
+    return _entry("nod", origin, path, attribute, device = device)
 
-def lists_entry(origin, lists, data, vars):
-    """Lists in the kernel's format.
+def pipe_entry(origin, path, *, attribute = None):
+    """Adds a named pipe, mode 0644.
 
     Args:
-        origin: the label of the target that gives them.
+        origin: the Label of the target that the entry comes from.
+        path: the absolute path in the image.
+        attribute: the attribute that the entry comes from, which errors name.
+
+    Returns:
+        An entry.
+    """
+    return _entry("pipe", origin, path, attribute)
+
+def socket_entry(origin, path, *, attribute = None):
+    """Adds a socket, mode 0644.
+
+    Args:
+        origin: the Label of the target that the entry comes from.
+        path: the absolute path in the image.
+        attribute: the attribute that the entry comes from, which errors name.
+
+    Returns:
+        An entry.
+    """
+    return _entry("sock", origin, path, attribute)
+
+def tree_entry(origin, path, files, *, strip_prefix = "", mode = "0644", uid = 0, gid = 0, attribute = None):
+    """Adds any number of regular files below a path.
+
+    Args:
+        origin: the Label of the target that the entries come from.
+        path: the absolute path in the image, which may be "/".
+        files: depset of File. The content of a tree artifact goes below the path.
+        strip_prefix: the directory that is left out at the beginning of each file's short path, without
+            a slash at the end; tree artifacts have none.
+        mode: the permissions of the files, a string of octal digits from "0" to "7777".
+        uid: the ID of the user who owns them.
+        gid: the ID of the group that owns them.
+        attribute: the attribute that the entries come from, which errors name.
+
+    Returns:
+        An entry.
+    """
+    check_directory_path(_where(origin, attribute), path)
+    where = _where(origin, attribute, path)
+    return struct(
+        kind = "tree",
+        name = "" if path == "/" else path,
+        origin = _origin(origin),
+        files = files,
+        strip = strip_prefix + "/" if strip_prefix else "",
+        mode = mode_text(where, mode),
+        owner = owner_text(where, uid, gid),
+    )
+
+def binary_entry(origin, path, target, workspace_name, *, attribute = None):
+    """Adds an executable, mode 0755, with its runfiles in PATH.runfiles.
+
+    Args:
+        origin: the Label of the target that the entries come from.
+        path: the absolute path in the image.
+        target: the executable's target.
+        workspace_name: ctx.workspace_name.
+        attribute: the attribute that the entries come from, which errors name.
+
+    Returns:
+        An entry.
+    """
+    default = target[DefaultInfo]
+    if not default.files_to_run.executable:
+        fail("%s: %s is not executable: use files for it" % (_where(origin, attribute, path), label_text(target.label)))
+    runfiles = default.default_runfiles
+    return _entry(
+        "binary",
+        origin,
+        path,
+        attribute,
+        file = default.files_to_run.executable,
+        files = runfiles.files,
+        empty = runfiles.empty_filenames,
+        symlinks = runfiles.symlinks,
+        root_symlinks = runfiles.root_symlinks,
+        repo_mapping = getattr(default.files_to_run, "repo_mapping_manifest", None),
+        workspace = workspace_name,
+    )
+
+def archives_entry(origin, archives, *, prefix = "/", excludes = [], attribute = None):
+    """Adds the content of archives, with its modes, owners, devices and hard links.
+
+    Args:
+        origin: the Label of the target that the entries come from.
+        archives: list of File: cpio or tar archives, compressed or not.
+        prefix: the absolute path that the content goes below.
+        excludes: list of globs of paths to leave out, prefix included.
+        attribute: the attribute that the prefix comes from, which errors name.
+
+    Returns:
+        An entry.
+    """
+    check_directory_path(_where(origin, attribute), prefix)
+    return struct(
+        kind = "archives",
+        origin = _origin(origin),
+        archives = tuple(archives),
+        prefix = prefix,
+        excludes = tuple(excludes),
+    )
+
+def lists_entry(origin, lists, locations, variables):
+    """Adds the entries of lists in the kernel's format.
+
+    Args:
+        origin: the label of the target that the entries come from.
         lists: list of File.
-        data: list of (location, File, label as text).
-        vars: dict of what ${NAME} stands for in locations.
+        locations: list of (location, File, label as text).
+        variables: dict of a name to the value of ${NAME} in locations.
 
     Returns:
         An entry.
     """
-    return struct(kind = "lists", origin = origin, lists = tuple(lists), data = tuple(data), vars = tuple(vars.items()))
+    return struct(
+        kind = "lists",
+        origin = _origin(origin),
+        lists = tuple(lists),
+        data = tuple(locations),
+        vars = tuple(variables.items()),
+    )
 
-def archives_entry(origin, archives, prefix, excludes):
-    """What is in archives.
+def metadata_entry(origin, path, metadata, *, attribute = None):
+    """Changes the mode, owner or time of entries that have the same origin.
 
     Args:
-        origin: the label of the target that gives them.
-        archives: list of File: cpio or tar, compressed or not.
-        prefix: the path that it goes below, or "/".
-        excludes: list of globs of paths to leave out.
+        origin: the Label of the target that the entries come from.
+        path: an absolute path or a glob. A glob that ends with a slash matches directories only, and any other glob
+            matches everything else.
+        metadata: what `file_metadata` returns.
+        attribute: the attribute that this comes from, which errors name.
 
     Returns:
         An entry.
     """
-    return struct(kind = "archives", origin = origin, archives = tuple(archives), prefix = prefix, excludes = tuple(excludes))
+    check_path(_where(origin, attribute), path.removesuffix("/") or "/")
+    fields = metadata_fields(_where(origin, attribute, path), metadata)
+    return struct(kind = "metadata", name = path, origin = _origin(origin), fields = fields)
 
-def metadata_entry(origin, name, fields):
-    """An override of what entries of the same target have.
+def replaces_entry(origin, path, *, attribute = None):
+    """Allows an entry with the same origin to replace one of a layer before it.
 
     Args:
-        origin: the label of the target that gives it.
-        name: a path or a glob.
-        fields: what entry() gives.
+        origin: the Label of the target that the entries come from.
+        path: the absolute path in the image.
+        attribute: the attribute that this comes from, which errors name.
 
     Returns:
         An entry.
     """
-    return struct(kind = "metadata", name = name, origin = origin, fields = fields)
+    return _entry("replaces", origin, path, attribute)
 
-def replaces_entry(origin, name):
-    """The permission to replace an entry of a target before."""
-    return struct(kind = "replaces", name = name, origin = origin)
+def _binary_inputs(entry):
+    direct = [entry.file] + ([entry.repo_mapping] if entry.repo_mapping else [])
+    for links in [entry.symlinks, entry.root_symlinks]:
+        if links:
+            direct += [link.target_file for link in links.to_list()]
+    return direct, [entry.files]
+
+# The files that a kind of entry needs to be packed: a list of File, and a list of depset of File.
+_INPUTS = {
+    "archives": lambda entry: (list(entry.archives), []),
+    "binary": _binary_inputs,
+    "file": lambda entry: ([entry.file], []),
+    "lists": lambda entry: ([file for _, file, _ in entry.data] + list(entry.lists), []),
+    "tree": lambda entry: ([], [entry.files]),
+}
+
+def entry_inputs(entry):
+    """Returns the files that an entry needs to be packed.
+
+    Args:
+        entry: an entry.
+
+    Returns:
+        A list of File, and a list of depset of File.
+    """
+    return _INPUTS[entry.kind](entry) if entry.kind in _INPUTS else ([], [])

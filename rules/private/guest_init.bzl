@@ -1,6 +1,7 @@
-"""The layer with //tools/init."""
+"""guest_init: a layer with //tools/init."""
 
-load(":entries.bzl", "file_entry", "node_entry")
+load(":entries.bzl", "device_node_entry", "file_entry")
+load(":layer_info.bzl", "initramfs_layer_info")
 load(":paths.bzl", "check_path", "label_text")
 load(":providers.bzl", "InitramfsLayerInfo")
 
@@ -8,20 +9,20 @@ _ACTIONS = ["halt", "poweroff", "reboot", "shell"]
 
 def _check(ctx, origin):
     if ctx.attr.command:
-        check_path(origin, "command", ctx.attr.command)
+        check_path("%s: command" % origin, ctx.attr.command)
     elif ctx.attr.args:
         fail("%s: args are for a command, and there is none" % origin)
     for name in ctx.attr.env:
         if not name or "=" in name:
-            fail("%s: env: %r is no name of a variable" % (origin, name))
+            fail("%s: env: %r is not the name of a variable" % (origin, name))
     for module in ctx.attr.modules:
         if not module.strip():
             fail("%s: modules: %r is neither a path nor a name" % (origin, module))
     if ctx.attr.shell:
-        check_path(origin, "shell", ctx.attr.shell[0])
+        check_path("%s: shell" % origin, ctx.attr.shell[0])
 
 def _line(name, *values):
-    # A string of JSON is one of Go too, as far as Bazel writes them.
+    # What Bazel writes as a JSON string is a quoted string of Go, too.
     return " ".join([name] + [json.encode(value) for value in values])
 
 def _settings(ctx):
@@ -41,53 +42,46 @@ def _guest_init_impl(ctx):
     _check(ctx, origin)
     settings = ctx.actions.declare_file(ctx.label.name + ".init.conf")
     ctx.actions.write(settings, "\n".join(_settings(ctx)) + "\n")
-    init = ctx.executable._init
-    files = depset([init, settings])
-    return [
-        DefaultInfo(files = files),
-        InitramfsLayerInfo(
-            archives = depset(),
-            entries = depset([
-                # Go's runtime does not start without a console and without this.
-                node_entry(origin, "/dev/console", "c 5 1"),
-                node_entry(origin, "/dev/null", "c 1 3"),
-                file_entry(origin, "/init", init, True),
-                file_entry(origin, "/etc/init.conf", settings, False),
-            ], order = "postorder"),
-            files = files,
-        ),
-    ]
+    info = initramfs_layer_info([
+        # Go's runtime does not start without a console and without /dev/null.
+        device_node_entry(origin, "/dev/console", "c 5 1"),
+        device_node_entry(origin, "/dev/null", "c 1 3"),
+        file_entry(origin, "/init", ctx.executable._init, mode = "0755"),
+        file_entry(origin, "/etc/init.conf", settings),
+    ])
+    return [info, DefaultInfo(files = info.files)]
 
 guest_init = rule(
     implementation = _guest_init_impl,
     attrs = {
         "args": attr.string_list(
-            doc = "The command's arguments.",
+            doc = """The arguments of `command`: `["--verbose"]`.""",
         ),
         "command": attr.string(
-            doc = """The program to run, by its path in the image, where another layer puts it. Without one, init finds the
-root file system of `root=` on the kernel's command line, and switches to it.""",
+            doc = """The program to run, by its absolute path in the image, where another layer puts it. Without a command,
+init finds the root file system that `root=` on the kernel's command line names, and switches to it.""",
         ),
         "env": attr.string_dict(
-            doc = "Environment variables, besides those that the kernel gives to init.",
+            doc = """Environment variables for the command, in addition to those that the kernel gives to init:
+`{"HOME": "/root"}`.""",
         ),
         "modules": attr.string_list(
-            doc = """Kernel modules to load before anything else, in this order: names such as "virtio_blk", of files that
-another layer puts below /lib/modules/RELEASE, or files' absolute paths; behind either, after a blank, parameters. What
-a module needs comes before it.""",
+            doc = """Kernel modules to load before the command runs, in this order: names, such as "virtio_blk", of files that
+another layer puts below /lib/modules/RELEASE, or absolute paths of files. Parameters follow after a blank:
+"loop max_loop=8". A module comes after the modules that it needs.""",
         ),
         "on_exit": attr.string(
             default = "poweroff",
-            doc = """What init does when the command has ended: `poweroff`, `reboot`, `halt`, or a `shell` on the console, and
-power off behind it. A machine that cannot power off is restarted.""",
+            doc = """What init does after the command has ended: `poweroff`, `reboot`, `halt`, or `shell`, which runs a
+shell on the console and then powers off. A machine that cannot power off is restarted.""",
             values = _ACTIONS,
         ),
         "on_failure": attr.string(
-            doc = "The same, when there is nothing to run or it cannot be run. By default as `on_exit`.",
+            doc = "What init does if there is nothing to run or it cannot be run. By default the same as `on_exit`.",
             values = [""] + _ACTIONS,
         ),
         "shell": attr.string_list(
-            doc = """The program that is the shell, and its arguments. By default `["/bin/sh"]`.""",
+            doc = """The shell, by its absolute path in the image, and its arguments. By default `["/bin/sh"]`.""",
         ),
         "_init": attr.label(
             cfg = "target",
@@ -95,7 +89,7 @@ power off behind it. A machine that cannot power off is restarted.""",
             executable = True,
         ),
     },
-    doc = """A layer with a small init: it mounts /proc, /sys, /dev, /tmp and /run, runs a command, and says how that ended.
+    doc = """A layer with a small init, which mounts /proc, /sys, /dev, /tmp and /run, runs a command, and reports how it ended.
 
 Example:
 
@@ -112,8 +106,8 @@ Example:
         layers = [":init"],
     )
 
-In the layer are /init, /etc/init.conf, /dev/console and /dev/null. Words of the kernel's command line, such as
-`init.command="/bin/app --quiet"`, win over the attributes.
+The layer has /init, /etc/init.conf, /dev/console and /dev/null. Settings on the kernel's command line, such as
+`init.command="/bin/app --quiet"`, override the attributes.
 """,
     provides = [InitramfsLayerInfo],
 )

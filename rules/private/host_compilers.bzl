@@ -1,4 +1,4 @@
-"""The compilers on this machine's PATH that make kernels, as toolchains."""
+"""The compilers for kernels on this machine's PATH as toolchains."""
 
 load(":host_toolchains.bzl", "first_line", "write_toolchains")
 
@@ -25,7 +25,7 @@ def _host_compilers_impl(rctx):
 host_compilers = repository_rule(
     implementation = _host_compilers_impl,
     configure = True,
-    doc = "Looks for compilers on PATH: a toolchain for each architecture of kernels.",
+    doc = "Finds compilers on PATH, and makes a toolchain of them for each architecture of kernels.",
     environ = ["PATH"],
     local = True,
 )

@@ -6,8 +6,11 @@ def _host_qemu_impl(rctx):
     def find(row):
         path = rctx.which(row.qemu)
         version = first_line(rctx, row.qemu, "--version")
+        if version:
+            # A script and not a link: QEMU looks for its firmware next to itself, also where Bazel copies it.
+            rctx.file(row.qemu, "#!/bin/sh\nexec '%s' \"$@\"\n" % path)
         return bool(version), {
-            "path": str(path or ""),
+            "qemu_system": ":" + row.qemu,
             "version": version,
         }
 
@@ -16,7 +19,7 @@ def _host_qemu_impl(rctx):
 host_qemu = repository_rule(
     implementation = _host_qemu_impl,
     configure = True,
-    doc = "Looks for QEMU on PATH: a toolchain for each architecture.",
+    doc = "Finds QEMU on PATH, and makes a toolchain of it for each architecture of guests.",
     environ = ["PATH"],
     local = True,
 )

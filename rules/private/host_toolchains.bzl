@@ -1,4 +1,4 @@
-"""What the repository rules that look for this machine's programs have in common."""
+"""Shared code of the repository rules that find programs on this machine."""
 
 load(":archs.bzl", "ARCHS")
 
@@ -26,7 +26,7 @@ toolchain(
 """
 
 def first_line(rctx, program, option):
-    """The first line of what a program says to an option.
+    """Returns the first line that a program prints for an option.
 
     Args:
       rctx: the repository's context
@@ -34,7 +34,7 @@ def first_line(rctx, program, option):
       option: such as "--version"
 
     Returns:
-      "" where there is no such program, and where it fails.
+      A string, which is empty if there is no such program or if it fails.
     """
     path = rctx.which(program)
     if not path:
@@ -49,13 +49,13 @@ def write_toolchains(rctx, kind, find):
       rctx: the repository's context
       kind: "qemu" for toolchains of the rule `qemu_toolchain`, which have the type `qemu_toolchain_type`
       find: a function that takes a row of ARCHS and returns whether the machine has what the toolchain
-        wants, and a dictionary of the toolchain's attributes, all strings
+        needs, and a dict of the toolchain's attributes, all strings
     """
     build = _BUILD.format(kind = kind)
     for arch, row in ARCHS.items():
         found, attributes = find(row)
 
-        # A toolchain that cannot be used makes what needs it incompatible: it is skipped.
+        # A toolchain that cannot be used makes targets that need it incompatible, so they are skipped.
         build += _TOOLCHAIN.format(
             arch = arch,
             attributes = "".join(["    %s = %r,\n" % attribute for attribute in attributes.items()]),

@@ -2,11 +2,13 @@
 
 load(":archs.bzl", "ARCH_ATTRS", "maybe_target_arch")
 load(":codecs.bzl", "CODECS")
-load(":layer.bzl", "LAYER_ATTRS", "join_layers", "layer_info")
+load(":layer.bzl", "LAYER_ATTRS", "own_entries")
+load(":layer_info.bzl", "initramfs_layer_info")
 load(":pack.bzl", "join_action", "lint_action", "pack_action", "tail_action")
 load(":paths.bzl", "label_text")
 load(":platform_transition.bzl", "PLATFORM_ATTRS", "platform_transition")
 load(":providers.bzl", "InitramfsInfo", "InitramfsLayerInfo")
+load(":renames.bzl", "check_renamed", "renamed_attrs")
 load(":toolchains.bzl", "PACKER_TOOLCHAIN_TYPE")
 
 _SEVERITIES = ["error", "off", "warning"]
@@ -15,29 +17,29 @@ def _is_power_of_two(n):
     return n > 0 and n & (n - 1) == 0
 
 def _check(ctx, origin):
-    """Fails where the packer would, at analysis and with the label."""
+    """Checks at analysis what the packer would refuse."""
+    check_renamed(ctx, "initramfs")
     codec = ctx.attr.compression
     levels = CODECS[codec].levels
-    if ctx.attr.level < 0 or ctx.attr.level > levels:
-        fail("%s: level: %s has %s" % (origin, codec, "levels 1 to %d" % levels if levels else "no levels"))
+    if ctx.attr.compression_level < 0 or ctx.attr.compression_level > levels:
+        fail("%s: compression_level: %s has %s" % (origin, codec, "levels 1 to %d" % levels if levels else "no levels"))
     if ctx.attr.mtime < 0:
         fail("%s: mtime: %d is before 1970" % (origin, ctx.attr.mtime))
     if ctx.attr.align and (ctx.attr.align < 4 or not _is_power_of_two(ctx.attr.align)):
-        fail("%s: align: %d: want a power of two from 4 on" % (origin, ctx.attr.align))
-    if ctx.attr.align and ctx.attr.segments == "layer":
-        fail("%s: align counts from the beginning of the whole archive: it goes with segments = \"auto\" or \"one\"" % origin)
-    if ctx.attr.dedupe and ctx.attr.segments == "layer":
-        fail("%s: dedupe links files of all layers: it goes with segments = \"auto\" or \"one\"" % origin)
-    if ctx.attr.compressor and (codec == "none" or ctx.attr.level):
-        fail("%s: compressor takes the place of the built-in codec: level is for compressor_args, and compression is the codec that it writes" % origin)
+        fail("%s: align: %d: want a power of two, at least 4" % (origin, ctx.attr.align))
+    for attribute in ["align", "dedupe"]:
+        if getattr(ctx.attr, attribute) and ctx.attr.split == "layer":
+            fail("%s: %s needs the whole archive: use split = \"size\" or \"none\"" % (origin, attribute))
+    if ctx.attr.compressor and (codec == "none" or ctx.attr.compression_level):
+        fail("%s: compressor replaces the built-in codec: name the codec that it writes in compression, and its level in compressor_args" % origin)
     if ctx.attr.compressor_args and not ctx.attr.compressor:
-        fail("%s: compressor_args is for compressor, and there is none" % origin)
+        fail("%s: compressor_args are for a compressor, and there is none" % origin)
     for rule, severity in ctx.attr.lint.items():
         if severity not in _SEVERITIES:
-            fail("%s: lint: %s: %r is none of %s" % (origin, rule, severity, ", ".join(_SEVERITIES)))
+            fail("%s: lint: %s: %r is not one of %s" % (origin, rule, severity, ", ".join(_SEVERITIES)))
 
 def _format_args(ctx):
-    """Options on what archives are like, the same for each part of an image."""
+    """Options for the format of archives, the same for each part of an image."""
     args = ctx.actions.args()
     args.add("--mtime", ctx.attr.mtime)
     if ctx.attr.checksum:
@@ -49,26 +51,26 @@ def _format_args(ctx):
     return args
 
 def _front_args(ctx):
-    """Options on what is in front of the archive of an image."""
+    """Options for what comes before the archive of an image."""
     args = ctx.actions.args()
     args.add_all(ctx.files.prepend, before_each = "--prepend")
     return args
 
-def _behind_args(ctx):
-    """Options on what is behind it."""
+def _end_args(ctx):
+    """Options for what comes after it."""
     args = ctx.actions.args()
     if ctx.file.bootconfig:
         args.add("--bootconfig", ctx.file.bootconfig)
     return args
 
 def _contents(ctx, layer, name):
-    """The folder for what archives hold, which a list cannot name."""
+    """The directory for the content of archives, which a list cannot name."""
     return ctx.actions.declare_directory(name + ".contents") if layer.archives else None
 
 def _pack_whole(ctx, layers, archive, completed, listings, method):
-    layer = join_layers(layers)
-    segments = ctx.actions.args()
-    segments.add("--segments", ctx.attr.segments)
+    layer = initramfs_layer_info(layers = layers)
+    split = ctx.actions.args()
+    split.add("--segments", {"none": "one", "size": "auto"}[ctx.attr.split])
     contents = _contents(ctx, layer, ctx.label.name)
     pack_action(
         ctx,
@@ -76,7 +78,7 @@ def _pack_whole(ctx, layers, archive, completed, listings, method):
         archive,
         completed,
         method,
-        [segments, _format_args(ctx), _front_args(ctx), _behind_args(ctx)],
+        [split, _format_args(ctx), _front_args(ctx), _end_args(ctx)],
         inputs = ctx.files.prepend + ctx.files.bootconfig,
         contents = contents,
         listings = listings,
@@ -88,7 +90,7 @@ def _pack_layers(ctx, layers, archive, completed, listings, method):
     layered.add("--layer")
     parts, folders = [], []
     for i, layer in enumerate(layers):
-        name = "%s.segments/%d" % (ctx.label.name, i)
+        name = "%s.parts/%d" % (ctx.label.name, i)
         part = struct(
             segment = ctx.actions.declare_file(name + ".cpio" + CODECS[method.codec].extension),
             list = ctx.actions.declare_file(name + ".list"),
@@ -111,12 +113,12 @@ def _pack_layers(ctx, layers, archive, completed, listings, method):
         archive,
         parts,
         method,
-        [_format_args(ctx), _front_args(ctx), _behind_args(ctx)],
+        [_format_args(ctx), _front_args(ctx), _end_args(ctx)],
         inputs = ctx.files.prepend + ctx.files.bootconfig,
     )
 
-    # For who takes the parts, as packer lint and boots do: a change in a layer makes no archive for them.
-    tail = ctx.actions.declare_file("%s.segments/tail.cpio%s" % (ctx.label.name, CODECS[method.codec].extension))
+    # packer lint and boots take the parts, so that a change in a layer does not write the whole archive for them.
+    tail = ctx.actions.declare_file("%s.parts/tail.cpio%s" % (ctx.label.name, CODECS[method.codec].extension))
     tail_action(
         ctx,
         tail,
@@ -124,7 +126,7 @@ def _pack_layers(ctx, layers, archive, completed, listings, method):
         listings,
         [part.list for part in parts],
         method,
-        [_format_args(ctx), _front_args(ctx), _behind_args(ctx)],
+        [_format_args(ctx), _front_args(ctx), _end_args(ctx)],
         inputs = ctx.files.prepend + ctx.files.bootconfig,
     )
     return ctx.files.prepend + [part.segment for part in parts] + [tail], folders
@@ -132,7 +134,7 @@ def _pack_layers(ctx, layers, archive, completed, listings, method):
 def _initramfs_impl(ctx):
     origin = label_text(ctx.label)
     _check(ctx, origin)
-    own = layer_info(ctx)
+    own = initramfs_layer_info(own_entries(ctx))
     layers = [target[InitramfsLayerInfo] for target in ctx.attr.layers] + ([own] if own.entries else [])
     codec = ctx.attr.compression
     name = ctx.label.name + ".cpio" + CODECS[codec].extension
@@ -140,22 +142,22 @@ def _initramfs_impl(ctx):
     completed = ctx.actions.declare_file(ctx.label.name + ".list")
     method = struct(
         codec = codec,
-        level = ctx.attr.level,
+        level = ctx.attr.compression_level,
         compressor = ctx.attr.compressor[DefaultInfo].files_to_run if ctx.attr.compressor else None,
         compressor_args = ctx.attr.compressor_args,
     )
-    in_layers = ctx.attr.segments == "layer" and layers
+    in_layers = ctx.attr.split == "layer" and layers
     pack = _pack_layers if in_layers else _pack_whole
     listings = struct(
         listing = ctx.actions.declare_file(ctx.label.name + ".listing"),
         json = ctx.actions.declare_file(ctx.label.name + ".json"),
     )
-    segments, contents = pack(ctx, layers, archive, completed, listings, method)
+    parts, contents = pack(ctx, layers, archive, completed, listings, method)
     report = ctx.actions.declare_file(ctx.label.name + ".lint")
 
-    # Between layers a path that is there again replaces the one before: packer join has seen to it.
+    # A path may be in two layers if the later one replaces the earlier one, which packer join has checked.
     rules = ({"duplicate": "off"} if in_layers else {}) | ctx.attr.lint
-    lint_action(ctx, segments, report, rules, maybe_target_arch(ctx), completed)
+    lint_action(ctx, parts, report, rules, maybe_target_arch(ctx), completed)
     return [
         DefaultInfo(files = depset([archive])),
         InitramfsInfo(
@@ -164,32 +166,32 @@ def _initramfs_impl(ctx):
             json = listings.json,
             list = completed,
             listing = listings.listing,
-            segments = segments,
+            parts = parts,
         ),
         OutputGroupInfo(
             json = depset([listings.json]),
             list = depset([completed] + contents),
             listing = depset([listings.listing]),
-            segments = depset(segments, order = "preorder"),
+            parts = depset(parts, order = "preorder"),
             _validation = depset([report]),
         ),
     ]
 
 initramfs = rule(
     implementation = _initramfs_impl,
-    attrs = LAYER_ATTRS | PLATFORM_ATTRS | ARCH_ATTRS | {
+    attrs = LAYER_ATTRS | PLATFORM_ATTRS | ARCH_ATTRS | renamed_attrs("initramfs") | {
         "align": attr.int(
-            doc = """Begin the content of files larger than this many bytes at multiples of it in the archive, where
-the names' padding has room; a power of two from 4 on, or 0.""",
+            doc = """Align the content of files that are larger than this many bytes to multiples of it in the archive, as
+far as the padding of names has room: a power of two, at least 4, such as 4096. 0 aligns nothing beyond the format's 4 bytes.""",
         ),
         "bootconfig": attr.label(
             allow_single_file = True,
-            doc = """A boot configuration to be put behind the archive
-(https://docs.kernel.org/admin-guide/bootconfig.html). The kernel reads it with CONFIG_BOOT_CONFIG and the word
-`bootconfig` on its command line.""",
+            doc = """A boot configuration to append to the image
+(https://docs.kernel.org/admin-guide/bootconfig.html). The kernel reads it if it has CONFIG_BOOT_CONFIG and `bootconfig`
+is on its command line.""",
         ),
         "checksum": attr.bool(
-            doc = "Add a sum over the content of each file, which the kernel checks when it unpacks.",
+            doc = "Write a checksum of the content of each file, which the kernel verifies when it unpacks the image.",
         ),
         "compression": attr.string(
             default = "gzip",
@@ -197,48 +199,46 @@ the names' padding has room; a power of two from 4 on, or 0.""",
 built in (CONFIG_RD_GZIP, CONFIG_RD_ZSTD...).""",
             values = CODECS.keys(),
         ),
+        "compression_level": attr.int(
+            doc = """The codec's level: 1 to 9 for gzip, lz4 and bzip2, 1 to 22 for zstd. The other codecs have no levels.
+0 is the codec's default: 3 for zstd, 9 for the others.""",
+        ),
         "compressor": attr.label(
             cfg = "exec",
-            doc = """A program that compresses standard input to standard output, in place of the built-in
-codec; `compression` is the codec that it writes. What it writes is checked to decompress to what it was given.""",
+            doc = """A program that compresses its standard input to its standard output, in place of the built-in
+codec. Set `compression` to the codec that it writes. The packer checks that its output decompresses to the input.""",
             executable = True,
         ),
         "compressor_args": attr.string_list(
             doc = """The arguments of `compressor`, such as `["-19"]`.""",
         ),
         "dedupe": attr.bool(
-            doc = "Make hard links of files with the same content, mode and owner.",
-        ),
-        "layers": attr.label_list(
-            doc = "Layers, whose entries come before this target's own, in this order.",
-            providers = [InitramfsLayerInfo],
-        ),
-        "level": attr.int(
-            doc = """The codec's level: 1 to 9 for gzip, lz4 and bzip2, 1 to 22 for zstd; the others have
-none. 0 is the codec's default: 9, and 3 for zstd.""",
+            doc = "Make files with the same content, mode and owner hard links of one file.",
         ),
         "lint": attr.string_dict(
-            doc = """What becomes of the rules of packer lint, by their ids: "error", "warning" or "off", such as
-`{"no-init": "off", "setuid": "error"}`. The check runs beside the build, in the output group _validation; an error fails the build.""",
+            doc = """The severity of rules of `packer lint`, by rule ID: "error", "warning" or "off", such as
+`{"no-init": "off", "setuid": "error"}`. The check runs with every build of the target, in the output group _validation;
+an error fails the build.""",
         ),
         "mtime": attr.int(
-            doc = "The time of every entry, in seconds since 1970-01-01 00:00:00 UTC.",
+            doc = """The modification time of every entry that has no time of its own in `metadata`, in seconds since
+1970-01-01 00:00:00 UTC.""",
         ),
         "prepend": attr.label_list(
             allow_files = True,
-            doc = """Early archives to be put in front, uncompressed, as a kernel wants its microcode and ACPI tables:
-see `early_cpio`.""",
+            doc = """Early archives to put before the archive, uncompressed, where the kernel looks for microcode and ACPI
+tables: see `early_cpio`.""",
         ),
-        "segments": attr.string(
-            default = "auto",
-            doc = """How the archive is cut into members that are compressed on their own, where an entry
-ends: "auto" every 8 MiB, in parallel; "layer" one for each of `layers` and one for this target's own entries, each packed
-by an action of its own, so that a change in a layer packs that layer only; or "one" for a single member, which is a
-little smaller and what some programs want that are not the kernel.""",
+        "split": attr.string(
+            default = "size",
+            doc = """How the archive is split into members, which are compressed on their own. "size": a member ends after
+8 MiB of entries, and members are compressed in parallel. "layer": each of `layers`, and this target's own entries, is packed by an
+action of its own, so that a change in a layer packs that layer only. "none": a single member, which is a little smaller,
+and which programs other than the kernel may need.""",
             values = [
-                "auto",
                 "layer",
-                "one",
+                "none",
+                "size",
             ],
         ),
     },
@@ -249,20 +249,21 @@ Example:
 
     initramfs(
         name = "image",
+        compression = "zstd",
         files = {"/init": "//cmd/init"},
         layers = [":base"],
-        compression = "zstd",
     )
 
-The output is `NAME.cpio`, with what the codec ends in. Missing parent directories are added, mode 0755; a path given
-twice is an error that names both targets. Output groups:
+The entries are those of `layers`, in order, and then the target's own. The output is `NAME.cpio`, with the codec's extension,
+such as `NAME.cpio.zst`. Missing parent directories are added, mode 0755. A path that is given twice is an error that
+names both targets. Output groups:
 
-    list         what is in it, in the format of the kernel's gen_init_cpio, with the targets' labels
-    listing      what is in it, like ls -l, to be read and compared
-    json         the same, an object a line
-    segments     with segments = "layer", the parts of the image, for a boot loader that takes several initrd files: the
-                 prepended archives, a member for each layer, and what comes behind them, which may be nothing
-    _validation  what packer lint finds; it runs with every build of the target
+    json         the entries, as one JSON object a line
+    list         the entries in the format of the kernel's gen_init_cpio, with the targets' labels
+    listing      the entries as `ls -l` prints them, to read and to compare
+    parts        the files that concatenate to the image, in order, for boot loaders that take several initrd files. With
+                 split = "layer": the prepended archives, an archive for each layer, and a tail, which may be empty
+    _validation  what packer lint reports; it runs with every build of the target
 """,
     provides = [InitramfsInfo],
     toolchains = [PACKER_TOOLCHAIN_TYPE],

@@ -1,4 +1,4 @@
-"""The actions that run kbuild, by way of tools/kernel."""
+"""Actions of tools/kernel, which runs kbuild."""
 
 load(":toolchains.bzl", "KERNEL_TOOLCHAIN_TYPE")
 
@@ -16,14 +16,14 @@ def kbuild_action(ctx, mnemonic, progress, command, arch, arguments, inputs, out
 
     Args:
         ctx: the context of a rule with KBUILD_ATTRS and the kernel toolchain.
-        mnemonic: the action's.
-        progress: what Bazel says while it runs.
+        mnemonic: the mnemonic of the action.
+        progress: the progress message, without the label.
         command: the command.
         arch: the kernel's architecture, a key of ARCHS.
         arguments: Args, the command's own options.
         inputs: list of File.
         outputs: list of File.
-        resource_set: what it takes, for Bazel's scheduler.
+        resource_set: a function that returns what the action needs, for Bazel's scheduler.
     """
     toolchain = ctx.toolchains[KERNEL_TOOLCHAIN_TYPE]
     common = ctx.actions.args()

@@ -7,8 +7,7 @@ load(":platform_transition.bzl", "PLATFORM_ATTRS", "platform_transition")
 load(":providers.bzl", "KernelInfo")
 load(":toolchains.bzl", "KERNEL_TOOLCHAIN_TYPE")
 
-# kbuild uses all processors that it finds idle, but for a quarter of the time: unpacking, configuring
-# and linking take one.
+# kbuild uses all idle CPUs, except for a quarter of the time: unpacking, configuring and linking use one.
 def _compile_resources(_os, _inputs):
     return {
         "cpu": 2,
@@ -17,7 +16,7 @@ def _compile_resources(_os, _inputs):
 
 def _kernel_build_impl(ctx):
     if bool(ctx.attr.config) == bool(ctx.attr.config_file):
-        fail("%s: want one of config, such as \"tinyconfig\", and config_file" % label_text(ctx.label))
+        fail("%s: set either config, such as \"tinyconfig\", or config_file" % label_text(ctx.label))
     arch = target_arch(ctx)
 
     def declare(name):
@@ -85,30 +84,31 @@ kernel_build = rule(
     implementation = _kernel_build_impl,
     attrs = ARCH_ATTRS | KBUILD_ATTRS | PLATFORM_ATTRS | {
         "config": attr.string(
-            doc = """The configuration to begin with, by the name that kbuild has for it: "tinyconfig", "defconfig",
-or one of arch/*/configs.""",
+            doc = """The configuration to start from, by its name in kbuild: "tinyconfig", "defconfig", or one of
+arch/*/configs. Set either this or `config_file`.""",
         ),
         "config_file": attr.label(
             allow_single_file = True,
-            doc = "The configuration to begin with, a .config, in place of `config`.",
+            doc = "The configuration to start from, a .config file, in place of `config`.",
         ),
         "fragments": attr.label_list(
             allow_files = True,
-            doc = """Lines of a .config, `CONFIG_X=y` or `# CONFIG_X is not set`, that replace the configuration's, in
-this order. One that is not so in the end, for what it depends on is off, fails the build.""",
+            doc = """Files with lines of a .config, `CONFIG_X=y` or `# CONFIG_X is not set`, which replace those of the
+configuration, in this order. The build fails if an option does not get its value because an option that it depends on is
+off.""",
         ),
         "patches": attr.label_list(
             allow_files = True,
-            doc = "Patches, as git writes them, applied in this order.",
+            doc = "Patches in the format of git, applied in this order.",
         ),
         "source": attr.label(
             allow_single_file = True,
-            doc = "The kernel's source: a tarball, compressed with xz, zstd, gzip, bzip2 or not at all.",
+            doc = "The kernel's source: a tar archive, compressed with xz, zstd, gzip or bzip2, or not compressed.",
             mandatory = True,
         ),
     },
     cfg = platform_transition,
-    doc = """A kernel, compiled from source by its own build.
+    doc = """A kernel that kbuild, its own build system, compiles from source.
 
 Example:
 
@@ -119,19 +119,19 @@ Example:
         source = "@linux//file",
     )
 
-It takes minutes, once: `kernel_image` links an initramfs into it in seconds, without this action. It is a kernel for the
-architecture of the target platform; where there is no compiler for that, the target is skipped.
+This takes minutes, once: `kernel_image` links an initramfs into the kernel in seconds, without this action. The kernel is
+for the architecture of the target platform. The target is skipped if there is no compiler for it.
 
-Two builds give the same bytes, wherever and whenever they run. That is so unless an option has kbuild make a random key
-or seed, such as CONFIG_MODULE_SIG_ALL and CONFIG_RANDSTRUCT_FULL.
+Two builds give the same bytes, wherever and whenever they run, unless an option makes kbuild generate a random key or seed,
+such as CONFIG_MODULE_SIG_ALL and CONFIG_RANDSTRUCT_FULL.
 
 The output is the image (bzImage, Image). Output groups:
 
     config      the whole configuration
     log         what kbuild printed
-    modules     the modules, as lib/modules/RELEASE, without what depmod makes
-    objects     what kernel_image needs
-    release     what uname -r says
+    modules     the modules, as lib/modules/RELEASE, without the indexes of depmod
+    objects     what kernel_image needs to link the kernel again
+    release     what `uname -r` prints
     system_map  the addresses of the symbols
     vmlinux     the ELF image with its symbols
 """,

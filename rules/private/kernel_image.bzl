@@ -42,7 +42,7 @@ def _copy(ctx, kernel, image, vmlinux, config):
 def _kernel_image_impl(ctx):
     kernel = ctx.attr.kernel[KernelInfo]
     if not kernel.objects:
-        fail("%s: %s was built elsewhere and cannot be linked anew: give a kernel_build, or boot it with the initramfs beside it" % (
+        fail("%s: kernel: %s was built elsewhere and cannot be linked again: use a kernel_build, or pass the initramfs to the boot loader" % (
             label_text(ctx.label),
             label_text(ctx.attr.kernel.label),
         ))
@@ -79,18 +79,18 @@ kernel_image = rule(
     implementation = _kernel_image_impl,
     attrs = KBUILD_ATTRS | PLATFORM_ATTRS | {
         "initramfs": attr.label(
-            doc = """The initramfs, linked in as it is. Without one the kernel has what it has by default:
-usr/default_cpio_list, an empty root directory with a console.""",
+            doc = """The initramfs, which is linked in unchanged. Without one the kernel has its default,
+usr/default_cpio_list: an empty root directory with a console.""",
             providers = [InitramfsInfo],
         ),
         "kernel": attr.label(
-            doc = "The kernel, a `kernel_build`.",
+            doc = "The kernel: a `kernel_build`.",
             mandatory = True,
             providers = [KernelInfo],
         ),
     },
     cfg = platform_transition,
-    doc = """A kernel with an initramfs linked in, as CONFIG_INITRAMFS_SOURCE does, without compiling it again.
+    doc = """A kernel with an initramfs linked in, as with CONFIG_INITRAMFS_SOURCE, without compiling the kernel again.
 
 Example:
 
@@ -100,12 +100,12 @@ Example:
         kernel = ":kernel",
     )
 
-It is linked by the kernel's own build out of what `kernel_build` has kept, and is the image which that makes from scratch.
-The kernel must have CONFIG_BLK_DEV_INITRD and the archive's codec (CONFIG_RD_GZIP, CONFIG_RD_ZSTD...): if not, the
-build fails and says which option to add. An initramfs with a `bootconfig` fails it too: kernels look for one only behind
-what a boot loader gives them.
+kbuild links it from the objects that `kernel_build` keeps, and the result is the same as that of a build from scratch. The
+kernel must have CONFIG_BLK_DEV_INITRD and the archive's codec (CONFIG_RD_GZIP, CONFIG_RD_ZSTD...); otherwise the build
+fails and names the option to add. It also fails if the initramfs has a `bootconfig`, because a kernel looks for one only at
+the end of what a boot loader passes.
 
-The output is the image (bzImage, Image). Output groups: config, log and vmlinux, as kernel_build's.
+The output is the image (bzImage, Image). Output groups: config, log and vmlinux, as for `kernel_build`.
 """,
     provides = [KernelInfo],
     toolchains = [KERNEL_TOOLCHAIN_TYPE],

@@ -22,19 +22,19 @@ kernel_import = rule(
     attrs = ARCH_ATTRS | {
         "config": attr.label(
             allow_single_file = True,
-            doc = "Its .config.",
+            doc = "The kernel's .config.",
         ),
         "image": attr.label(
             allow_single_file = True,
-            doc = "What a boot loader starts: a bzImage, an Image, a packaged vmlinuz.",
+            doc = "The image that a boot loader starts: a bzImage, an Image, or the vmlinuz of a package.",
             mandatory = True,
         ),
         "release": attr.string(
-            doc = "What `uname -r` says under it.",
+            doc = """What `uname -r` prints, such as "6.12.41".""",
         ),
         "vmlinux": attr.label(
             allow_single_file = True,
-            doc = "The ELF image with its symbols.",
+            doc = "The ELF image with its symbols, for a debugger.",
         ),
     },
     doc = """A kernel that was built elsewhere, such as a distribution's.
@@ -46,7 +46,7 @@ Example:
         image = "@vendor_kernel//:bzImage",
     )
 
-It is a kernel for the architecture of the target platform.
+The kernel is for the architecture of the target platform.
 """,
     provides = [KernelInfo],
 )

@@ -1,68 +1,72 @@
-"""Paths in an image, and where files are."""
+"""Labels in messages, paths in an image, and paths of runfiles."""
 
 def label_text(label):
-    """How a label is written in messages and lists: without the @@ of the main repository."""
+    """Writes a label for messages and lists: without the @@ of the main repository.
+
+    Args:
+        label: a Label.
+
+    Returns:
+        A string.
+    """
     text = str(label)
     return text[2:] if text.startswith("@@//") else text
 
-def check_path(origin, attribute, path):
-    """Fails unless a path is one that an entry can have.
+def check_path(where, path):
+    """Fails unless an entry can have a path.
 
     Args:
-        origin: the target's label.
-        attribute: the attribute that has the path.
+        where: the label and attribute, for errors: "//x:y: files".
         path: the path.
     """
     if not path.startswith("/"):
-        fail("%s: %s: %r is not absolute: write %r" % (origin, attribute, path, "/" + path))
+        fail("%s: %r is not absolute: write %r" % (where, path, "/" + path))
     if path == "/":
-        fail("%s: %s: / is there already and cannot be given" % (origin, attribute))
-    check_parts(origin, attribute, path)
+        fail("%s: / always exists and cannot be given" % where)
+    check_parts(where, path)
 
-def check_parts(origin, attribute, path):
-    """Fails where a path has a part that is no name.
+def check_parts(where, path):
+    """Fails if a part of a path is empty, . or ...
 
     Args:
-        origin: the target's label.
-        attribute: the attribute that has the path.
+        where: the label and attribute, for errors.
         path: an absolute path.
     """
     for part in path[1:].split("/"):
         if part in ("", ".", ".."):
-            fail("%s: %s: %r has an empty, . or .. part: write the path without it" % (origin, attribute, path))
+            fail("%s: %r has an empty, . or .. part: write the path without it" % (where, path))
 
-def check_folder(origin, attribute, path):
-    """Fails unless a path is one that entries can be below: / is one.
+def check_directory_path(where, path):
+    """Fails unless entries can be below a path, which may be /.
 
     Args:
-        origin: the target's label.
-        attribute: the attribute that has the path.
+        where: the label and attribute, for errors.
         path: the path.
     """
     if path != "/":
-        check_path(origin, attribute, path)
+        check_path(where, path)
 
 def relative_target(link, target):
-    """The text of a symbolic link that leads from one absolute path to another.
+    """Computes the target of a symbolic link from one absolute path to another.
 
     Args:
         link: the path of the symbolic link.
-        target: the path that it leads to.
+        target: the path that it points to.
 
     Returns:
-        A relative path: it holds wherever the image is unpacked.
+        A relative path, which holds wherever the image is unpacked.
     """
     return "../" * (link.count("/") - 1) + target[1:]
 
 def rlocation_path(workspace, file):
-    """Where the runfiles libraries look for a file.
+    """Returns the path by which the runfiles libraries find a file.
 
     Args:
         workspace: the name of the main repository, ctx.workspace_name.
         file: the File.
 
     Returns:
-        A path below the runfiles folder.
+        A path below the runfiles directory.
     """
     if file.short_path.startswith("../"):
         return file.short_path[3:]

@@ -1,4 +1,4 @@
-"""pkg_layer: what rules_pkg's mapping rules say, as a layer."""
+"""pkg_layer: a layer from the mapping rules of rules_pkg."""
 
 load(
     "@rules_pkg//pkg:providers.bzl",
@@ -7,73 +7,67 @@ load(
     "PackageFilesInfo",
     "PackageSymlinkInfo",
 )
-load(":digits.bzl", "DECIMAL", "OCTAL", "is_digits")
+load(":digits.bzl", "DECIMAL", "is_digits")
 load(":entries.bzl", "dir_entry", "file_entry", "symlink_entry", "tree_entry")
+load(":layer_info.bzl", "initramfs_layer_info")
 load(":paths.bzl", "label_text")
 load(":providers.bzl", "InitramfsLayerInfo")
 
-# Attributes that say nothing of what is in an archive.
-_IGNORED = ["gid", "group", "mode", "uid", "user"]
+_ATTRIBUTES = ["gid", "group", "mode", "uid", "user"]
 
 def _owner(origin, attributes):
-    """The uid and gid that attributes say, as in a list."""
-    numbers = []
+    """The uid and gid of an entry, as keyword arguments of its constructor."""
+    owner = {}
     for number, name in [("uid", "user"), ("gid", "group")]:
-        value = attributes.get(number)
-        if value == None:
+        owner[number] = attributes.get(number)
+        if owner[number] == None:
             text = attributes.get(name) or "root"
             if text != "root" and not is_digits(text, DECIMAL):
-                fail("%s: %s %r has no number in an archive: give pkg_attributes a %s too" % (origin, name, text, number))
-            value = 0 if text == "root" else int(text)
-        numbers.append(str(value))
-    return " ".join(numbers)
+                fail("%s: %s %r has no number, and an archive has numbers only: set %s in pkg_attributes" % (origin, name, text, number))
+            owner[number] = 0 if text == "root" else int(text)
+    return owner
 
-def _attributes(origin, attributes):
-    """The mode or None, and the owner."""
+def _metadata(origin, attributes):
+    """The mode, if there is one, and the owner of an entry, as keyword arguments of its constructor."""
     for name in attributes:
-        if name not in _IGNORED:
+        if name not in _ATTRIBUTES:
             fail("%s: the attribute %r cannot be kept: an initramfs has modes, owners and times only" % (origin, name))
-    mode = attributes.get("mode") or None
-    if mode and (not is_digits(mode, OCTAL) or int(mode, 8) > 0o7777):
-        fail("%s: the mode %r is not octal digits up to 7777" % (origin, mode))
-    return mode, _owner(origin, attributes)
+    mode = {"mode": attributes["mode"]} if attributes.get("mode") else {}
+    return mode | _owner(origin, attributes)
 
 def _path(origin, path):
-    """The absolute path of a destination, or "" for the root."""
+    """The absolute path of a destination."""
     parts = [part for part in path.split("/") if part not in ("", ".")]
     if ".." in parts:
-        fail("%s: the destination %r leads out of the image" % (origin, path))
-    return "".join(["/" + part for part in parts])
+        fail("%s: the destination %r is outside of the image" % (origin, path))
+    return "/" + "/".join(parts)
 
 def _file_entries(info, origin):
-    mode, owner = _attributes(origin, info.attributes)
+    metadata = _metadata(origin, info.attributes)
     entries = []
     for destination, file in info.dest_src_map.items():
         path = _path(origin, destination)
         if file.is_directory:
-            entries.append(tree_entry(origin, path, depset([file]), "", mode = mode or "0644", owner = owner))
-        elif not path:
+            entries.append(tree_entry(origin, path, depset([file]), **metadata))
+        elif path == "/":
             fail("%s: %s has no destination" % (origin, file.short_path))
         else:
-            entries.append(file_entry(origin, path, file, executable = False, mode = mode, owner = owner))
+            entries.append(file_entry(origin, path, file, **metadata))
     return entries
 
 def _dir_entries(info, origin):
-    mode, owner = _attributes(origin, info.attributes)
-    return [
-        dir_entry(origin, _path(origin, path), mode = mode or "0755", owner = owner)
-        for path in info.dirs
-        if _path(origin, path)
-    ]
+    metadata = _metadata(origin, info.attributes)
+    paths = [_path(origin, path) for path in info.dirs]
+    return [dir_entry(origin, path, **metadata) for path in paths if path != "/"]
 
 def _symlink_entries(info, origin):
-    _, owner = _attributes(origin, info.attributes)
+    _metadata(origin, info.attributes)
     if type(info.target) != "string" or not info.target:
-        fail("%s: the symbolic link %s leads to no path" % (origin, info.destination))
-    return [symlink_entry(origin, _path(origin, info.destination), info.target, owner = owner)]
+        fail("%s: the symbolic link %s has no target" % (origin, info.destination))
+    return [symlink_entry(origin, _path(origin, info.destination), info.target, **_owner(origin, info.attributes))]
 
 def _entries(target):
-    """The entries of a target, with the labels of those that say them."""
+    """The entries of a target, with the labels of the rules that they come from."""
     entries = []
     origin = label_text(target.label)
     if PackageFilegroupInfo in target:
@@ -96,11 +90,8 @@ def _pkg_layer_impl(ctx):
     entries = []
     for target in ctx.attr.srcs:
         entries += _entries(target)
-    files = depset(transitive = [target[DefaultInfo].files for target in ctx.attr.srcs])
-    return [
-        DefaultInfo(files = files),
-        InitramfsLayerInfo(archives = depset(), entries = depset(entries, order = "postorder"), files = files),
-    ]
+    info = initramfs_layer_info(entries)
+    return [info, DefaultInfo(files = info.files)]
 
 pkg_layer = rule(
     implementation = _pkg_layer_impl,
@@ -116,7 +107,7 @@ pkg_layer = rule(
             ],
         ),
     },
-    doc = """A layer of what rules_pkg's mapping rules say: destinations, modes and owners.
+    doc = """A layer from the mapping rules of rules_pkg, with their destinations, modes and owners.
 
 Example:
 
@@ -127,8 +118,8 @@ Example:
         srcs = [":files"],  # a pkg_filegroup
     )
 
-An owner is a number in an archive: `root` is 0; for other names pkg_attributes takes uid and gid.
-What an archive cannot keep, such as xattrs, is an error.
+An archive has numbers for owners: `root` is 0; for other users and groups, set uid and gid in pkg_attributes. Attributes
+that an archive cannot keep, such as xattrs, are an error.
 """,
     provides = [InitramfsLayerInfo],
 )

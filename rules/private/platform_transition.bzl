@@ -1,8 +1,8 @@
-"""The attribute platform: a target and all below it built for a platform of its own."""
+"""The attribute platform: builds a target and its dependencies for another platform."""
 
 PLATFORM_ATTRS = {
     "platform": attr.label(
-        doc = "The platform to build for. By default the one of the command line.",
+        doc = "The platform to build for, such as `//:linux_arm64`. By default the one of the command line.",
     ),
 }
 

@@ -1,4 +1,4 @@
-"""Toolchains: the packer that makes archives, the compilers of kernels, the QEMU that boots them."""
+"""Toolchains: the packer that makes images, the compilers for kernels, and the QEMU that boots them."""
 
 KERNEL_TOOLCHAIN_TYPE = Label("//rules:kernel_toolchain_type")
 PACKER_TOOLCHAIN_TYPE = Label("//rules:packer_toolchain_type")
@@ -15,12 +15,30 @@ packer_toolchain = rule(
         "packer": attr.label(
             allow_files = True,
             cfg = "exec",
-            doc = "The packer's executable.",
+            doc = "The packer: a `go_binary` of //tools/packer, or a file that is a prebuilt one.",
             executable = True,
             mandatory = True,
         ),
     },
-    doc = """A packer, for `toolchain(toolchain_type = "@rules_initramfs//rules:packer_toolchain_type")`.""",
+    doc = """A packer, for a toolchain of the type `@rules_initramfs//rules:packer_toolchain_type`.
+
+Example:
+
+    packer_toolchain(
+        name = "prebuilt_packer",
+        packer = "@packer_linux_x86_64//file",
+    )
+
+    toolchain(
+        name = "prebuilt_packer_toolchain",
+        exec_compatible_with = [
+            "@platforms//cpu:x86_64",
+            "@platforms//os:linux",
+        ],
+        toolchain = ":prebuilt_packer",
+        toolchain_type = "@rules_initramfs//rules:packer_toolchain_type",
+    )
+""",
 )
 
 def _kernel_toolchain_impl(ctx):
@@ -35,47 +53,72 @@ kernel_toolchain = rule(
     implementation = _kernel_toolchain_impl,
     attrs = {
         "compiler_version": attr.string(
-            doc = """The first line of what the compiler says to --version. It is checked before anything is
-compiled, and a kernel is compiled anew when it changes.""",
+            doc = """The first line that the compiler prints for --version. It is checked before anything is compiled,
+and a kernel is compiled again when it changes.""",
             mandatory = True,
         ),
         "cross_compile": attr.string(
-            doc = "What the names of the compiler's programs begin with, such as aarch64-linux-gnu-; empty for gcc itself.",
+            doc = """The prefix of the names of the compiler's programs, kbuild's CROSS_COMPILE, such as "aarch64-linux-gnu-".
+Empty if the compiler is `gcc`.""",
         ),
         "linker_version": attr.string(
-            doc = "The first line of what the linker says to --version, as compiler_version.",
+            doc = "The first line that the linker prints for --version. It is used like `compiler_version`.",
             mandatory = True,
         ),
         "path": attr.string(
-            doc = """The folders of the compiler, make, flex, bison, bc and whatever else kbuild calls, on the machine
-that compiles: absolute, a colon between two.""",
+            doc = """The PATH for kbuild: absolute directories, separated by colons, with the compiler, make, flex, bison, bc and
+all other programs that kbuild runs. They are on the machine that compiles, because kbuild takes a whole system.""",
             mandatory = True,
         ),
     },
-    doc = """What compiles kernels for one architecture, for
-`toolchain(toolchain_type = "@rules_initramfs//rules:kernel_toolchain_type")`, whose
-`target_compatible_with` says which.""",
+    doc = """The compilers for kernels of one architecture, for a toolchain of the type
+`@rules_initramfs//rules:kernel_toolchain_type`, whose `target_compatible_with` has the architecture.
+
+Example:
+
+    kernel_toolchain(
+        name = "gcc_arm64",
+        compiler_version = "aarch64-linux-gnu-gcc (Debian 14.2.0-19) 14.2.0",
+        cross_compile = "aarch64-linux-gnu-",
+        linker_version = "GNU ld (GNU Binutils for Debian) 2.44",
+        path = "/usr/bin:/bin",
+    )
+""",
 )
 
 def _qemu_toolchain_impl(ctx):
     return [platform_common.ToolchainInfo(
-        path = ctx.attr.path,
+        executable = ctx.executable.qemu_system,
+        runfiles = ctx.attr.qemu_system[DefaultInfo].default_runfiles,
         version = ctx.attr.version,
     )]
 
 qemu_toolchain = rule(
     implementation = _qemu_toolchain_impl,
     attrs = {
-        "path": attr.string(
-            doc = "The absolute path of a qemu-system-* on the machine that runs the tests.",
+        "qemu_system": attr.label(
+            allow_files = True,
+            cfg = "exec",
+            doc = """The program qemu-system-ARCH: a file, or an executable target whose runfiles have its firmware. A script may
+start a QEMU that is installed on the machine that runs the tests.""",
+            executable = True,
             mandatory = True,
         ),
         "version": attr.string(
-            doc = "What it says its version is: a test is run anew when it changes.",
+            doc = """The first line that QEMU prints for --version, such as "QEMU emulator version 10.0.2". A test runs
+again when it changes.""",
             mandatory = True,
         ),
     },
-    doc = """A QEMU for one architecture of guests, for
-`toolchain(toolchain_type = "@rules_initramfs//rules:qemu_toolchain_type")`, whose
-`target_compatible_with` says which.""",
+    doc = """A QEMU for guests of one architecture, for a toolchain of the type
+`@rules_initramfs//rules:qemu_toolchain_type`, whose `target_compatible_with` has the architecture.
+
+Example:
+
+    qemu_toolchain(
+        name = "qemu_arm64",
+        qemu_system = "@qemu//:qemu-system-aarch64",
+        version = "QEMU emulator version 10.0.2",
+    )
+""",
 )

@@ -177,7 +177,7 @@ func (c *compilation) writeObjects(ctx context.Context, build *kbuild.Build, tre
 			return err
 		}
 	}
-	folder := &snapshot.Folder{
+	folder := &snapshot.BuildDir{
 		Dir:     build.Dir,
 		Source:  tree.Files,
 		Image:   build.Arch.Image,

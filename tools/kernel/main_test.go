@@ -84,11 +84,11 @@ func TestLinkErrors(t *testing.T) {
 		{"no archive", "x86_64", sound, "hello", "archive: not an initramfs that a kernel unpacks: byte 0: no magic of an archive or of a codec\n"},
 		{"cut off", "x86_64", sound, trailer[:60], "archive: not an initramfs that a kernel unpacks: byte 60 (byte 60 of member 1, not compressed): unexpected EOF\n"},
 		{"boot configuration", "x86_64", sound, trailer + "a=1\x00\x04\x00\x00\x00\xcf\x00\x00\x00#BOOTCONFIG\n", "archive: a boot configuration is behind the archive, where a kernel does not look for it in what is linked in: leave it out"},
-		{"codec", "x86_64", "CONFIG_BLK_DEV_INITRD=y\n", gzipped, "archive: the kernel does not decompress gzip, which the archive is compressed with: add CONFIG_RD_GZIP=y to a fragment of its kernel_build\n"},
-		{"no initramfs", "x86_64", "", trailer, "archive: the kernel has no initramfs at all: add CONFIG_BLK_DEV_INITRD=y to a fragment of its kernel_build\n"},
+		{"codec", "x86_64", "CONFIG_BLK_DEV_INITRD=y\n", gzipped, "CONFIG_RD_GZIP=y"},
+		{"no initramfs", "x86_64", "", trailer, "CONFIG_BLK_DEV_INITRD=y"},
 		{"other architecture", "riscv64", sound, trailer, "objects: a kernel for x86_64 cannot be linked for riscv64: build both for one platform\n"},
 		{"unknown architecture", "vax", sound, trailer, "kernel: no architecture \"vax\": want x86_64, arm64, riscv64\n"},
-		{"kbuild fails", "x86_64", sound, trailer, "kernel: kbuild failed (make --old-file=tools/objtool --old-file=tools/bpf/resolve_btfids bzImage: exit status 1):\nkernel: An error of the compiler's"},
+		{"kbuild fails", "x86_64", sound, trailer, "kernel: kbuild failed (make --old-file=tools/objtool --old-file=tools/bpf/resolve_btfids bzImage: exit status 1):\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			dir, work := t.TempDir(), t.TempDir()
@@ -115,7 +115,7 @@ func TestCompileErrors(t *testing.T) {
 		want string
 	}{
 		{"no tarball", []string{"--source", write(t, "linux.tar.xz", "hello"), "--defconfig", "tinyconfig"},
-			"linux.tar.xz: not a tarball, compressed with xz, zstd, gzip, bzip2 or not at all"},
+			"linux.tar.xz: not a tarball"},
 		{"fragment", []string{"--source", "x", "--defconfig", "tinyconfig", "--fragment", write(t, "f", "CONFIG_A=y\nB=y\n")},
 			"f:2: "},
 		{"initramfs", []string{"--source", "x", "--defconfig", "tinyconfig", "--fragment", write(t, "f", "CONFIG_INITRAMFS_SOURCE=\"a.cpio\"\n")},

@@ -1,17 +1,17 @@
-"""A rule whose output is a folder."""
+"""A rule whose output is a directory."""
 
 def _tree_impl(ctx):
-    folder = ctx.actions.declare_directory(ctx.label.name)
+    directory = ctx.actions.declare_directory(ctx.label.name)
     ctx.actions.run_shell(
-        arguments = [folder.path, ctx.file.src.path],
+        arguments = [directory.path, ctx.file.src.path],
         command = 'mkdir -p "$1/sub" && head -c 10000 "$2" >"$1/head" && cp "$2" "$1/sub/all of it"',
         inputs = [ctx.file.src],
         mnemonic = "Tree",
-        outputs = [folder],
+        outputs = [directory],
     )
     return [DefaultInfo(
-        files = depset([folder]),
-        runfiles = ctx.runfiles([folder]),
+        files = depset([directory]),
+        runfiles = ctx.runfiles([directory]),
     )]
 
 tree = rule(

@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// Modules is the option of a kernel that loads modules.
+// Modules is the option for loadable modules.
 const Modules = "CONFIG_MODULES"
 
-// Values are the values of a .config by symbol. What is not there is n.
+// Values are the values of a .config by symbol. A symbol that is absent is n.
 type Values map[string]string
 
 // ReadValues reads the .config with this name.
@@ -28,11 +28,11 @@ func (v Values) Get(symbol string) string {
 	return "n"
 }
 
-// On tells whether an option is built in.
+// On reports whether an option is built in.
 func (v Values) On(symbol string) bool { return v.Get(symbol) == "y" }
 
-// Merge writes the .config with this name anew, with these values in place of its own. Of a
-// symbol that is there more than once the last one counts.
+// Merge changes values in the .config with this name. If a symbol is changed more than once,
+// the last value wins.
 func Merge(name string, changes []Assignment) error {
 	text, err := os.ReadFile(name)
 	if err != nil {

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// What a kernel needs to unpack an initramfs.
+// Options for an initramfs.
 const (
 	InitramfsSource = "CONFIG_INITRAMFS_SOURCE"
 	Initrd          = "CONFIG_BLK_DEV_INITRD"
@@ -15,13 +15,13 @@ const (
 // Codec returns the option that makes a kernel decompress a codec, such as CONFIG_RD_GZIP.
 func Codec(codec string) string { return "CONFIG_RD_" + strings.ToUpper(codec) }
 
-// Unpacks checks that a kernel with these values unpacks archives in these codecs, named as
-// package compress does; none is no codec.
+// Unpacks returns an error unless a kernel with these values unpacks archives in these codecs,
+// which have the names of package codec.
 func (v Values) Unpacks(codecs []string) error {
 	if !v.On(Initrd) {
-		return missing("the kernel has no initramfs at all", Initrd)
+		return disabled("the kernel does not unpack initramfs images", Initrd)
 	}
-	var faults []error
+	var errs []error
 	reported := map[string]bool{}
 	for _, codec := range codecs {
 		option := Codec(codec)
@@ -29,30 +29,31 @@ func (v Values) Unpacks(codecs []string) error {
 			continue
 		}
 		reported[codec] = true
-		faults = append(faults, missing("the kernel does not decompress "+codec+", which the archive is compressed with", option))
+		errs = append(errs, disabled("the archive is compressed with "+codec+", which the kernel does not decompress", option))
 	}
-	return errors.Join(faults...)
+	return errors.Join(errs...)
 }
 
-func missing(what, option string) error {
-	return fmt.Errorf("%s: add %s=y to a fragment of its kernel_build", what, option)
+func disabled(problem, option string) error {
+	return fmt.Errorf("%s: set %s=y in a fragment of the kernel's configuration", problem, option)
 }
 
-// Fits checks that an archive of this many bytes has room in an image of a kernel with these
-// values. The rest of the image takes some of it: the linker has the last word.
+// Fits returns an error if an archive of this many bytes is too large to be linked into a
+// kernel with these values. The linker knows the size of the rest of the kernel and may still
+// refuse a smaller one.
 func (v Values) Fits(size int64) error {
 	room := v.room()
 	if size < room {
 		return nil
 	}
-	advice := "give it to the boot loader beside the kernel"
+	advice := "have the boot loader load the archive beside the kernel"
 	if larger := int64(roomX86Random); v.On("CONFIG_X86_64") && size < larger && room < larger {
-		advice += ", or add CONFIG_RANDOMIZE_BASE=y to a fragment of its kernel_build, for room for " + mebibytes(larger)
+		advice += ", or set CONFIG_RANDOMIZE_BASE=y in a fragment of the kernel's configuration, which allows " + mebibytes(larger)
 	}
-	return fmt.Errorf("the archive takes %s, and the whole image of this kernel has room for %s: %s", mebibytes(size), mebibytes(room), advice)
+	return fmt.Errorf("the archive takes %s, but this kernel and its archive together may take at most %s: %s", mebibytes(size), mebibytes(room), advice)
 }
 
-// What an image may take in memory, in bytes: KERNEL_IMAGE_SIZE of
+// The largest kernel images in memory, in bytes: KERNEL_IMAGE_SIZE of
 // arch/x86/include/asm/page_64_types.h, and the reach of addresses in code on arm64 and
 // riscv64 (KERNEL_LINK_ADDR of arch/riscv/include/asm/pgtable.h).
 const (

@@ -9,12 +9,12 @@ import (
 	"strings"
 )
 
-// Option is what the Kconfig files say of an option.
+// Option is the definition of an option in a Kconfig file.
 type Option struct {
-	// File is the Kconfig file, below the source.
+	// File is the path of the Kconfig file below the source.
 	File string
-	// Depends are the conditions of its depends on lines, all of which must hold. There may
-	// be more around it.
+	// Depends are the conditions of its "depends on" lines, all of which must hold. Menus and
+	// if blocks around the option may add others.
 	Depends []string
 }
 
@@ -26,9 +26,8 @@ var (
 	helpText   = regexp.MustCompile(`^\s+help\s*$`)
 )
 
-// FindOption looks for an option in the Kconfig files of the source in dir: those of the
-// architecture with the folder arch/srcArch, and those that are no architecture's. It returns
-// nil where there is none.
+// FindOption looks for an option in the Kconfig files of the source in dir. Of those below
+// arch/ it reads only the ones in arch/srcArch. It returns nil if there is no such option.
 func FindOption(dir, srcArch, symbol string) *Option {
 	want := strings.TrimPrefix(symbol, Prefix)
 	var found *Option

@@ -1,9 +1,9 @@
-// Package snapshot packs what a kernel's build folder has to have for another link, and
-// unpacks it elsewhere so that make finds all of it up to date.
+// Package snapshot packs the files of a kernel's build directory that another link needs, and
+// unpacks them elsewhere so that make finds all of them up to date.
 //
-// Make compares times and takes what is not newer for up to date, so all files have one time.
-// Commands are compared too, so the folder's path, where it is a part of some, becomes the
-// path of the folder that a snapshot is unpacked to.
+// All files get the same mtime, so make treats them as up to date. Kbuild also compares the
+// commands that made them. Where the path of the build directory is part of a command, it is
+// replaced by the path of the directory that the snapshot is unpacked to.
 package snapshot
 
 import (
@@ -20,22 +20,23 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// stamp is the first entry of a snapshot, which says what it is and for which architecture.
+// stamp is the first entry of a snapshot. It identifies the format and the architecture.
 const (
 	stamp        = "rules_initramfs-snapshot"
 	stampVersion = "1"
 )
 
-// moved is a record of what holds the build folder's path, and placeholder stands for it.
+// relocated is the PAX record that marks a file in which placeholder replaces the path of the
+// build directory.
 const (
-	moved       = "RULESINITRAMFS.moved"
+	relocated   = "RULESINITRAMFS.moved"
 	placeholder = "@build folder@"
 )
 
-// modTime is the time of all files: after 1970, which make takes for no time at all.
+// modTime is the mtime of all files. It is not 0, which make treats as no time at all.
 var modTime = time.Unix(1_000_000_000, 0)
 
-// Pack writes a snapshot of the files with these paths in the folder dir, for the
+// Pack writes a snapshot of the files with these paths below the directory dir, for the
 // architecture arch.
 func Pack(w io.Writer, dir, arch string, names []string) (err error) {
 	z, err := zstd.NewWriter(w, zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithEncoderConcurrency(1))
@@ -101,10 +102,10 @@ func (p *packer) addFile(name string, mode os.FileMode, content []byte) error {
 	}
 	if bytes.Contains(content, []byte(p.dir)) {
 		if bytes.IndexByte(content, 0) >= 0 {
-			return fmt.Errorf("holds the path of the folder that the kernel was built in, which differs from one build to the next")
+			return errors.New("a binary file contains the path of the build directory, which differs between builds")
 		}
 		content = bytes.ReplaceAll(content, []byte(p.dir), []byte(placeholder))
-		h.PAXRecords = map[string]string{moved: "1"}
+		h.PAXRecords = map[string]string{relocated: "1"}
 	}
 	h.Size = int64(len(content))
 	if err := p.archive.WriteHeader(h); err != nil {

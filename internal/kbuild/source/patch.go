@@ -8,12 +8,12 @@ import (
 	"strings"
 )
 
-// Patch applies a patch whose names have a folder in front, as git writes them. It wants all
-// of it to apply, without fuzz.
+// Patch applies a patch whose paths begin with one directory to strip, as git writes them.
+// All hunks must apply without fuzz.
 func (t *Tree) Patch(ctx context.Context, name string, lookPath func(string) (string, error)) error {
 	program, err := lookPath("patch")
 	if err != nil {
-		return fmt.Errorf("%s: there is no program patch on the toolchain's path to apply it with: install patch", name)
+		return fmt.Errorf("%s: the program patch, which applies it, is not on the toolchain's path: install patch", name)
 	}
 	file, err := os.Open(name)
 	if err != nil {

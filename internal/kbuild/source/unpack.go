@@ -18,20 +18,21 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 	"github.com/ulikunitz/xz"
+
+	"github.com/rules-initramfs/rules_initramfs/internal/untar"
 )
 
 // Tree is an unpacked source.
 type Tree struct {
-	// Dir is the folder that it is in.
+	// Dir is the directory that holds it.
 	Dir string
-	// Files are the paths of what came from the tarball, below Dir, directories
-	// not among them.
+	// Files are the paths of the tarball's entries below Dir, without directories.
 	Files map[string]bool
 }
 
-// Unpack unpacks the tarball with this name, compressed with xz, zstd, gzip, bzip2 or not at
-// all, to dir, which must be empty. What all its names begin with, such as linux-6.12/, is
-// left out. With lookPath a faster xz is used than the one built in, if it finds one.
+// Unpack unpacks a tarball, which may be compressed with xz, zstd, gzip or bzip2, to the empty
+// directory dir. It strips the top directory of the tarball, such as linux-6.12/. If lookPath
+// finds the program xz, that is used in place of the slower library.
 //
 // Nothing is written outside of dir.
 func Unpack(ctx context.Context, name, dir string, lookPath func(string) (string, error)) (*Tree, error) {
@@ -44,8 +45,8 @@ func Unpack(ctx context.Context, name, dir string, lookPath func(string) (string
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	tree, err := untar(ctx, content, dir)
-	// What decompresses has failed before what reads from it.
+	tree, err := extract(ctx, content, dir)
+	// If the decompressor failed, that is why the extraction failed.
 	if doneErr := done(); doneErr != nil {
 		err = doneErr
 	}
@@ -55,17 +56,18 @@ func Unpack(ctx context.Context, name, dir string, lookPath func(string) (string
 	return tree, nil
 }
 
-// decompress returns what r decompresses to by its first bytes, and what ends that.
+// decompress returns the decompressed content of r, whose codec its first bytes tell, and a
+// function that ends the decompressor and returns its error.
 func decompress(ctx context.Context, r *bufio.Reader, lookPath func(string) (string, error)) (content io.Reader, done func() error, err error) {
 	magic, err := r.Peek(6)
 	if err != nil && err != io.EOF {
 		return nil, nil, err
 	}
-	nothing := func() error { return nil }
+	noop := func() error { return nil }
 	switch {
 	case bytes.HasPrefix(magic, []byte("\x1f\x8b")):
 		content, err = gzip.NewReader(r)
-		return content, nothing, err
+		return content, noop, err
 	case bytes.HasPrefix(magic, []byte("\x28\xb5\x2f\xfd")):
 		d, err := zstd.NewReader(r)
 		if err != nil {
@@ -73,18 +75,18 @@ func decompress(ctx context.Context, r *bufio.Reader, lookPath func(string) (str
 		}
 		return d, func() error { d.Close(); return nil }, nil
 	case bytes.HasPrefix(magic, []byte("BZh")):
-		return bzip2.NewReader(r), nothing, nil
+		return bzip2.NewReader(r), noop, nil
 	case bytes.HasPrefix(magic, []byte("\xfd7zXZ\x00")):
 		if program, err := lookPath("xz"); err == nil {
 			return runXZ(ctx, program, r)
 		}
 		content, err = xz.NewReader(r)
-		return content, nothing, err
+		return content, noop, err
 	}
-	return r, nothing, nil
+	return r, noop, nil
 }
 
-// runXZ decompresses with the xz program, in a sixth of the time that the library takes.
+// runXZ decompresses with the program xz, which takes a sixth of the time of the library.
 func runXZ(ctx context.Context, program string, r io.Reader) (io.Reader, func() error, error) {
 	ctx, stop := context.WithCancel(ctx)
 	cmd := exec.CommandContext(ctx, program, "--decompress", "--stdout", "--threads=0")
@@ -108,7 +110,7 @@ func runXZ(ctx context.Context, program string, r io.Reader) (io.Reader, func() 
 		return n, err
 	})
 	return bufio.NewReaderSize(content, 1<<20), func() error {
-		// Whoever stopped reading before the end knows why.
+		// A reader that stopped before the end has its own error.
 		if !ended {
 			stop()
 		}
@@ -125,155 +127,53 @@ type readerFunc func(p []byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
-// ErrNotTar reports a file that is no tarball.
-var ErrNotTar = errors.New("not a tarball, compressed with xz, zstd, gzip, bzip2 or not at all")
+// ErrNotTar reports a file that is not a tarball.
+var ErrNotTar = errors.New("not a tarball that is uncompressed or compressed with xz, zstd, gzip or bzip2")
 
-func untar(ctx context.Context, r io.Reader, dir string) (*Tree, error) {
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return nil, err
-	}
-	defer root.Close()
-	u := &unpacker{
-		root:   root,
-		tree:   &Tree{Dir: dir, Files: map[string]bool{}},
-		made:   map[string]bool{".": true},
-		buffer: make([]byte, 64<<10),
-	}
-	defer u.leave()
-	archive := tar.NewReader(r)
-	for first := true; ; first = false {
-		if err := ctx.Err(); err != nil {
-			return nil, err
+// extract extracts the tarball that r reads to dir.
+func extract(ctx context.Context, r io.Reader, dir string) (*Tree, error) {
+	tree := &Tree{Dir: dir, Files: map[string]bool{}}
+	top := ""
+	check := func(h *tar.Header) (err error) {
+		if top == "" {
+			top, _, _ = strings.Cut(cleanName(h.Name), "/")
 		}
-		h, err := archive.Next()
-		switch {
-		case err == io.EOF && !first:
-			// To its end, for what decompresses has a checksum there.
-			if _, err := io.Copy(io.Discard, r); err != nil {
-				return nil, err
-			}
-			return u.tree, nil
-		case err != nil && first && ctx.Err() == nil:
-			return nil, fmt.Errorf("%w (%v)", ErrNotTar, err)
-		case err != nil:
-			return nil, err
+		if h.Name, err = below(top, h.Name); err != nil || h.Typeflag == tar.TypeDir {
+			return err
 		}
-		if err := u.add(h, archive); err != nil {
-			return nil, fmt.Errorf("%s: %w", h.Name, err)
+		if h.Name == "." {
+			return ErrNotTar
 		}
+		if h.Typeflag == tar.TypeLink {
+			h.Linkname, err = below(top, h.Linkname)
+		}
+		tree.Files[h.Name] = true
+		return err
 	}
-}
-
-// unpacker makes files of what a tarball holds.
-type unpacker struct {
-	root *os.Root
-	tree *Tree
-	top  string          // the directory that all is in
-	made map[string]bool // directories
-
-	// The directory that the last file was put in: most files come after one of theirs.
-	dir     *os.Root
-	dirName string
-
-	buffer []byte
-}
-
-// enter opens the directory with this name, unless it is the one that is open.
-func (u *unpacker) enter(name string) (*os.Root, error) {
-	if u.dir != nil && u.dirName == name {
-		return u.dir, nil
-	}
-	if err := u.leave(); err != nil {
-		return nil, err
-	}
-	var err error
-	u.dir, err = u.root.OpenRoot(name)
-	u.dirName = name
-	return u.dir, err
-}
-
-// leave closes the directory that is open.
-func (u *unpacker) leave() error {
-	if u.dir == nil {
-		return nil
-	}
-	dir := u.dir
-	u.dir = nil
-	return dir.Close()
-}
-
-// below returns a name of the tarball without the directory that all is in; "." for that one.
-func (u *unpacker) below(name string) (string, error) {
-	name = strings.TrimPrefix(path.Clean("/"+name), "/")
-	top, rest, _ := strings.Cut(name, "/")
-	if u.top == "" {
-		u.top = top
-	}
+	err := untar.Extract(ctx, tar.NewReader(r), dir, untar.Options{Check: check})
 	switch {
-	case top != u.top:
-		return "", fmt.Errorf("not below %s/, as what comes before it: a kernel's tarball has all in one folder", u.top)
+	case top == "" && err == nil:
+		return nil, ErrNotTar
+	case top == "" && ctx.Err() == nil:
+		return nil, fmt.Errorf("%w (%v)", ErrNotTar, err)
+	case err != nil:
+		return nil, err
+	}
+	// The decompressor verifies its checksum at the end of its input.
+	_, err = io.Copy(io.Discard, r)
+	return tree, err
+}
+
+func cleanName(name string) string { return strings.TrimPrefix(path.Clean("/"+name), "/") }
+
+// below returns a name of the tarball without its top directory; "." for that directory.
+func below(top, name string) (string, error) {
+	first, rest, _ := strings.Cut(cleanName(name), "/")
+	switch {
+	case first != top:
+		return "", fmt.Errorf("not below %s/ as the entries before it: a kernel's tarball has one top directory", top)
 	case rest == "":
 		return ".", nil
 	}
 	return rest, nil
-}
-
-func (u *unpacker) add(h *tar.Header, content io.Reader) error {
-	if h.Typeflag == tar.TypeXGlobalHeader {
-		return nil // git archive writes the commit there
-	}
-	name, err := u.below(h.Name)
-	if err != nil {
-		return err
-	}
-	if h.Typeflag == tar.TypeDir {
-		return u.makeDir(name)
-	}
-	if name == "." {
-		return ErrNotTar
-	}
-	if err := u.makeDir(path.Dir(name)); err != nil {
-		return err
-	}
-	u.tree.Files[name] = true
-	switch h.Typeflag {
-	case tar.TypeReg:
-		return u.addFile(name, h, content)
-	case tar.TypeSymlink:
-		return u.root.Symlink(h.Linkname, name)
-	case tar.TypeLink:
-		target, err := u.below(h.Linkname)
-		if err != nil {
-			return err
-		}
-		return u.root.Link(target, name)
-	}
-	return fmt.Errorf("type %q has no place in a kernel's source", h.Typeflag)
-}
-
-func (u *unpacker) makeDir(name string) error {
-	if u.made[name] {
-		return nil
-	}
-	u.made[name] = true
-	return u.root.MkdirAll(name, 0o755)
-}
-
-func (u *unpacker) addFile(name string, h *tar.Header, content io.Reader) error {
-	mode := os.FileMode(0o644)
-	if h.Mode&0o111 != 0 {
-		mode = 0o755
-	}
-	dir, err := u.enter(path.Dir(name))
-	if err != nil {
-		return err
-	}
-	file, err := dir.OpenFile(path.Base(name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
-	if err != nil {
-		return err
-	}
-	// Not ReadFrom, which has a buffer for each file.
-	_, err = io.CopyBuffer(struct{ io.Writer }{file}, content, u.buffer)
-	return errors.Join(err, file.Close())
 }

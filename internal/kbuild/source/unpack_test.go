@@ -16,6 +16,8 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 	"github.com/ulikunitz/xz"
+
+	"github.com/rules-initramfs/rules_initramfs/internal/untar"
 )
 
 func nowhere(name string) (string, error) { return "", fs.ErrNotExist }
@@ -127,32 +129,34 @@ func TestUnpackErrors(t *testing.T) {
 		name     string
 		content  []byte
 		lookPath func(string) (string, error)
-		want     string
+		want     error  // nil: any
+		text     string // in the message
 	}{
-		{"no tarball", []byte("hello, this is not a tarball"), nowhere, "not a tarball, compressed with xz, zstd, gzip, bzip2 or not at all"},
-		{"empty", nil, nowhere, "not a tarball"},
-		{"two folders", tarball(t,
-			tar.Header{Typeflag: tar.TypeReg, Name: "a/b"}, tar.Header{Typeflag: tar.TypeReg, Name: "c/d"}), nowhere, "c/d: not below a/"},
-		{"no folder", tarball(t, tar.Header{Typeflag: tar.TypeReg, Name: "a"}), nowhere, "not a tarball"},
-		{"device", tarball(t, tar.Header{Typeflag: tar.TypeChar, Name: "a/null"}), nowhere, "a/null: type '3' has no place"},
-		{"twice", tarball(t, tar.Header{Typeflag: tar.TypeReg, Name: "a/b"}, tar.Header{Typeflag: tar.TypeReg, Name: "a/b"}), nowhere, "a/b: openat b: file exists"},
-		{"cut off", sound(t)[:1600], nowhere, "unexpected EOF"},
-		{"cut off xz", withXZ[:len(withXZ)-8], nowhere, "unexpected EOF"},
-		{"cut off xz, program", withXZ[:len(withXZ)-8], exec.LookPath, "xz: exit status 1"},
+		{"no tarball", []byte("hello, this is not a tarball"), nowhere, ErrNotTar, ""},
+		{"empty", nil, nowhere, ErrNotTar, ""},
+		{"two top directories", tarball(t,
+			tar.Header{Typeflag: tar.TypeReg, Name: "a/b"}, tar.Header{Typeflag: tar.TypeReg, Name: "c/d"}), nowhere, nil, "c/d: not below a/"},
+		{"no top directory", tarball(t, tar.Header{Typeflag: tar.TypeReg, Name: "a"}), nowhere, ErrNotTar, ""},
+		{"device", tarball(t, tar.Header{Typeflag: tar.TypeChar, Name: "a/null"}), nowhere, untar.ErrType, "a/null: "},
+		{"twice", tarball(t, tar.Header{Typeflag: tar.TypeReg, Name: "a/b"}, tar.Header{Typeflag: tar.TypeReg, Name: "a/b"}), nowhere, fs.ErrExist, ""},
+		{"cut off", sound(t)[:1600], nowhere, io.ErrUnexpectedEOF, ""},
+		{"cut off xz", withXZ[:len(withXZ)-8], nowhere, io.ErrUnexpectedEOF, ""},
+		{"cut off xz, program", withXZ[:len(withXZ)-8], exec.LookPath, nil, "xz: exit status 1"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if _, err := exec.LookPath("xz"); err != nil && strings.Contains(test.name, "program") {
 				t.Skip("there is no xz")
 			}
 			_, err := unpack(t, test.content, test.lookPath)
-			if err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), "linux.tar") {
-				t.Errorf("error %v, want one with the file's name and %q", err, test.want)
+			if err == nil || test.want != nil && !errors.Is(err, test.want) ||
+				!strings.Contains(err.Error(), test.text) || !strings.Contains(err.Error(), "linux.tar") {
+				t.Errorf("error %v, want %v, the file's name and %q", err, test.want, test.text)
 			}
 		})
 	}
 }
 
-// Whatever names and links say, nothing outside is written.
+// Nothing is written outside, whatever the names and links are.
 func TestUnpackEscapes(t *testing.T) {
 	outside := t.TempDir()
 	for _, headers := range [][]tar.Header{
@@ -175,7 +179,7 @@ func TestCheck(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := tree.Check("x86"); err == nil || !strings.Contains(err.Error(), "not the source of a kernel: there is no Kbuild in it") {
+	if err := tree.Check("x86"); err == nil || !strings.Contains(err.Error(), "Kbuild") {
 		t.Errorf("error %v", err)
 	}
 	for _, name := range []string{"Kbuild", "Kconfig", "scripts/kconfig/Makefile", "usr/Makefile", "arch/x86/Makefile"} {
@@ -187,7 +191,7 @@ func TestCheck(t *testing.T) {
 	if err := tree.Check("x86"); err != nil {
 		t.Error(err)
 	}
-	if err := tree.Check("vax"); err == nil || !strings.Contains(err.Error(), "this kernel has no arch/vax") {
+	if err := tree.Check("vax"); err == nil || !strings.Contains(err.Error(), "arch/vax") {
 		t.Errorf("error %v", err)
 	}
 }
@@ -208,7 +212,7 @@ func TestPatch(t *testing.T) {
 		}
 		return name
 	}
-	if err := tree.Patch(context.Background(), write("something else"), exec.LookPath); err == nil || !strings.Contains(err.Error(), "fix.patch does not apply: patching file Makefile") {
+	if err := tree.Patch(context.Background(), write("something else"), exec.LookPath); err == nil || !strings.Contains(err.Error(), "fix.patch does not apply") {
 		t.Errorf("error %v", err)
 	}
 	if err := tree.Patch(context.Background(), write("content of linux-1/Makefile"), exec.LookPath); err != nil {
@@ -217,7 +221,7 @@ func TestPatch(t *testing.T) {
 	if got, err := os.ReadFile(filepath.Join(tree.Dir, "Makefile")); err != nil || string(got) != "patched\n" {
 		t.Errorf("patched: %q, %v", got, err)
 	}
-	if err := tree.Patch(context.Background(), "x.patch", nowhere); err == nil || !strings.Contains(err.Error(), "install patch") {
+	if err := tree.Patch(context.Background(), "x.patch", nowhere); err == nil || !strings.Contains(err.Error(), "x.patch: ") {
 		t.Errorf("error %v", err)
 	}
 }

@@ -1,4 +1,4 @@
-"""The kernel's own gen_init_cpio on the completed list of an image."""
+"""Runs the kernel's own gen_init_cpio on the completed list of an image."""
 
 load("@bazel_skylib//rules:diff_test.bzl", "diff_test")
 load("//rules:defs.bzl", "InitramfsInfo", "InitramfsLayerInfo")
@@ -13,7 +13,7 @@ def _kernel_packed_impl(ctx):
     ctx.actions.run(
         arguments = [args],
         executable = ctx.executable._gen_init_cpio,
-        # The list names its files by their mapped paths: this action has to have them there too.
+        # The list has mapped paths of files, so this action must have the files there too.
         execution_requirements = {"supports-path-mapping": "1"},
         inputs = depset(transitive = [
             ctx.attr.image[OutputGroupInfo].list,
@@ -39,13 +39,13 @@ _kernel_packed = rule(
 )
 
 def kernel_packed_test(name, image, layer, mtime = 0):
-    """Checks that the kernel's tool makes the same bytes of an image's list.
+    """Checks that the kernel's tool makes the same bytes from the list of an image.
 
     Args:
         name: the test's name.
-        image: an initramfs without compression, all of it from the layer.
+        image: an initramfs without compression, whose entries all come from the layer.
         layer: the layer.
-        mtime: the image's.
+        mtime: the mtime of the image.
     """
     _kernel_packed(
         name = name + "_archive",
@@ -57,15 +57,15 @@ def kernel_packed_test(name, image, layer, mtime = 0):
     diff_test(name = name, file1 = name + "_archive", file2 = image)
 
 def _plain_tree_impl(ctx):
-    folder = ctx.actions.declare_directory(ctx.label.name)
+    directory = ctx.actions.declare_directory(ctx.label.name)
     ctx.actions.run_shell(
         command = 'mkdir -p "$1/sub" && echo a >"$1/a" && >"$1/sub/empty"',
-        arguments = [folder.path],
-        outputs = [folder],
+        arguments = [directory.path],
+        outputs = [directory],
     )
-    return [DefaultInfo(files = depset([folder]))]
+    return [DefaultInfo(files = depset([directory]))]
 
 plain_tree = rule(
     implementation = _plain_tree_impl,
-    doc = "A folder with names that the kernel's tool can read.",
+    doc = "A directory with names that the kernel's tool can read.",
 )

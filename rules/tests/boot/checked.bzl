@@ -1,11 +1,11 @@
-"""Boots of images whose /init compares what the kernel has unpacked with what is expected."""
+"""Boots of images whose /init compares what the kernel has unpacked with a list of expectations."""
 
 load("//rules:defs.bzl", "boot_test", "initramfs")
 
 # The last line of an /init that found everything as expected.
 _ALL_PASSED = "^check: [1-9][0-9]* passed, 0 failed$"
 
-# What the kernel says when it has lost something, or would have.
+# The kernel prints these when it loses a part of an image.
 _FORBID = [
     "Initramfs unpacking failed",
     "bootconfig checksum failed",
@@ -17,7 +17,7 @@ def checked_image(name, expectations, layers = [], **kwargs):
     Args:
         name: the image's name.
         expectations: the file that says what is there: see package expectation.
-        layers: its layers, which come behind that of /init.
+        layers: its layers, which come after the one with /init.
         **kwargs: more attributes of initramfs.
     """
     initramfs(

@@ -1,13 +1,13 @@
-"""A rule whose output is a folder."""
+"""Rules for tests: one whose output is a directory, and an executable with links among its runfiles."""
 
 def _tree_impl(ctx):
-    folder = ctx.actions.declare_directory(ctx.label.name)
+    output = ctx.actions.declare_directory(ctx.label.name)
     ctx.actions.run_shell(
         command = 'mkdir -p "$1/sub" && echo a >"$1/a" && echo b >"$1/sub/b c" && echo lib >"$1/sub/lib.so"',
-        arguments = [folder.path],
-        outputs = [folder],
+        arguments = [output.path],
+        outputs = [output],
     )
-    return [DefaultInfo(files = depset([folder]), runfiles = ctx.runfiles([folder]))]
+    return [DefaultInfo(files = depset([output]), runfiles = ctx.runfiles([output]))]
 
 tree = rule(implementation = _tree_impl)
 

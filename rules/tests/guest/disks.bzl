@@ -12,7 +12,7 @@ tar --create --file=$@ --directory=$$root --sort=name --mtime=@0 --owner=0 --gro
 rm -r $$root
 """
 
-# What makes a disk of a tar, by file system.
+# The commands that make a disk from a tar archive, by file system.
 _MAKE = {
     "erofs": "mkfs.erofs --quiet -T0 -U %s -L %s --tar=f $@ $<" % (UUID, LABEL),
     "ext4": (

@@ -1,7 +1,6 @@
-// Command check is an /init that looks at what the kernel has unpacked, and
-// compares it with the expectations in the files of /expect: package expectation
-// says how they are written. It prints a line for each, PASS or FAIL, and at the end
-// how many there were of both.
+// Command check is an /init that compares what the kernel has unpacked with the expectations in the
+// files of /expect, in the format of package expectation. For each one it prints a line with PASS or
+// FAIL, and at the end how many passed and failed.
 package main
 
 import (
@@ -17,7 +16,7 @@ import (
 
 func main() {
 	if os.Getpid() != 1 {
-		fmt.Fprintln(os.Stderr, "check: it powers the machine off at its end: run it as /init")
+		fmt.Fprintln(os.Stderr, "check: run it only as /init, because it powers the machine off")
 		os.Exit(2)
 	}
 	fmt.Println("check: on", runtime.GOARCH)
@@ -49,15 +48,15 @@ func check(dir string) (passed, failed int, err error) {
 			return 0, 0, fmt.Errorf("%s: no expectations", file.Name())
 		}
 		for _, e := range all {
-			faults := e.Compare()
-			if len(faults) == 0 {
+			differences := e.Compare()
+			if len(differences) == 0 {
 				passed++
 				fmt.Println("PASS:", e)
 				continue
 			}
 			failed++
-			for _, fault := range faults {
-				fmt.Printf("FAIL: %s: %v\n", e, fault)
+			for _, difference := range differences {
+				fmt.Printf("FAIL: %s: %v\n", e, difference)
 			}
 		}
 	}
@@ -73,8 +72,8 @@ func read(name string) ([]expectation.Expectation, error) {
 	return expectation.Read(f)
 }
 
-// printBootConfig prints the boot configuration, or that the kernel reads none. It
-// mounts /proc, which is no more than a directory before.
+// printBootConfig prints the boot configuration, or that the kernel does not support it. It mounts
+// /proc, which is an empty directory before.
 func printBootConfig() error {
 	if err := syscall.Mount("proc", "/proc", "proc", 0, ""); err != nil {
 		return fmt.Errorf("mounting /proc: %w", err)

@@ -1,5 +1,5 @@
-// Package disks_test boots with disks that are ordinary files, and looks at
-// them afterwards.
+// Package disks_test boots with disks that are ordinary files, and checks that the boot does not
+// change them.
 package disks_test
 
 import (
@@ -30,7 +30,7 @@ func TestNotWritten(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	// The boot that Bazel has described, with disks of ours.
+	// The boot that Bazel has configured, with other disks.
 	dir, temporary := t.TempDir(), t.TempDir()
 	want := map[string][]byte{}
 	var disks []string
@@ -46,12 +46,12 @@ func TestNotWritten(t *testing.T) {
 	if text, err = json.Marshal(config); err != nil {
 		t.Fatal(err)
 	}
-	description := filepath.Join(dir, "boot.json")
-	if err := os.WriteFile(description, text, 0o666); err != nil {
+	configFile := filepath.Join(dir, "boot.json")
+	if err := os.WriteFile(configFile, text, 0o666); err != nil {
 		t.Fatal(err)
 	}
 
-	cmd := exec.Command(runner, "--config", description)
+	cmd := exec.Command(runner, "--config", configFile)
 	cmd.Env = append(os.Environ(), "XML_OUTPUT_FILE=", "TEST_TMPDIR="+temporary)
 	if output, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, output)
@@ -66,6 +66,6 @@ func TestNotWritten(t *testing.T) {
 		}
 	}
 	if left, err := os.ReadDir(temporary); err != nil || len(left) > 0 {
-		t.Errorf("temporary files left: %v, %v", left, err)
+		t.Errorf("temporary files are left: %v, %v", left, err)
 	}
 }

@@ -1,5 +1,5 @@
-// Command init is an /init that fails as its command line says: kernel parameters
-// that the kernel does not know are handed on to it.
+// Command init is an /init that fails as its command line says. The kernel passes it the parameters
+// that it does not know.
 package main
 
 import (

@@ -1,4 +1,4 @@
-// Package layers_test looks into the images that are booted.
+// Package layers_test reads the images that the boots use.
 package layers_test
 
 import (
@@ -15,8 +15,8 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/image"
 )
 
-// The boots show that the links of two layers stay apart only if a kernel could take
-// them for the same file.
+// The boots show that the hard links of two layers stay separate, but only if their inode numbers
+// are the same.
 func TestLinksHaveTheSameNumbers(t *testing.T) {
 	if os.Getenv("IMAGES") == "" {
 		t.Skip("needs the images that Bazel makes: run it with bazel test")
@@ -28,7 +28,7 @@ func TestLinksHaveTheSameNumbers(t *testing.T) {
 			t.Fatalf("%s: no links in %d entries", path, len(entries))
 		}
 		if first.Ino != second.Ino || first.Major != second.Major || first.Minor != second.Minor || first.Type() != second.Type() {
-			t.Errorf("%s: inode numbers %d and %d: the links do not clash", path, first.Ino, second.Ino)
+			t.Errorf("%s: inode numbers %d and %d: want the same", path, first.Ino, second.Ino)
 		}
 		if first.Trailers == second.Trailers {
 			t.Errorf("%s: no trailer between the layers", path)
@@ -36,26 +36,26 @@ func TestLinksHaveTheSameNumbers(t *testing.T) {
 	}
 }
 
-// A boot loader that takes several initrd files makes of the segments what they are in
+// The parts of an image, each at a multiple of 4 bytes as boot loaders place several initrd files, are
 // the image.
-func TestSegmentsAreTheImage(t *testing.T) {
+func TestPartsAreTheImage(t *testing.T) {
 	if os.Getenv("IMAGES") == "" {
 		t.Skip("needs the images that Bazel makes: run it with bazel test")
 	}
 	for i, path := range strings.Fields(os.Getenv("IMAGES")) {
 		want := content(t, path)
 		var got []byte
-		segments := strings.Fields(os.Getenv(fmt.Sprintf("SEGMENTS_%d", i)))
-		for _, segment := range segments {
+		parts := strings.Fields(os.Getenv(fmt.Sprintf("SEGMENTS_%d", i)))
+		for _, part := range parts {
 			got = append(got, make([]byte, -len(got)&3)...)
-			got = append(got, content(t, segment)...)
+			got = append(got, content(t, part)...)
 		}
-		// /init's layer, three, the image's own, and the tail, which has /srv again.
-		if len(segments) != 6 || len(content(t, segments[5])) == 0 {
-			t.Errorf("%s: segments %q", path, segments)
+		// The layer of /init, three others, the image's own, and the tail, which has /srv again.
+		if len(parts) != 6 || len(content(t, parts[5])) == 0 {
+			t.Errorf("%s: want 6 parts, the last one not empty: %q", path, parts)
 		}
 		if !bytes.Equal(got, want) {
-			t.Errorf("%s: %d bytes, and the segments are %d other ones", path, len(want), len(got))
+			t.Errorf("%s: the image has %d bytes, and the joined parts have %d other ones", path, len(want), len(got))
 		}
 	}
 }

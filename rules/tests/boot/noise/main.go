@@ -1,5 +1,4 @@
-// Command noise prints BYTES bytes that cannot be compressed, the same ones for the
-// same SEED, a number.
+// Command noise prints BYTES bytes that do not compress. SEED, a number, determines them.
 package main
 
 import (

@@ -1,4 +1,4 @@
-// Package raw_test looks into the images that are booted.
+// Package raw_test reads the images that the boots use.
 package raw_test
 
 import (
@@ -14,11 +14,11 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/image"
 )
 
-// maxRaw is the most bytes of an archive that are left uncompressed in one member.
+// maxRaw is the size of the largest uncompressed member, in bytes.
 const maxRaw = 16 << 20
 
-// Members that are not compressed come behind compressed ones, behind each other, where
-// they read like one, and before compressed ones.
+// Uncompressed members follow compressed ones, each other (which reads as one member), and precede
+// compressed ones.
 func TestMembers(t *testing.T) {
 	if os.Getenv("IMAGES") == "" {
 		t.Skip("needs the images that Bazel makes: run it with bazel test")
@@ -35,7 +35,7 @@ func TestMembers(t *testing.T) {
 			t.Fatalf("%s: members in %q, want %q first", path, got, want)
 		}
 		if size := all[1].Unpacked; size <= maxRaw {
-			t.Errorf("%s: %d bytes are not compressed: want more than a member has", path, size)
+			t.Errorf("%s: %d bytes are not compressed: want more than one member", path, size)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-// Package embedded_test reads the initramfs out of kernels that it was linked into.
+// Package embedded_test reads the initramfs from kernels that it was linked into.
 package embedded_test
 
 import (
@@ -9,7 +9,7 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/rules/tests/kernel/kerneltest"
 )
 
-// What kbuild puts into a kernel is the archive that it was given, byte for byte.
+// Kbuild puts an archive into a kernel byte for byte.
 func TestEmbedded(t *testing.T) {
 	for _, name := range []string{"SEGMENTS", "UNCOMPRESSED"} {
 		want, err := os.ReadFile(kerneltest.Locate(t, name))
@@ -17,7 +17,7 @@ func TestEmbedded(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := kerneltest.Embedded(t, kerneltest.Locate(t, name+"_VMLINUX")); !bytes.Equal(got, want) {
-			t.Errorf("%s: the kernel has %d bytes that are not the archive's %d", name, len(got), len(want))
+			t.Errorf("%s: the %d bytes in the kernel differ from the archive, %d bytes", name, len(got), len(want))
 		}
 	}
 }

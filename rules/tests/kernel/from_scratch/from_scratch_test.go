@@ -1,5 +1,5 @@
-// Package from_scratch_test makes kernels from nothing, at another time and in another place: one
-// that was linked out of what an earlier build had kept, and what is kept of that. They are the
+// Package from_scratch_test compiles, from scratch, a kernel that the rules linked from the objects of
+// an earlier build, and these objects. It does so later and in another directory. The results are the
 // same.
 package from_scratch_test
 
@@ -39,23 +39,23 @@ func TestFromScratch(t *testing.T) {
 			"KBUILD_BUILD_TIMESTAMP=Thu Jan  1 00:00:00 UTC 1970", "KBUILD_BUILD_USER=bazel", "KBUILD_BUILD_HOST=bazel", "KBUILD_BUILD_VERSION=1",
 			"TZ=Pacific/Auckland", "HOSTNAME=another", "USER=somebody", "LANG=de_DE.UTF-8",
 		}, "make", "--silent", "--jobs="+strconv.Itoa(runtime.NumCPU()), "ARCH=x86_64",
-			// What is kept has these.
+			// The kept objects were built with these.
 			"KCPPFLAGS=-ffile-prefix-map="+dir+"="+kbuild.MappedDir, "HOSTCFLAGS=-ffile-prefix-map="+dir+"="+kbuild.MappedDir,
 			"olddefconfig", target)
 	}
 
-	copyFile(t, kerneltest.Locate(t, "LINKED_CONFIG"), filepath.Join(dir, kbuild.ConfigFile))
-	copyFile(t, kerneltest.Locate(t, "ARCHIVE"), filepath.Join(dir, kbuild.Archive))
+	write(t, filepath.Join(dir, kbuild.ConfigFile), read(t, kerneltest.Locate(t, "LINKED_CONFIG")))
+	write(t, filepath.Join(dir, kbuild.Archive), read(t, kerneltest.Locate(t, "ARCHIVE")))
 	build("bzImage")
 	kerneltest.Same(t, "vmlinux", filepath.Join(dir, "vmlinux"), kerneltest.Locate(t, "LINKED_VMLINUX"))
 	kerneltest.Same(t, "image", filepath.Join(dir, image), kerneltest.Locate(t, "LINKED_IMAGE"))
 
-	t.Run("kept", func(t *testing.T) {
-		// As it was before anything was linked in.
+	t.Run("objects", func(t *testing.T) {
+		// Restore the state before the link.
 		if err := os.Remove(filepath.Join(dir, kbuild.Archive)); err != nil {
 			t.Fatal(err)
 		}
-		copyFile(t, kerneltest.Locate(t, "CONFIG"), filepath.Join(dir, kbuild.ConfigFile))
+		write(t, filepath.Join(dir, kbuild.ConfigFile), read(t, kerneltest.Locate(t, "CONFIG")))
 		build("bzImage")
 		for name, variable := range map[string]string{
 			"vmlinux": "VMLINUX", image: "IMAGE", kbuild.ConfigFile: "CONFIG", "System.map": "SYSTEM_MAP",
@@ -64,11 +64,11 @@ func TestFromScratch(t *testing.T) {
 		}
 		kerneltest.Same(t, "objects.tar.zst", objects(t, steps, source), kerneltest.Locate(t, "OBJECTS"))
 	})
-	t.Run("our tools", func(t *testing.T) { testOurTools(t, dir, build) })
+	t.Run("packer", func(t *testing.T) { testPacker(t, dir, build) })
 }
 
-// configure configures the kernel in a folder as the first build did, which leaves files of each
-// configuration on the way.
+// configure configures the kernel in a directory in the steps of the first build, because each step
+// leaves files.
 func configure(t *testing.T, dir string) *kbuild.Build {
 	t.Helper()
 	arch, err := kbuild.FindArch("x86_64")
@@ -90,14 +90,14 @@ func configure(t *testing.T, dir string) *kbuild.Build {
 	return build
 }
 
-// objects packs what another link needs of a build folder, and returns the file's name.
+// objects packs what another link needs of a build directory, and returns the name of the file.
 func objects(t *testing.T, build *kbuild.Build, source map[string]bool) string {
 	t.Helper()
 	if err := build.PrepareLink(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	folder := &snapshot.Folder{Dir: build.Dir, Source: source, Image: build.Arch.Image, Tools: kbuild.Tools}
-	names, _, err := folder.Prune()
+	buildDir := &snapshot.BuildDir{Dir: build.Dir, Source: source, Image: build.Arch.Image, Tools: kbuild.Tools}
+	names, _, err := buildDir.Prune()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +110,7 @@ func objects(t *testing.T, build *kbuild.Build, source map[string]bool) string {
 	return name
 }
 
-// files are the paths of what is below a folder, directories not among them.
+// files returns the paths of all files below a directory.
 func files(t *testing.T, dir string) map[string]bool {
 	t.Helper()
 	names := map[string]bool{}
@@ -126,9 +126,9 @@ func files(t *testing.T, dir string) map[string]bool {
 	return names
 }
 
-// testOurTools has an initramfs made from a list and a directory: with kbuild's own tools, and
-// with ours in their place.
-func testOurTools(t *testing.T, dir string, build func(target string)) {
+// testPacker makes an initramfs from a list and a directory, first with the tools of kbuild and then
+// with the packer in their place.
+func testPacker(t *testing.T, dir string, build func(target string)) {
 	write(t, filepath.Join(dir, "files.list"), "dir /dev 0755 0 0\nnod /dev/console 0600 0 0 c 5 1\nfile /etc/motd tree/motd 0644 0 0 /etc/issue\n")
 	write(t, filepath.Join(dir, "tree/motd"), "Welcome.\n")
 	packer := kerneltest.Locate(t, "PACKER")
@@ -136,14 +136,14 @@ func testOurTools(t *testing.T, dir string, build func(target string)) {
 	configuration := read(t, kerneltest.Locate(t, "LINKED_CONFIG"))
 	write(t, filepath.Join(dir, kbuild.ConfigFile), strings.Replace(configuration,
 		`CONFIG_INITRAMFS_SOURCE="`+kbuild.Archive+`"`, `CONFIG_INITRAMFS_SOURCE="files.list tree"`, 1))
-	// What is linked in, without a kernel around it.
+	// Make only the initramfs.
 	build("usr/")
-	theirs := []byte(read(t, filepath.Join(dir, "usr/initramfs_inc_data")))
-	if len(theirs) < 10_000 {
-		t.Fatalf("kbuild's tools make an initramfs of %d bytes", len(theirs))
+	want := []byte(read(t, filepath.Join(dir, "usr/initramfs_inc_data")))
+	if len(want) < 10_000 {
+		t.Fatalf("the initramfs of kbuild's tools has only %d bytes", len(want))
 	}
 
-	copyFile(t, packer, filepath.Join(dir, "usr/gen_init_cpio"))
+	write(t, filepath.Join(dir, "usr/gen_init_cpio"), read(t, packer))
 	if err := os.Chmod(filepath.Join(dir, "usr/gen_init_cpio"), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -154,11 +154,11 @@ func testOurTools(t *testing.T, dir string, build func(target string)) {
 		}
 	}
 	build("bzImage")
-	if ours := kerneltest.Embedded(t, filepath.Join(dir, "vmlinux")); !bytes.Equal(ours, theirs) {
-		t.Errorf("with our tools the kernel has an initramfs of %d bytes that are not the %d of its own tools", len(ours), len(theirs))
+	if got := kerneltest.Embedded(t, filepath.Join(dir, "vmlinux")); !bytes.Equal(got, want) {
+		t.Errorf("the packer's initramfs of %d bytes differs from the one of kbuild's tools, %d bytes", len(got), len(want))
 	}
 	if read(t, filepath.Join(dir, "usr/gen_init_cpio")) != read(t, packer) {
-		t.Error("kbuild has put its own gen_init_cpio back")
+		t.Error("kbuild has restored its own gen_init_cpio")
 	}
 }
 
@@ -179,9 +179,4 @@ func write(t *testing.T, name, content string) {
 	if err := os.WriteFile(name, []byte(content), 0o644); err != nil {
 		t.Fatal(err)
 	}
-}
-
-func copyFile(t *testing.T, from, to string) {
-	t.Helper()
-	write(t, to, read(t, from))
 }

@@ -1,4 +1,4 @@
-// Package kerneltest has what tests of compiled kernels share.
+// Package kerneltest helps tests of compiled kernels.
 package kerneltest
 
 import (
@@ -13,8 +13,9 @@ import (
 	"github.com/bazelbuild/rules_go/go/runfiles"
 )
 
-// Locate returns the absolute path of the runfile that a variable of the environment names.
-// Without the variable there is no Bazel, and the test is skipped: a kernel takes minutes.
+// Locate returns the absolute path of the runfile that an environment variable names. Without the
+// variable, the test does not run under Bazel and is skipped, because compiling a kernel takes
+// minutes.
 func Locate(t *testing.T, variable string) string {
 	t.Helper()
 	value, ok := os.LookupEnv(variable)
@@ -31,7 +32,7 @@ func Locate(t *testing.T, variable string) string {
 	return name
 }
 
-// Run runs a command in a folder, with these variables besides the test's own.
+// Run runs a command in a directory, with these environment variables in addition to the test's.
 func Run(t *testing.T, dir string, env []string, command ...string) {
 	t.Helper()
 	cmd := exec.Command(command[0], command[1:]...)
@@ -43,8 +44,8 @@ func Run(t *testing.T, dir string, env []string, command ...string) {
 	}
 }
 
-// Same checks that two files have the same bytes. What is wrong is kept in the test's undeclared
-// outputs.
+// Same checks that two files are the same. If they differ, the first one is kept in the test's
+// undeclared outputs.
 func Same(t *testing.T, what, got, want string) {
 	t.Helper()
 	one, err := os.ReadFile(got)
@@ -58,7 +59,7 @@ func Same(t *testing.T, what, got, want string) {
 	if bytes.Equal(one, two) {
 		return
 	}
-	t.Errorf("%s: %d bytes that are not the %d wanted", what, len(one), len(two))
+	t.Errorf("%s: the file has %d bytes and differs from the wanted one, %d bytes", what, len(one), len(two))
 	if dir := os.Getenv("TEST_UNDECLARED_OUTPUTS_DIR"); dir != "" {
 		if err := os.WriteFile(filepath.Join(dir, what), one, 0o644); err != nil {
 			t.Error(err)
@@ -66,8 +67,8 @@ func Same(t *testing.T, what, got, want string) {
 	}
 }
 
-// Embedded returns the initramfs in a vmlinux. usr/initramfs_data.S has its size right behind
-// it, at the symbol __initramfs_size, aligned to 8.
+// Embedded returns the initramfs in a vmlinux. usr/initramfs_data.S puts its size after it, at the
+// symbol __initramfs_size, aligned to 8 bytes.
 func Embedded(t *testing.T, vmlinux string) []byte {
 	t.Helper()
 	archive, err := embedded(vmlinux)
@@ -103,5 +104,5 @@ func embedded(vmlinux string) ([]byte, error) {
 		size := file.ByteOrder.Uint64(data[sizeAt-section.Addr:])
 		return data[start-section.Addr:][:size], nil
 	}
-	return nil, fmt.Errorf("there is no __initramfs_start")
+	return nil, fmt.Errorf("there is no section with __initramfs_start")
 }

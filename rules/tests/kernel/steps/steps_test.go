@@ -1,4 +1,4 @@
-// Package steps_test reads what kbuild printed as it linked initramfs images into kernels.
+// Package steps_test reads the output of kbuild when it linked initramfs images into kernels.
 package steps_test
 
 import (
@@ -10,14 +10,14 @@ import (
 )
 
 var (
-	// compiled is a step that makes an object out of a source, or a program for kbuild.
+	// compiled matches a step that compiles an object, or a program for kbuild.
 	compiled = regexp.MustCompile(`(?m)^  (?:CC|AS|LDS|HOSTCC|HOSTLD)(?: \[M\])? +(\S+)$`)
-	// linked are the objects that a link makes anew, for what is in them is known then only: the
+	// linked matches the objects that a link must compile, because their content depends on it: the
 	// archive, the symbols, the image around the kernel.
 	linked = regexp.MustCompile(`^(usr/initramfs_data\.o|\.tmp_vmlinux[0-9]\.kallsyms\.o|\.vmlinux\.export\.o|arch/\w+/boot/.*)$`)
 )
 
-// A link compiles nothing again.
+// A link does not compile anything else again.
 func TestSteps(t *testing.T) {
 	for _, name := range []string{"ARM64", "MODULES", "RISCV64", "X86_64"} {
 		log, err := os.ReadFile(kerneltest.Locate(t, name))
@@ -26,11 +26,11 @@ func TestSteps(t *testing.T) {
 		}
 		steps := compiled.FindAllStringSubmatch(string(log), -1)
 		if len(steps) == 0 {
-			t.Errorf("%s: not even the archive:\n%s", name, log)
+			t.Errorf("%s: there are no steps, not even for the archive:\n%s", name, log)
 		}
 		for _, step := range steps {
 			if !linked.MatchString(step[1]) {
-				t.Errorf("%s: compiled again: %s", name, step[0])
+				t.Errorf("%s: a step compiles again: %s", name, step[0])
 			}
 		}
 	}

@@ -12,7 +12,7 @@ import (
 	"syscall"
 )
 
-// Compare returns what is not as expected, or nothing.
+// Compare returns the differences, if any.
 func (e Expectation) Compare() []error {
 	if e.Kind == run {
 		return e.compareRun()
@@ -25,15 +25,15 @@ func (e Expectation) Compare() []error {
 		return []error{err}
 	}
 	if kind := kindOf(&st); kind != e.Kind {
-		return []error{fmt.Errorf("%s is there", kind)}
+		return []error{fmt.Errorf("it is: %s", kind)}
 	}
-	var faults []error
+	var differences []error
 	for _, f := range e.Fields {
 		if err := f.compare(e.Path, &st); err != nil {
-			faults = append(faults, err)
+			differences = append(differences, err)
 		}
 	}
-	return faults
+	return differences
 }
 
 func (e Expectation) compareRun() []error {
@@ -41,13 +41,13 @@ func (e Expectation) compareRun() []error {
 	if err != nil {
 		return []error{fmt.Errorf("%w: %q", err, output)}
 	}
-	var faults []error
+	var differences []error
 	for _, f := range e.Fields {
 		if string(output) != f.Value {
-			faults = append(faults, fmt.Errorf("it prints %q", output))
+			differences = append(differences, fmt.Errorf("it printed %q", output))
 		}
 	}
-	return faults
+	return differences
 }
 
 func kindOf(st *syscall.Stat_t) string {
@@ -93,7 +93,7 @@ func (f Field) compare(path string, st *syscall.Stat_t) error {
 	return nil
 }
 
-// A getter tells what a file has, in the words of a field's value.
+// A getter returns a property of a file in the form of a field's value.
 type getter func(path string, st *syscall.Stat_t) (string, error)
 
 var getters = map[string]getter{
@@ -118,7 +118,7 @@ func getNames(path string, _ *syscall.Stat_t) (string, error) {
 	return fmt.Sprint(len(names)), err
 }
 
-// getDevice reads the numbers as the C library does.
+// getDevice decodes a device number as the C library does.
 func getDevice(_ string, st *syscall.Stat_t) (string, error) {
 	d := uint64(st.Rdev)
 	return fmt.Sprintf("%d:%d", d>>8&0xfff|d>>32&0xfffff000, d&0xff|d>>12&0xffffff00), nil

@@ -1,26 +1,24 @@
-// Package expectation says what a guest should find in its root directory, and
-// compares.
+// Package expectation compares a guest's file system with what it should have.
 //
-// A line is an expectation: a path, what is there, and any number of fields.
+// Each line is an expectation: a path, a kind, and any number of fields.
 //
 //	/run/pipe pipe mode=0600 uid=0 gid=0 nlink=1
 //
-// What is there is file, dir, slink, pipe, sock, a device (b or c) or nothing
-// (absent), in which case there are no fields; or run: a program that is to end
-// with exit code 0. Fields:
+// The kind is file, dir, slink, pipe, sock, a device (b or c), absent (without fields), or run: a
+// program that must end with exit code 0. Fields:
 //
 //	mode    permissions, octal
 //	uid     owner, decimal; so are gid, nlink, size in bytes, and mtime in
 //	        seconds since 1970
-//	names   how many names a directory has, less . and ..
-//	rdev    a device's MAJOR:MINOR
+//	names   the number of names in a directory, without . and ..
+//	rdev    MAJOR:MINOR of a device
 //	same    a path that is another name of the same file
-//	sha256  a file's content, as a digest in hexadecimal
-//	target  a symbolic link's
-//	text    a file's content, or what a program prints
+//	sha256  the digest of a file's content in hexadecimal
+//	target  the target of a symbolic link
+//	text    the content of a file, or the output of a program
 //
-// Fields are separated by blanks; in a path and a value \ooo stands for a byte and
-// \n for a newline. Empty lines and those that begin with # say nothing.
+// Blanks separate fields. In a path or value, \ooo is a byte and \n a newline. Empty lines, and
+// those that begin with #, are ignored.
 package expectation
 
 import (
@@ -35,11 +33,11 @@ import (
 // An Expectation is one line.
 type Expectation struct {
 	Path   string
-	Kind   string // what is there: see the package
+	Kind   string // see the package
 	Fields []Field
 }
 
-// A Field is something that is known of what is there.
+// A Field is a property that the file must have.
 type Field struct{ Key, Value string }
 
 func (e Expectation) String() string {
@@ -57,7 +55,7 @@ const (
 
 var kinds = []string{"file", "dir", "slink", "pipe", "sock", "b", "c", absent, run}
 
-// Read reads expectations. Errors tell the line.
+// Read reads expectations. Its errors name the line.
 func Read(r io.Reader) ([]Expectation, error) {
 	var all []Expectation
 	lines := bufio.NewScanner(r)
@@ -80,16 +78,16 @@ func parse(words []string) (e Expectation, err error) {
 		return e, err
 	}
 	if !strings.HasPrefix(e.Path, "/") {
-		return e, fmt.Errorf("%q is no absolute path", e.Path)
+		return e, fmt.Errorf("%q is not an absolute path", e.Path)
 	}
 	if len(words) < 2 || !slices.Contains(kinds, words[1]) {
-		return e, fmt.Errorf("%s: want one of %s behind the path", e.Path, strings.Join(kinds, ", "))
+		return e, fmt.Errorf("%s: want one of %s after the path", e.Path, strings.Join(kinds, ", "))
 	}
 	e.Kind = words[1]
 	for _, word := range words[2:] {
 		key, value, _ := strings.Cut(word, "=")
-		if !e.takes(key) {
-			return e, fmt.Errorf("%s: %q is nothing that can be known of %q", e.Path, word, e.Kind)
+		if !e.allows(key) {
+			return e, fmt.Errorf("%s: the field %q is not valid for the kind %q", e.Path, word, e.Kind)
 		}
 		if value, err = unescape(value); err != nil {
 			return e, fmt.Errorf("%s: %w", e.Path, err)
@@ -99,8 +97,8 @@ func parse(words []string) (e Expectation, err error) {
 	return e, nil
 }
 
-// takes reports whether there are fields with this key for what is there.
-func (e Expectation) takes(key string) bool {
+// allows reports whether the kind may have a field with this key.
+func (e Expectation) allows(key string) bool {
 	switch e.Kind {
 	case absent:
 		return false
@@ -113,7 +111,7 @@ func (e Expectation) takes(key string) bool {
 func unescape(word string) (string, error) {
 	text, err := strconv.Unquote(`"` + word + `"`)
 	if err != nil {
-		return "", fmt.Errorf("%q cannot be read: quotes and backslashes are written as \\ooo", word)
+		return "", fmt.Errorf("%q is not valid: write quotes and backslashes as \\ooo", word)
 	}
 	return text, nil
 }

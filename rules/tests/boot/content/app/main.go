@@ -1,5 +1,5 @@
-// Command app prints its data, which it finds as any program that Bazel has built:
-// by the names in runfiles, those of other modules included.
+// Command app prints its data files. It finds them through its runfiles, like any program that Bazel
+// builds, including those of other modules.
 package main
 
 import (
@@ -30,11 +30,11 @@ func printData() error {
 	}
 	fmt.Printf("data.txt: %s", data)
 
-	folder, err := runfiles.Rlocation("rules_initramfs/rules/tests/boot/content/app/folder")
+	directory, err := runfiles.Rlocation("rules_initramfs/rules/tests/boot/content/app/folder")
 	if err != nil {
 		return err
 	}
-	err = fs.WalkDir(os.DirFS(folder), ".", func(name string, entry fs.DirEntry, err error) error {
+	err = fs.WalkDir(os.DirFS(directory), ".", func(name string, entry fs.DirEntry, err error) error {
 		if err == nil && !entry.IsDir() {
 			fmt.Println(path.Join("folder", name))
 		}
@@ -44,7 +44,7 @@ func printData() error {
 		return err
 	}
 
-	// rules_go, whatever its folder is called: _repo_mapping says it.
+	// _repo_mapping has the directory of rules_go.
 	foreign, err := runfiles.Rlocation("rules_go/AUTHORS")
 	if err != nil {
 		return err

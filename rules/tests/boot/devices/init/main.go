@@ -1,5 +1,4 @@
-// Command init is an /init that tells what machine it finds itself on, and
-// tries the disks and the files it is given.
+// Command init is an /init that prints the machine's properties, and uses its disks and shared files.
 package main
 
 import (
@@ -45,8 +44,7 @@ func main() {
 	syscall.Reboot(syscall.LINUX_REBOOT_CMD_POWER_OFF)
 }
 
-// showPCI shows the devices of QEMU's that are virtio's: their kind is told
-// without a driver for them.
+// showPCI prints the IDs of virtio devices, which need no drivers for that.
 func showPCI() {
 	devices, _ := filepath.Glob("/sys/bus/pci/devices/*")
 	var kinds []string
@@ -61,8 +59,7 @@ func showPCI() {
 	fmt.Println("init: virtio devices:", kinds)
 }
 
-// useDisk shows the beginning of a disk, writes there, and reads it again from
-// the disk.
+// useDisk prints the beginning of a disk, writes to it, and reads it again from the disk.
 func useDisk(name string) error {
 	f, err := os.OpenFile(name, os.O_RDWR|syscall.O_SYNC, 0)
 	if err != nil {
@@ -78,7 +75,7 @@ func useDisk(name string) error {
 	if _, err := f.WriteAt(sector, 0); err != nil {
 		return err
 	}
-	// What was cached of it is read anew.
+	// Drop the cache, so that the disk is read again.
 	const blkflsbuf = 0x1261
 	if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, f.Fd(), blkflsbuf, 0); errno != 0 {
 		return fmt.Errorf("%s: BLKFLSBUF: %w", name, errno)
@@ -90,13 +87,13 @@ func useDisk(name string) error {
 	return nil
 }
 
-// showFiles shows the share, which is to be read only.
+// showFiles prints the shared files, which must be read-only.
 func showFiles() error {
-	const folder = "/mnt"
-	if err := syscall.Mount("files", folder, "9p", 0, "trans=virtio,version=9p2000.L"); err != nil {
+	const share = "/mnt"
+	if err := syscall.Mount("files", share, "9p", 0, "trans=virtio,version=9p2000.L"); err != nil {
 		return fmt.Errorf("mounting the files: %w", err)
 	}
-	err := filepath.Walk(folder, func(name string, info os.FileInfo, err error) error {
+	err := filepath.Walk(share, func(name string, info os.FileInfo, err error) error {
 		if err != nil || info.IsDir() {
 			return err
 		}
@@ -107,13 +104,13 @@ func showFiles() error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(folder+"/new", nil, 0o644); !errors.Is(err, syscall.EROFS) {
-		return fmt.Errorf("writing to the files: %v, want that they are read only", err)
+	if err := os.WriteFile(share+"/new", nil, 0o644); !errors.Is(err, syscall.EROFS) {
+		return fmt.Errorf("writing to the shared files: error %v, want EROFS", err)
 	}
 	return nil
 }
 
-// talk asks for a word and a name, without a newline behind the question.
+// talk asks for a word and a name, without a newline after the question.
 func talk() error {
 	for _, question := range []string{"word: ", "name: "} {
 		fmt.Print(question)

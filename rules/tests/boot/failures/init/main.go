@@ -1,5 +1,5 @@
-// Command init is an /init that fails as the kernel's command line says:
-// words that the kernel does not know are handed on to it.
+// Command init is an /init that fails as the kernel's command line says. The kernel passes it the
+// words that it does not know.
 package main
 
 import (
@@ -28,7 +28,7 @@ func main() {
 	}
 }
 
-// crash has the kernel panic, as Alt-SysRq-C does.
+// crash makes the kernel panic, like Alt-SysRq-C.
 func crash() error {
 	if err := syscall.Mount("proc", "/proc", "proc", 0, ""); err != nil {
 		return fmt.Errorf("mounting /proc: %w", err)

@@ -1,6 +1,5 @@
-// Command ssdt prints an ACPI table of type SSDT that defines a name, \RULE, and
-// nothing else: one that a firmware can have any number of, so that the kernel
-// adds it to the machine's.
+// Command ssdt prints an ACPI table of type SSDT that only defines a name, \RULE. Firmware may have
+// any number of these tables, so the kernel adds it to those of the machine.
 package main
 
 import (
@@ -9,8 +8,8 @@ import (
 	"os"
 )
 
-// The header of an ACPI table, ACPI specification 5.2.6, and in it the sum: with it
-// all bytes of the table add up to 0.
+// header is the header of an ACPI table (ACPI specification 5.2.6). Its checksum makes the sum of all
+// bytes of the table 0.
 type header struct {
 	Signature       [4]byte
 	Length          uint32

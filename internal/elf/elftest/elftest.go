@@ -1,0 +1,120 @@
+// Package elftest makes ELF files for tests.
+package elftest
+
+import (
+	"bytes"
+	"cmp"
+	debugelf "debug/elf"
+	"encoding/binary"
+
+	"github.com/rules-initramfs/rules_initramfs/internal/elf"
+)
+
+// File is an ELF file, with as much as a kernel and a dynamic loader read.
+type File struct {
+	Type    debugelf.Type // default: ET_EXEC
+	Arch    string        // a name that elf.ParseArch knows; default: x86_64
+	Interp  string
+	Soname  string
+	Needed  []string
+	RPath   string
+	RunPath string
+	Size    int // of the file, padded with NULs
+}
+
+// String returns the content of the file, all of which is mapped at one address.
+func (f File) String() string {
+	const address = 0x400000
+	arch, err := elf.ParseArch(cmp.Or(f.Arch, "x86_64"))
+	if err != nil {
+		panic(err)
+	}
+	var order binary.ByteOrder = binary.LittleEndian
+	if arch.Data == debugelf.ELFDATA2MSB {
+		order = binary.BigEndian
+	}
+	long := arch.Class == debugelf.ELFCLASS64
+	kind := cmp.Or(f.Type, debugelf.ET_EXEC)
+
+	var table []byte
+	add := func(s string) uint64 {
+		at := len(table)
+		table = append(append(table, s...), 0)
+		return uint64(at)
+	}
+	add("")
+	type pair struct{ tag, value uint64 }
+	var pairs []pair
+	for _, name := range f.Needed {
+		pairs = append(pairs, pair{uint64(debugelf.DT_NEEDED), add(name)})
+	}
+	name := func(tag debugelf.DynTag, value string) {
+		if value != "" {
+			pairs = append(pairs, pair{uint64(tag), add(value)})
+		}
+	}
+	name(debugelf.DT_SONAME, f.Soname)
+	name(debugelf.DT_RPATH, f.RPath)
+	name(debugelf.DT_RUNPATH, f.RunPath)
+
+	headerSize, entrySize, width := 52, 32, 4
+	if long {
+		headerSize, entrySize, width = 64, 56, 8
+	}
+	headers := 1
+	if f.Interp != "" {
+		headers++
+	}
+	if len(pairs) > 0 {
+		headers++
+	}
+	interpAt := headerSize + headers*entrySize
+	tableAt := interpAt + len(f.Interp) + 1
+	dynamicAt := (tableAt + len(table) + 7) &^ 7
+	pairs = append(pairs, pair{uint64(debugelf.DT_STRTAB), uint64(address + tableAt)}, pair{uint64(debugelf.DT_STRSZ), uint64(len(table))}, pair{})
+	end := dynamicAt + len(pairs)*2*width
+
+	var b bytes.Buffer
+	put := func(values ...any) {
+		for _, v := range values {
+			binary.Write(&b, order, v)
+		}
+	}
+	word := func(values ...uint64) {
+		for _, v := range values {
+			if long {
+				put(v)
+			} else {
+				put(uint32(v))
+			}
+		}
+	}
+	put([]byte(debugelf.ELFMAG), byte(arch.Class), byte(arch.Data), byte(1), make([]byte, 9))
+	put(uint16(kind), uint16(arch.Machine), uint32(1))
+	word(address, uint64(headerSize), 0)
+	put(uint32(0), uint16(headerSize), uint16(entrySize), uint16(headers), uint16(0), uint16(0), uint16(0))
+	programHeader := func(kind debugelf.ProgType, at, size int) {
+		put(uint32(kind))
+		if long {
+			put(uint32(debugelf.PF_R))
+		}
+		word(uint64(at), uint64(address+at), uint64(address+at), uint64(size), uint64(size))
+		if !long {
+			put(uint32(debugelf.PF_R))
+		}
+		word(4)
+	}
+	programHeader(debugelf.PT_LOAD, 0, end)
+	if f.Interp != "" {
+		programHeader(debugelf.PT_INTERP, interpAt, len(f.Interp)+1)
+	}
+	if len(pairs) > 3 {
+		programHeader(debugelf.PT_DYNAMIC, dynamicAt, len(pairs)*2*width)
+	}
+	put([]byte(f.Interp), byte(0), table, make([]byte, dynamicAt-tableAt-len(table)))
+	for _, p := range pairs {
+		word(p.tag, p.value)
+	}
+	put(make([]byte, max(0, f.Size-b.Len())))
+	return b.String()
+}

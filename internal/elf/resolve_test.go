@@ -1,0 +1,180 @@
+package elf_test
+
+import (
+	debugelf "debug/elf"
+	"errors"
+	"iter"
+	"os"
+	"path"
+	"strings"
+	"testing"
+
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"github.com/rules-initramfs/rules_initramfs/internal/elf"
+	"github.com/rules-initramfs/rules_initramfs/internal/elf/elftest"
+)
+
+// file is a file of a tree: ELF if content is set, else a symbolic link if target is, else a
+// directory.
+type file struct{ path, content, target string }
+
+// tree is an elf.System. Its symbolic links lead to files.
+type tree struct {
+	paths []string
+	files map[string]*elf.File
+	links map[string]string
+}
+
+func newTree(t *testing.T, files ...file) *tree {
+	t.Helper()
+	s := &tree{files: map[string]*elf.File{}, links: map[string]string{}}
+	var r elf.Reader
+	defer r.Close()
+	for _, f := range files {
+		s.paths = append(s.paths, f.path)
+		switch {
+		case f.content != "":
+			head := f.content[:min(elf.HeadSize, len(f.content))]
+			read, err := r.Read(f.path, int64(len(f.content)), []byte(head), strings.NewReader(f.content[len(head):]))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if read != nil {
+				read.IsExecutable = path.Base(path.Dir(f.path)) == "bin"
+			}
+			s.files[f.path] = read
+		case f.target != "":
+			s.links[f.path] = f.target
+		default:
+			s.files[f.path] = &elf.File{IsDir: true}
+		}
+	}
+	return s
+}
+
+func (s *tree) Files() iter.Seq2[string, *elf.File] {
+	return func(yield func(string, *elf.File) bool) {
+		for _, name := range s.paths {
+			if !yield(name, s.files[name]) {
+				return
+			}
+		}
+	}
+}
+
+func (s *tree) Lookup(name string) (*elf.File, string) {
+	name = path.Clean("/" + name)
+	if target, ok := s.links[name]; ok {
+		name = target
+	}
+	return s.files[name], name
+}
+
+func program(name string, needed ...string) file {
+	return file{path: name, content: elftest.File{Interp: "/lib/ld.so", Needed: needed}.String()}
+}
+
+func shared(name string, needed ...string) file {
+	return file{path: name, content: elftest.File{Type: debugelf.ET_DYN, Needed: needed}.String()}
+}
+
+func dir(name string) file { return file{path: name} }
+
+// statuses returns what became of the needs of all files.
+func statuses(files []*elf.File) map[string][]elf.Need {
+	all := map[string][]elf.Need{}
+	for _, f := range files {
+		if len(f.Needs) > 0 {
+			all[f.Path] = f.Needs
+		}
+	}
+	return all
+}
+
+func TestResolve(t *testing.T) {
+	type needs = map[string][]elf.Need
+	loader := shared("/lib/ld.so")
+	for _, test := range []struct {
+		name  string
+		files []file
+		want  needs
+	}{
+		{"found, transitively, by way of a link", []file{dir("/lib"), loader, program("/bin/a", "libb.so.1"),
+			{path: "/lib/libb.so.1", target: "/lib/libb.so.1.2"}, shared("/lib/libb.so.1.2", "libc.so"), shared("/lib/libc.so")},
+			needs{"/bin/a": {{"libb.so.1", elf.Found, "/lib/libb.so.1"}}, "/lib/libb.so.1.2": {{"libc.so", elf.Found, "/lib/libc.so"}}}},
+		{"the loader", []file{dir("/x"), loader, program("/bin/a", "ld.so")},
+			needs{"/bin/a": {{"ld.so", elf.BuiltIn, ""}}}},
+		{"missing", []file{dir("/lib"), loader, program("/bin/a", "libb.so", "libc.so"), shared("/lib/libb.so")},
+			needs{"/bin/a": {{"libb.so", elf.Found, "/lib/libb.so"}, {"libc.so", elf.Missing, ""}}}},
+		{"not searched", []file{dir("/opt"), loader, program("/bin/a", "libb.so"), shared("/opt/libb.so")},
+			needs{"/bin/a": {{"libb.so", elf.NotSearched, "/opt/libb.so"}}}},
+		{"configured", []file{dir("/opt"), loader, program("/bin/a", "libb.so"), shared("/opt/libb.so"), {path: "/etc/ld.so.conf", content: "/opt\n"}},
+			needs{"/bin/a": {{"libb.so", elf.Found, "/opt/libb.so"}}}},
+		{"in a cache, perhaps", []file{dir("/opt"), loader, program("/bin/a", "libb.so"), shared("/opt/libb.so"), {path: "/etc/ld.so.cache", content: "cache"}},
+			needs{"/bin/a": {{"libb.so", elf.Assumed, "/opt/libb.so"}}}},
+		{"of a plugin", []file{dir("/opt"), loader, shared("/opt/plugin.so", "libb.so"), shared("/srv/libb.so")},
+			needs{"/opt/plugin.so": {{"libb.so", elf.Assumed, "/srv/libb.so"}}}},
+		{"another architecture", []file{dir("/lib"), loader, program("/bin/a", "libb.so"),
+			{path: "/lib/libb.so", content: elftest.File{Type: debugelf.ET_DYN, Arch: "arm64"}.String()}},
+			needs{"/bin/a": {{"libb.so", elf.OtherArch, "/lib/libb.so"}}}},
+		{"$ORIGIN", []file{dir("/app/lib"), loader, shared("/app/lib/libb.so"),
+			{path: "/app/bin/a", content: elftest.File{Interp: "/lib/ld.so", Needed: []string{"libb.so"}, RunPath: "$ORIGIN/../lib"}.String()}},
+			needs{"/app/bin/a": {{"libb.so", elf.Found, "/app/lib/libb.so"}}}},
+		{"a path", []file{loader, program("/bin/a", "/opt/libb.so"), shared("/opt/libb.so", "libc.so")},
+			needs{"/bin/a": {{"/opt/libb.so", elf.Found, "/opt/libb.so"}}, "/opt/libb.so": {{"libc.so", elf.Missing, ""}}}},
+		{"musl", []file{shared("/lib/ld-musl-x86_64.so.1"),
+			{path: "/bin/a", content: elftest.File{Interp: "/lib/ld-musl-x86_64.so.1", Needed: []string{"libc.musl-x86_64.so.1"}}.String()}},
+			needs{"/bin/a": {{"libc.musl-x86_64.so.1", elf.BuiltIn, ""}}}},
+		{"firmware and debug information", []file{loader, shared("/lib/firmware/a.so", "libb.so"), shared("/lib/a.so.debug", "libb.so")},
+			needs{}},
+	} {
+		if diff := gocmp.Diff(test.want, statuses(elf.Resolve(newTree(t, test.files...)))); diff != "" {
+			t.Errorf("%s: (-want +got)\n%s", test.name, diff)
+		}
+	}
+}
+
+// A file that nothing runs or loads is listed, but what it needs is not looked for.
+func TestResolveUnused(t *testing.T) {
+	files := elf.Resolve(newTree(t, program("/bin/a"), program("/data/b", "libc.so")))
+	if len(files) != 2 || !files[0].IsUsed || files[1].IsUsed || files[1].Path != "/data/b" || files[1].Needs != nil {
+		t.Errorf("files: %+v", files)
+	}
+}
+
+// A file that is larger than what is held in memory is read from a temporary file.
+func TestReaderSpool(t *testing.T) {
+	content := elftest.File{Needed: []string{"libb.so"}, Size: elf.MaxMemory + 1}.String()
+	read := func() (*elf.File, error) {
+		var r elf.Reader
+		defer r.Close()
+		return r.Read("/bin/a", int64(len(content)), []byte(content[:elf.HeadSize]), strings.NewReader(content[elf.HeadSize:]))
+	}
+	temporary := t.TempDir()
+	t.Setenv("TMPDIR", temporary)
+	f, err := read()
+	if err != nil || f.Object == nil || len(f.Object.Needed) != 1 {
+		t.Errorf("read %+v, %v", f, err)
+	}
+	if left, err := os.ReadDir(temporary); err != nil || len(left) > 0 {
+		t.Errorf("files are left: %v, %v", left, err)
+	}
+	t.Setenv("TMPDIR", temporary+"/none")
+	if _, err := read(); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("without a directory for the file: %v", err)
+	}
+}
+
+func TestReaderDamaged(t *testing.T) {
+	content := elftest.File{}.String()[:100]
+	var r elf.Reader
+	defer r.Close()
+	f, err := r.Read("/bin/a", 100, []byte(content[:elf.HeadSize]), strings.NewReader(content[elf.HeadSize:]))
+	if err != nil || f.Object != nil || f.Damage == nil {
+		t.Errorf("read %+v, %v", f, err)
+	}
+	if f, err := r.Read("/bin/a", 5, []byte("hello"), strings.NewReader("")); f != nil || err != nil {
+		t.Errorf("what is not an ELF file: %+v, %v", f, err)
+	}
+}
