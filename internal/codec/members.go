@@ -83,12 +83,13 @@ func (s *MemberWriter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// EndEntry marks the end of an entry and its padding.
-func (s *MemberWriter) EndEntry() error {
+// EndEntry marks the end of an entry and its padding. It reports whether the member ends
+// there too.
+func (s *MemberWriter) EndEntry() (bool, error) {
 	if s.current == nil || s.size == 0 || s.written < s.size {
-		return s.err()
+		return false, s.err()
 	}
-	return s.end()
+	return true, s.end()
 }
 
 // Close ends the last member and waits until all members are written or, after an
@@ -102,9 +103,9 @@ func (s *MemberWriter) Close() error {
 	return s.err()
 }
 
-// LastCodec returns the codec of the last member, which is empty if that is not
-// compressed. The writer must have been closed.
-func (s *MemberWriter) LastCodec() string { return s.out.codec }
+// Codecs returns the codec of each member, which is empty if that is not compressed. The
+// writer must have been closed.
+func (s *MemberWriter) Codecs() []string { return s.out.codecs }
 
 func (s *MemberWriter) err() error {
 	select {
@@ -327,6 +328,7 @@ type sequence struct {
 	w      io.Writer
 	offset int64
 	codec  string // of the latest member; empty if it is not compressed
+	codecs []string
 }
 
 // begin begins a member with these first bytes, or an uncompressed member if prefix
@@ -335,6 +337,7 @@ func (m *sequence) begin(prefix []byte) error {
 	codec := Detect(prefix)
 	gap := Gap(m.offset, m.codec, codec)
 	m.codec = codec
+	m.codecs = append(m.codecs, codec)
 	_, err := m.Write(make([]byte, gap))
 	return err
 }

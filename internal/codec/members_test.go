@@ -42,7 +42,7 @@ func writeMembers(t *testing.T, w io.Writer, m Compression, size int64, jobs, pi
 			}
 			entry = entry[n:]
 		}
-		if err := s.EndEntry(); err != nil {
+		if _, err := s.EndEntry(); err != nil {
 			return errors.Join(err, s.Close())
 		}
 	}

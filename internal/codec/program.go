@@ -32,6 +32,11 @@ func ParseProgram(command string) (Compression, error) {
 	if err != nil {
 		return Compression{}, err
 	}
+	return Program(args...)
+}
+
+// Program is ParseProgram for a program and its arguments, which are taken as they are.
+func Program(args ...string) (Compression, error) {
 	if len(args) == 0 || args[0] == "" {
 		return Compression{}, errors.New("no program: want one that compresses its standard input, such as 'zstd -19'")
 	}

@@ -7,15 +7,15 @@ import (
 	"strings"
 )
 
-// Glob is a pattern of absolute paths. In it * stands for any bytes but slashes,
-// ? for one, ** for any bytes, and [abc], [a-z] or [!abc] for one byte of a set or
-// not of it; all else stands for itself.
+// Glob is a pattern of absolute paths. In it * matches any bytes except slashes, ? matches
+// one of these, ** matches any bytes, and [abc], [a-z] or [!abc] matches one byte that is
+// or is not in the set. Any other byte matches itself.
 //
-// A pattern that is a plain path matches that path, whatever is there. Else it
-// matches what is no directory, or, with a slash at its end, directories.
+// A pattern that is a plain path matches that path, whatever is there. Any other pattern
+// matches directories if it ends with a slash, and everything else if it does not.
 type Glob struct {
 	text string
-	// plain is the path that a pattern without special characters is.
+	// plain is the path that a pattern without special characters matches.
 	plain string
 	match *regexp.Regexp
 	dirs  bool
@@ -68,7 +68,7 @@ func Parse(text string) (*Glob, error) {
 	expression.WriteString(`$`)
 	match, err := regexp.Compile(expression.String())
 	if err != nil {
-		return nil, fmt.Errorf("%q is no pattern: %w", text, err)
+		return nil, fmt.Errorf("%q is not a pattern: %w", text, err)
 	}
 	g.match = match
 	return g, nil
@@ -104,8 +104,8 @@ func parseSet(text string) (string, int, error) {
 // String returns the pattern.
 func (g *Glob) String() string { return g.text }
 
-// Match tells whether the pattern stands for an absolute path, of a directory or
-// of something else.
+// Match reports whether the pattern matches an absolute path; dir says whether a directory
+// is there.
 func (g *Glob) Match(path string, dir bool) bool {
 	if g.match == nil {
 		return path == g.plain
@@ -113,9 +113,8 @@ func (g *Glob) Match(path string, dir bool) bool {
 	return dir == g.dirs && g.match.MatchString(path)
 }
 
-// MatchPath tells whether the pattern stands for an absolute path, whatever is
-// there.
+// MatchPath reports whether the pattern matches an absolute path, whatever is there.
 func (g *Glob) MatchPath(path string) bool { return g.Match(path, g.dirs) }
 
-// Plain returns the path that the pattern is, if it is no more than one.
+// Plain returns the path that the pattern matches, if it is a plain path.
 func (g *Glob) Plain() (path string, plain bool) { return g.plain, g.match == nil }

@@ -1,6 +1,7 @@
 package lint
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -9,7 +10,6 @@ import (
 
 	"github.com/rules-initramfs/rules_initramfs/internal/codec"
 	"github.com/rules-initramfs/rules_initramfs/internal/image"
-	"github.com/rules-initramfs/rules_initramfs/internal/kbuild/config"
 )
 
 // Kernel is the part of a kernel's configuration that decides what it unpacks.

@@ -418,11 +418,7 @@ func TestReportError(t *testing.T) {
 }
 
 func TestReadConfig(t *testing.T) {
-	kernel, err := ReadConfig(strings.NewReader("CONFIG_BLK_DEV_INITRD=n\nCONFIG_RD_GZIP=y\n# CONFIG_RD_XZ=y\nCONFIG_RD_LZ4=m\nCONFIG_BLK_DEV_INITRD=y\n"))
-	if err != nil || kernel.noInitrd || !slices.Equal(kernel.codecs, []string{"gzip"}) {
-		t.Errorf("%+v, %v", kernel, err)
-	}
-	for _, text := range []string{"", "\x1f\x8b\x08junk", "hello\n", "CONFIG_RD_XZ=y\nhello\n"} {
+	for _, text := range []string{"", "\x1f\x8b\x08junk", "hello\n"} {
 		if _, err := ReadConfig(strings.NewReader(text)); err == nil {
 			t.Errorf("%q is accepted as a configuration", text)
 		}

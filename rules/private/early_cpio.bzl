@@ -20,6 +20,10 @@ def _early_cpio_impl(ctx):
         fail("%s: files: name a file, such as kernel/x86/microcode/GenuineIntel.bin" % origin)
     archive = ctx.actions.declare_file(ctx.label.name + ".cpio")
     completed = ctx.actions.declare_file(ctx.label.name + ".list")
+    listings = struct(
+        listing = ctx.actions.declare_file(ctx.label.name + ".listing"),
+        json = ctx.actions.declare_file(ctx.label.name + ".json"),
+    )
     pack_action(
         ctx,
         initramfs_layer_info(entries),
@@ -27,6 +31,7 @@ def _early_cpio_impl(ctx):
         completed,
         struct(codec = "none", level = 0, compressor = None, compressor_args = []),
         [],
+        listings = listings,
         progress = "Packing early archive",
     )
     return [
@@ -34,7 +39,9 @@ def _early_cpio_impl(ctx):
         InitramfsInfo(
             archive = archive,
             compression = "none",
+            json = listings.json,
             list = completed,
+            listing = listings.listing,
             parts = [archive],
         ),
         OutputGroupInfo(list = depset([completed])),

@@ -4,7 +4,7 @@ load(":archs.bzl", "ARCH_ATTRS", "maybe_target_arch")
 load(":codecs.bzl", "CODECS")
 load(":layer.bzl", "LAYER_ATTRS", "own_entries")
 load(":layer_info.bzl", "initramfs_layer_info")
-load(":pack.bzl", "join_action", "lint_action", "listing_action", "pack_action", "tail_action")
+load(":pack.bzl", "join_action", "lint_action", "pack_action", "tail_action")
 load(":paths.bzl", "label_text")
 load(":platform_transition.bzl", "PLATFORM_ATTRS", "platform_transition")
 load(":providers.bzl", "InitramfsInfo", "InitramfsLayerInfo")
@@ -34,9 +34,6 @@ def _check(ctx, origin):
         fail("%s: compressor replaces the built-in codec: name the codec that it writes in compression, and its level in compressor_args" % origin)
     if ctx.attr.compressor_args and not ctx.attr.compressor:
         fail("%s: compressor_args are for a compressor, and there is none" % origin)
-    for argument in ctx.attr.compressor_args:
-        if not argument or [c for c in argument.elems() if c in " \t\n'\"\\"]:
-            fail("%s: compressor_args: %r: an argument has no white space, quotes or backslashes" % (origin, argument))
     for rule, severity in ctx.attr.lint.items():
         if severity not in _SEVERITIES:
             fail("%s: lint: %s: %r is not one of %s" % (origin, rule, severity, ", ".join(_SEVERITIES)))
@@ -70,7 +67,7 @@ def _contents(ctx, layer, name):
     """The directory for the content of archives, which a list cannot name."""
     return ctx.actions.declare_directory(name + ".contents") if layer.archives else None
 
-def _pack_whole(ctx, layers, archive, completed, method):
+def _pack_whole(ctx, layers, archive, completed, listings, method):
     layer = initramfs_layer_info(layers = layers)
     split = ctx.actions.args()
     split.add("--segments", {"none": "one", "size": "auto"}[ctx.attr.split])
@@ -84,10 +81,11 @@ def _pack_whole(ctx, layers, archive, completed, method):
         [split, _format_args(ctx), _front_args(ctx), _end_args(ctx)],
         inputs = ctx.files.prepend + ctx.files.bootconfig,
         contents = contents,
+        listings = listings,
     )
     return [archive], ([contents] if contents else [])
 
-def _pack_layers(ctx, layers, archive, completed, method):
+def _pack_layers(ctx, layers, archive, completed, listings, method):
     layered = ctx.actions.args()
     layered.add("--layer")
     parts, folders = [], []
@@ -125,6 +123,7 @@ def _pack_layers(ctx, layers, archive, completed, method):
         ctx,
         tail,
         completed,
+        listings,
         [part.list for part in parts],
         method,
         [_format_args(ctx), _front_args(ctx), _end_args(ctx)],
@@ -149,12 +148,11 @@ def _initramfs_impl(ctx):
     )
     in_layers = ctx.attr.split == "layer" and layers
     pack = _pack_layers if in_layers else _pack_whole
-    parts, contents = pack(ctx, layers, archive, completed, method)
-
-    listing = ctx.actions.declare_file(ctx.label.name + ".listing")
-    listing_action(ctx, archive, listing)
-    json = ctx.actions.declare_file(ctx.label.name + ".json")
-    listing_action(ctx, archive, json, ["--json"])
+    listings = struct(
+        listing = ctx.actions.declare_file(ctx.label.name + ".listing"),
+        json = ctx.actions.declare_file(ctx.label.name + ".json"),
+    )
+    parts, contents = pack(ctx, layers, archive, completed, listings, method)
     report = ctx.actions.declare_file(ctx.label.name + ".lint")
 
     # A path may be in two layers if the later one replaces the earlier one, which packer join has checked.
@@ -165,13 +163,15 @@ def _initramfs_impl(ctx):
         InitramfsInfo(
             archive = archive,
             compression = codec,
+            json = listings.json,
             list = completed,
+            listing = listings.listing,
             parts = parts,
         ),
         OutputGroupInfo(
-            json = depset([json]),
+            json = depset([listings.json]),
             list = depset([completed] + contents),
-            listing = depset([listing]),
+            listing = depset([listings.listing]),
             parts = depset(parts, order = "preorder"),
             _validation = depset([report]),
         ),

@@ -1,7 +1,9 @@
 """initramfs_import: images that were built elsewhere."""
 
 load(":codecs.bzl", "CODECS")
+load(":pack.bzl", "listing_action")
 load(":providers.bzl", "InitramfsInfo")
+load(":toolchains.bzl", "PACKER_TOOLCHAIN_TYPE")
 
 def _codec_of(file):
     """The codec that goes with the extension of a file."""
@@ -12,12 +14,20 @@ def _codec_of(file):
 
 def _initramfs_import_impl(ctx):
     archive = ctx.file.src
+    listings = struct(
+        listing = ctx.actions.declare_file(ctx.label.name + ".listing"),
+        json = ctx.actions.declare_file(ctx.label.name + ".json"),
+    )
+    listing_action(ctx, archive, listings.listing)
+    listing_action(ctx, archive, listings.json, ["--json"])
     return [
         DefaultInfo(files = depset([archive])),
         InitramfsInfo(
             archive = archive,
             compression = ctx.attr.compression or _codec_of(archive),
+            json = listings.json,
             list = None,
+            listing = listings.listing,
             parts = [archive],
         ),
     ]
@@ -48,4 +58,5 @@ Example:
 To add its content to another image, name the file in `archives` of that image.
 """,
     provides = [InitramfsInfo],
+    toolchains = [PACKER_TOOLCHAIN_TYPE],
 )

@@ -18,8 +18,10 @@ InitramfsInfo = provider(
     fields = {
         "archive": "File: the image, for a boot loader or a kernel build.",
         "compression": "string: the codec, such as gzip, or none.",
+        "json": "File: what packer ls --json prints of the image, with the labels of entries where they are known.",
         "list": """File or None: the entries in the format of the kernel's gen_init_cpio; None if the image was
 imported.""",
+        "listing": "File: what packer ls prints of the image.",
         "parts": """list of File: the files that concatenate to the image, in order; pad each to a 4-byte boundary. With
 split = "layer" they are built without the joined archive, so actions that take them do not run again for a layer that
 did not change. The last one, the tail, fails to build if two layers conflict.""",

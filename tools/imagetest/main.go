@@ -1,6 +1,5 @@
-// Imagetest compares what is in an image with what should be: with a golden
-// listing, or with budgets of bytes. It is the executable behind the rules
-// initramfs_listing_test and initramfs_size_test.
+// Imagetest compares an image with a golden listing or with size budgets. It is the
+// executable of the rules initramfs_listing_test and initramfs_size_test.
 package main
 
 import (
@@ -16,13 +15,13 @@ import (
 
 const usage = `Usage: %[1]s
 
-Does what the file %[1]s.json says, which the rules write.
+Runs the test in the file %[1]s.json, which the rules write.
 
-Exit status: 0 the image is as it should be, 1 it is not, 2 wrong usage or an
-unreadable configuration.
+Exit status: 0 the test passes, 1 it fails, 2 wrong usage or an unreadable
+configuration.
 `
 
-// config is what to do: one of these.
+// config is a test: one of these.
 type config struct {
 	Golden *golden.Test `json:"golden"`
 	Size   *size.Test   `json:"size"`

@@ -10,6 +10,7 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/cli"
 	"github.com/rules-initramfs/rules_initramfs/internal/image"
 	"github.com/rules-initramfs/rules_initramfs/internal/image/unpack"
+	"github.com/rules-initramfs/rules_initramfs/internal/listing"
 )
 
 const extractHelp = `Usage: packer extract [OPTION...] IMAGE DIR
@@ -47,7 +48,7 @@ func runExtract(ctx context.Context, args []string) error {
 		case loss != unpack.LossDropped && *skip:
 			return
 		case loss != unpack.LossOwner: // those may be all entries
-			fmt.Fprintf(os.Stderr, "packer: %s: %s is left out: %s\n", name, printable(entry), reason)
+			fmt.Fprintf(os.Stderr, "packer: %s: %s is left out: %s\n", name, listing.Printable(entry), reason)
 		}
 		losses[loss]++
 	})

@@ -9,12 +9,12 @@ import (
 	"os"
 	"runtime/debug"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/cli"
 	"github.com/rules-initramfs/rules_initramfs/internal/image"
 	"github.com/rules-initramfs/rules_initramfs/internal/lint"
 	"github.com/rules-initramfs/rules_initramfs/internal/list"
+	"github.com/rules-initramfs/rules_initramfs/internal/listing"
 )
 
 const lintHelp = `Usage: packer lint [OPTION...] IMAGE...
@@ -178,32 +178,17 @@ func printRules(w io.Writer) error {
 func printFinding(w io.Writer, f lint.Finding, origin string) error {
 	entry := f.Entry
 	if strings.HasPrefix(entry, "/") {
-		entry = printable(entry)
+		entry = listing.Printable(entry)
 	}
 	if origin != "" {
 		entry += " of " + origin
 	}
-	_, err := fmt.Fprintf(w, "%s %s: %s: %s (%s)\n", f.Severity, f.Rule, entry, harmless(f.Message), harmless(f.Fix))
+	_, err := fmt.Fprintf(w, "%s %s: %s: %s (%s)\n", f.Severity, f.Rule, entry, listing.Harmless(f.Message), listing.Harmless(f.Fix))
 	return err
 }
 
-// harmless writes the control characters of a text as printable does.
-func harmless(text string) string {
-	var b strings.Builder
-	for i, r := range text {
-		if _, n := utf8.DecodeRuneInString(text[i:]); isControl(r) || r == utf8.RuneError && n == 1 {
-			for _, c := range []byte(text[i : i+n]) {
-				fmt.Fprintf(&b, `\%03o`, c)
-			}
-			continue
-		}
-		b.WriteRune(r)
-	}
-	return b.String()
-}
-
 func printFindingJSON(w io.Writer, f lint.Finding, origin string) error {
-	return encodeJSON(w, struct {
+	return listing.EncodeJSON(w, struct {
 		Rule     string        `json:"rule"`
 		Severity lint.Severity `json:"severity"`
 		Entry    string        `json:"entry"`
@@ -212,5 +197,5 @@ func printFindingJSON(w io.Writer, f lint.Finding, origin string) error {
 		Origin     string `json:"origin,omitempty"`
 		Message    string `json:"message"`
 		Fix        string `json:"fix"`
-	}{f.Rule, f.Severity, f.Entry, bytesUnlessUTF8(f.Entry), origin, f.Message, f.Fix})
+	}{f.Rule, f.Severity, f.Entry, listing.BytesUnlessUTF8(f.Entry), origin, f.Message, f.Fix})
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"strconv"
@@ -22,13 +23,30 @@ func addMethodFlags(flags *flag.FlagSet, opts *write.Options) {
 			opts.Method, err = codec.ParseProgram(text)
 			return err
 		})
+	program := []string{""}
+	set := func() (err error) {
+		opts.Method, err = codec.Program(program...)
+		return err
+	}
+	flags.Func("compressor-program", "like --compressor, with a `PROGRAM` as it is: blanks and quotes are a part of its name", func(name string) error {
+		program[0] = name
+		return set()
+	})
+	flags.Func("compressor-arg", "an `ARGUMENT` of --compressor-program, as it is; may be repeated", func(arg string) error {
+		program = append(program, arg)
+		if program[0] == "" {
+			return errors.New("it comes after --compressor-program")
+		}
+		return set()
+	})
 }
 
 // bothMethods tells whether the flags say twice how to compress.
 func bothMethods(flags *flag.FlagSet) bool {
 	given := 0
 	flags.Visit(func(f *flag.Flag) {
-		if f.Name == "compress" || f.Name == "compressor" {
+		switch f.Name {
+		case "compress", "compressor", "compressor-program":
 			given++
 		}
 	})
@@ -46,6 +64,13 @@ func addFormatFlags(flags *flag.FlagSet, opts *write.Options) {
 		return nil
 	})
 	flags.BoolVar(&opts.Checksum, "checksum", false, "add a sum over the content of each file, which the kernel checks")
+}
+
+// addListingFlags adds the flags that name files for what is in the image.
+func addListingFlags(flags *flag.FlagSet, opts *write.Options) {
+	flags.StringVar(&opts.ListOut, "write-list", "", "write the list of what is in the image to `FILE`")
+	flags.StringVar(&opts.ListingOut, "write-listing", "", "write what packer ls prints of the image to `FILE`")
+	flags.StringVar(&opts.JSONOut, "write-json", "", "write what packer ls --json prints of the image to `FILE`, with the origins of entries")
 }
 
 // addFrameFlags adds the flags that say what is around an archive.

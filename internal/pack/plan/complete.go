@@ -2,7 +2,6 @@
 package plan
 
 import (
-	"errors"
 	"fmt"
 	"path"
 
@@ -10,7 +9,7 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/list"
 )
 
-// implied is the mode of a directory that nobody names; its owner is 0 0.
+// implied is the mode of a directory that no list names; its owner is 0 0.
 const implied = 0o755
 
 // Complete checks that no path is given twice. With parents, it also puts every
@@ -36,14 +35,14 @@ func Complete(entries []*list.Entry, parents, duplicates bool) ([]*list.Entry, e
 			c.claim(c.named, list.CleanPath(name), e)
 		}
 	}
-	if !parents || len(c.faults) > 0 {
-		return entries, errors.Join(c.faults...)
+	if err := c.errors.Err(); !parents || err != nil {
+		return entries, err
 	}
 	c.entries = make([]*list.Entry, 0, len(entries))
 	for _, e := range entries {
 		c.place(e)
 	}
-	return c.entries, errors.Join(c.faults...)
+	return c.entries, c.errors.Err()
 }
 
 type completer struct {
@@ -54,36 +53,39 @@ type completer struct {
 	// model has the directories and the symbolic links that are in entries.
 	model   *kernel.Model
 	entries []*list.Entry
-	faults  []error
+	errors  list.Errors
 	// duplicates allows paths that are given twice.
 	duplicates bool
 }
 
-func (c *completer) fault(pos list.Pos, format string, args ...any) {
-	if len(c.faults) < list.MaxErrors {
-		c.faults = append(c.faults, &list.Error{Pos: pos, Err: fmt.Errorf(format, args...)})
-	}
-}
-
-// claim notes that e makes the path name, which no other entry may.
+// claim makes e the owner of the path name, which no other entry may be.
 func (c *completer) claim(paths map[string]*list.Entry, name string, e *list.Entry) {
 	if first := paths[name]; first != nil {
 		if c.duplicates {
 			c.checkDuplicate(name, first, e)
 			return
 		}
-		c.fault(e.Pos, "%s is given twice: first by %s", name, first.Pos)
+		c.errors.Add(twice(e, name, first))
 		return
 	}
 	paths[name] = e
 }
 
-// checkDuplicate checks that it does not matter to what is below the path name
-// which of two entries makes it.
+// twice is the error about a path that e has and first had before it.
+func twice(e *list.Entry, path string, first *list.Entry) error {
+	return errorf(e, "%s is given twice: first by %s", path, first.Pos)
+}
+
+func errorf(e *list.Entry, format string, args ...any) error {
+	return &list.Error{Pos: e.Pos, Err: fmt.Errorf(format, args...)}
+}
+
+// checkDuplicate checks that what is below the path name does not depend on which of two
+// entries makes it.
 func (c *completer) checkDuplicate(name string, first, e *list.Entry) {
 	leads := func(e *list.Entry) bool { return e.Kind == list.Dir || e.Kind == list.Symlink }
 	if (leads(first) || leads(e)) && (first.Kind != e.Kind || first.Target != e.Target) {
-		c.fault(e.Pos, "%s is given twice and leads to two places: first by %s; --parents cannot tell which one counts", name, first.Pos)
+		c.errors.Add(errorf(e, "%s is given twice and leads to two places: first by %s; parent directories cannot be added below it", name, first.Pos))
 	}
 }
 
@@ -124,10 +126,10 @@ func (c *completer) directory(dir string, e *list.Entry) (string, bool) {
 			return found.Path, true
 		case kernel.DropNoParent:
 		case kernel.DropLoop:
-			c.fault(e.Pos, "%s is below a loop of symbolic links: %s", list.CleanPath(e.Name), found.Path)
+			c.errors.Add(errorf(e, "%s is below a loop of symbolic links: %s", list.CleanPath(e.Name), found.Path))
 			return "", false
 		default:
-			c.fault(e.Pos, "%s cannot be unpacked: %s", list.CleanPath(e.Name), found.Detail)
+			c.errors.Add(errorf(e, "%s cannot be unpacked: %s", list.CleanPath(e.Name), found.Detail))
 			return "", false
 		}
 		at := c.named[found.Path]
@@ -140,7 +142,7 @@ func (c *completer) directory(dir string, e *list.Entry) (string, bool) {
 			c.done[at] = true
 			c.append(at, found.Path)
 		case at.Kind != list.Dir && at.Kind != list.Symlink:
-			c.fault(e.Pos, "%s cannot be in %s, which is a %s (from %s)", list.CleanPath(e.Name), found.Path, at.Kind, at.Pos)
+			c.errors.Add(errorf(e, "%s cannot be in %s, which is a %s (from %s)", list.CleanPath(e.Name), found.Path, at.Kind, at.Pos))
 			return "", false
 		default:
 			if c.place(at); c.placed[found.Path] == nil {

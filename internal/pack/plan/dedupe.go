@@ -10,18 +10,18 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/pack/source"
 )
 
-// Dedupe makes hard links of one entry of all regular files that have the same
-// content, mode and owner. The entry is where the last of them was, so that all
-// their directories are before it. Empty files stay, and so do paths that are
-// given twice: which of them is last counts.
+// Dedupe makes one entry with hard links of all regular files that have the same
+// content, mode and owner. The entry is where the last of them was, so all their
+// directories come before it. Empty files stay as they are, and so do paths that are
+// given twice, because the last one counts.
 //
-// Only files that have their size in common with another are read; what cannot be
-// read stays, for whoever packs it to report.
+// It reads only files that have the size of another one. Files that cannot be read stay:
+// packing them reports the error.
 func Dedupe(ctx context.Context, entries []*list.Entry) ([]*list.Entry, error) {
-	given := map[string]int{}
+	uses := map[string]int{}
 	for _, e := range entries {
 		for _, name := range e.Names() {
-			given[list.CleanPath(name)]++
+			uses[list.CleanPath(name)]++
 		}
 	}
 	// alike has the entries of each size, mode and owner.
@@ -37,7 +37,7 @@ func Dedupe(ctx context.Context, entries []*list.Entry) ([]*list.Entry, error) {
 		}
 		once := true
 		for _, name := range e.Names() {
-			once = once && given[list.CleanPath(name)] == 1
+			once = once && uses[list.CleanPath(name)] == 1
 		}
 		if once {
 			key := outside{size, e.Perm, e.UID, e.GID}
@@ -63,7 +63,7 @@ func Dedupe(ctx context.Context, entries []*list.Entry) ([]*list.Entry, error) {
 		for _, files := range same {
 			merge(merged, files)
 		}
-		clear(digests) // bounds what is kept: a location's size is in one group
+		clear(digests) // a location is in one group, because it has one size
 	}
 	kept := merged[:0]
 	for _, e := range merged {
@@ -74,7 +74,7 @@ func Dedupe(ctx context.Context, entries []*list.Entry) ([]*list.Entry, error) {
 	return kept, nil
 }
 
-// merge makes one entry of those at the places, in the last of them.
+// merge makes one entry of those at the places, at the last of these.
 func merge(entries []*list.Entry, places []int) {
 	if len(places) < 2 {
 		return
@@ -90,8 +90,7 @@ func merge(entries []*list.Entry, places []int) {
 	entries[last] = &e
 }
 
-// contentSize returns how many bytes a File has, or -1 for what is none or cannot
-// be read.
+// contentSize returns the size of a File, or -1 for anything else and if it cannot be read.
 func contentSize(e *list.Entry) int64 {
 	if e.Kind != list.File {
 		return -1
@@ -106,7 +105,7 @@ func contentSize(e *list.Entry) int64 {
 	return info.Size()
 }
 
-// locationDigests are those of the contents at locations.
+// locationDigests are the digests of contents by location.
 type locationDigests map[string][sha256.Size]byte
 
 func (d locationDigests) of(ctx context.Context, e *list.Entry) (digest [sha256.Size]byte, ok bool) {

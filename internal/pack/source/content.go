@@ -23,13 +23,13 @@ func (e *LocationError) Error() string { return e.Err.Error() }
 
 func (e *LocationError) Unwrap() error { return e.Err }
 
-// LocationFault tells why a location's content cannot be packed.
+// LocationFault is why the content of a location cannot be packed.
 type LocationFault uint8
 
 const (
-	Unopened LocationFault = iota + 1 // it is not there, not to be opened, or no file
-	TooLarge                          // the file is larger than an archive's records
-	Unread                            // reading failed, or the file changed meanwhile
+	Unopened LocationFault = iota + 1 // it does not exist, cannot be opened, or is not a file
+	TooLarge                          // the file is larger than a record of an archive can be
+	Unread                            // reading failed, or the file changed while it was read
 )
 
 // Content is the content of a File, open for reading.
@@ -73,7 +73,7 @@ func (c *Content) Close() error {
 	return c.File.Close()
 }
 
-// ReadError is an error that appeared when the content was read.
+// ReadError returns the error for a failure to read the content.
 func (c *Content) ReadError(err error) error {
 	if c.File == nil {
 		return err
@@ -81,9 +81,8 @@ func (c *Content) ReadError(err error) error {
 	return &LocationError{c.Name, Unread, err}
 }
 
-// open opens the file at a location and says what is known of it. os.DevNull is an empty
-// file; other things than files are refused before they are opened, for opening a
-// FIFO waits.
+// open opens the file at a location. os.DevNull is an empty file. Anything else that is not a
+// file is refused before it is opened, because opening a FIFO waits.
 func open(location string) (*os.File, fs.FileInfo, error) {
 	fail := func(fault LocationFault, err error) (*os.File, fs.FileInfo, error) {
 		return nil, nil, &LocationError{location, fault, err}
@@ -95,7 +94,7 @@ func open(location string) (*os.File, fs.FileInfo, error) {
 	switch {
 	case location == os.DevNull:
 	case info.IsDir():
-		return fail(Unopened, fmt.Errorf("%s is a directory: a file line wants a file", location))
+		return fail(Unopened, fmt.Errorf("%s is a directory: a file line needs a file", location))
 	case !info.Mode().IsRegular():
 		return fail(Unopened, fmt.Errorf("%s is not a regular file", location))
 	}
@@ -114,7 +113,8 @@ func open(location string) (*os.File, fs.FileInfo, error) {
 	return file, info, nil
 }
 
-// Unreadable names the location once: os.PathError would say it again.
+// Unreadable returns the error for a location that cannot be read, and names it once: an
+// os.PathError has the name again.
 func Unreadable(location string, err error) error {
 	var pathError *os.PathError
 	if errors.As(err, &pathError) {

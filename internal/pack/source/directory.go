@@ -13,8 +13,7 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/list"
 )
 
-// Owners say which owners on disk become 0 in the archive. The zero value keeps
-// all of them.
+// Owners say which owners on disk become 0 in the archive. The zero value keeps all.
 type Owners struct {
 	UID, GID Squash
 }
@@ -34,7 +33,7 @@ func (s Squash) of(id uint32) uint32 {
 	return id
 }
 
-// isDir tells whether a name on the command line leads to a directory.
+// isDir reports whether a name on the command line leads to a directory.
 func isDir(name string) bool {
 	info, err := os.Stat(name)
 	return name != "-" && err == nil && info.IsDir()
@@ -42,13 +41,13 @@ func isDir(name string) bool {
 
 // ReadDirectory returns what is in a directory, without the directory itself.
 // The order is that of usr/gen_initramfs.sh, which sorts lines "PATH MODE UID GID"
-// by their bytes: a directory comes before what is in it. Modes, owners and the
-// numbers of devices are those on disk. Names of one regular file are the links
-// of one entry, in the place of the last of them, when the directories of all are
-// there; what has names in other places too is no matter.
+// by their bytes: a directory comes before what is in it. Modes, owners and device
+// numbers are those on disk. The names of one regular file are the links of one
+// entry, which is where the last of them is, because all their directories come before
+// it. Names of the file outside of the directory do not count.
 //
-// The paths are those on disk of all that was read but symbolic links, the
-// directory first; none if nothing is in it.
+// The paths are those on disk of everything that was read except symbolic links, the
+// directory first. There are none if the directory is empty.
 func ReadDirectory(dir string, owners Owners) (entries []*list.Entry, paths []string, err error) {
 	for strings.Contains(dir, "//") {
 		dir = strings.ReplaceAll(dir, "//", "/")
@@ -102,7 +101,7 @@ func (d *directory) fault(err error) {
 	}
 }
 
-// read finds what is below the directory of that name, a path from the root.
+// read reads what is below the directory with this name, a path from the root.
 func (d *directory) read(name string) {
 	files, err := os.ReadDir(d.path(name))
 	if err != nil {
@@ -126,7 +125,7 @@ func (d *directory) read(name string) {
 func (d *directory) add(name string, info fs.FileInfo) error {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
-		return errors.New("this system does not tell owners")
+		return errors.New("this system does not report owners")
 	}
 	f := found{
 		entry: &list.Entry{
@@ -172,13 +171,13 @@ func (d *directory) add(name string, info fs.FileInfo) error {
 	return nil
 }
 
-// deviceNumbers takes a device's number apart, which has the low bits of both
-// parts below the high ones (new_encode_dev in include/linux/kdev_t.h).
+// deviceNumbers splits the number of a device, which has the low bits of both parts below
+// the high ones (new_encode_dev in include/linux/kdev_t.h).
 func deviceNumbers(dev uint64) (major, minor uint32) {
 	return uint32(dev>>8) & 0xfff, uint32(dev)&0xff | uint32(dev>>12)&^0xff
 }
 
-// joinLinks makes one entry of all names of a file, where the last one is.
+// joinLinks makes one entry of all names of a file, in the place of the last one.
 func (d *directory) joinLinks() []*list.Entry {
 	last := map[any]int{}
 	names := map[any][]string{}

@@ -17,6 +17,7 @@ import (
 // Sources are the entries of lists, directories and archives.
 type Sources struct {
 	Entries []*list.Entry
+	Changes Changes
 
 	// files are the archives that contents are read from.
 	files []*os.File
@@ -24,69 +25,54 @@ type Sources struct {
 }
 
 // Open reads what the names lead to, one after the other. A directory gives
-// all that is in it. What it is that a file has, its first bytes tell, not its name:
-// an image as rootfs.Reader reads it, a tar archive, compressed or not, and else a
+// all that is in it. Of a file, the first bytes say what it is, and the name does not:
+// an image as image.Reader reads it, a tar archive, compressed or not, and else a
 // list; "-" is standard input. The contents of what is compressed are kept in a
 // temporary file without a name, so that memory does not grow with them.
 //
-// Close must be called once the entries are of no more use. Reading ends when ctx
-// does.
+// Close must be called after the last use of the entries. Reading ends when ctx does.
 func Open(ctx context.Context, names []string, opts Options) (*Sources, error) {
 	s := &Sources{}
-	var faults []error
-	for _, name := range names {
-		entries, err := s.read(ctx, name, opts)
-		s.Entries = append(s.Entries, entries...)
-		faults = append(faults, err)
-	}
-	if err := errors.Join(faults...); err != nil {
-		s.Close()
-		return nil, err
-	}
-	return s, nil
-}
-
-// OpenGenerated reads lists that the rules generated, whose directives name archives.
-// Close must be called once the entries are of no more use.
-func OpenGenerated(ctx context.Context, names []string, opts Options) (*Sources, error) {
-	s := &Sources{}
-	if err := s.readGenerated(ctx, names, opts); err != nil {
-		s.Close()
-		return nil, err
-	}
-	return s, nil
-}
-
-func (s *Sources) readGenerated(ctx context.Context, names []string, opts Options) (err error) {
 	r := &reader{opts: opts, readArchive: func(name string) ([]*list.Entry, error) {
-		return s.readArchive(ctx, name)
+		return s.readFile(ctx, name, func(io.Reader) ([]*list.Entry, error) {
+			return nil, fmt.Errorf("%s: not an archive: want cpio (newc) or tar, compressed or not", name)
+		})
 	}}
-	s.Entries, err = r.readAll(names)
-	return err
-}
-
-// readArchive reads what is neither a list nor a directory.
-func (s *Sources) readArchive(ctx context.Context, name string) ([]*list.Entry, error) {
-	return s.readFile(ctx, name, func(io.Reader) ([]*list.Entry, error) {
-		return nil, fmt.Errorf("%s: no archive: neither cpio (newc) nor tar, compressed or not", name)
-	})
+	for _, name := range names {
+		entries, err := s.read(ctx, name, r)
+		for _, e := range entries {
+			r.add(e)
+		}
+		r.errors.Add(err)
+	}
+	if err := r.errors.Err(); err != nil {
+		s.Close()
+		return nil, err
+	}
+	s.Entries, s.Changes = r.entries, r.changes
+	return s, nil
 }
 
 // Close closes the files that contents are read from.
 func (s *Sources) Close() error {
-	faults := []error{s.spool.close()}
+	errs := []error{s.spool.close()}
 	for _, file := range s.files {
-		faults = append(faults, file.Close())
+		errs = append(errs, file.Close())
 	}
-	return errors.Join(faults...)
+	return errors.Join(errs...)
 }
 
-func (s *Sources) read(ctx context.Context, name string, opts Options) ([]*list.Entry, error) {
+// read returns the entries of a directory or an archive; those of a list it reads
+// with r.
+func (s *Sources) read(ctx context.Context, name string, r *reader) ([]*list.Entry, error) {
 	if isDir(name) {
 		entries, _, err := ReadDirectory(name, Owners{})
 		return entries, err
 	}
-	return s.readFile(ctx, name, func(in io.Reader) ([]*list.Entry, error) { return readList(name, in, opts) })
+	return s.readFile(ctx, name, func(in io.Reader) ([]*list.Entry, error) {
+		r.readTop(name, in)
+		return nil, nil
+	})
 }
 
 // readFile reads an archive, or what asList reads.
@@ -95,7 +81,7 @@ func (s *Sources) readFile(ctx context.Context, name string, asList func(io.Read
 	if name != "-" {
 		var err error
 		if file, err = os.Open(name); err != nil {
-			return nil, fmt.Errorf("cannot read the list: %w", err)
+			return nil, Unreadable(name, err)
 		}
 		s.files = append(s.files, file)
 	}
@@ -112,7 +98,7 @@ func (s *Sources) readFile(ctx context.Context, name string, asList func(io.Read
 	if info, err := file.Stat(); err == nil && info.Mode().IsRegular() && name != "-" {
 		a.file, a.size = file, info.Size()
 	} else {
-		// To be read twice: for what it is, and for what is in it.
+		// It is read twice: for what it is, and for what is in it.
 		kept, err := s.spool.keep(in)
 		if err != nil {
 			return nil, a.fault(err)
@@ -125,7 +111,7 @@ func (s *Sources) readFile(ctx context.Context, name string, asList func(io.Read
 	return a.entries, errors.Join(a.faults...)
 }
 
-// sourceKind is what a file has.
+// sourceKind is what a file is.
 type sourceKind uint8
 
 const (
@@ -135,8 +121,7 @@ const (
 	aCompressed
 )
 
-// kindOfSource tells by the first bytes of a file, tarBlock of them where it has
-// as many.
+// kindOfSource returns what a file is by its first bytes: tarBlock of them, or all.
 func kindOfSource(prefix []byte) sourceKind {
 	switch {
 	case isTarHeader(prefix):
@@ -178,8 +163,8 @@ func (a *archive) read(kind sourceKind) error {
 	return a.readCpio()
 }
 
-// readCompressed finds out what is compressed. A tar archive is decompressed as
-// its programs do it, an image as the kernel does.
+// readCompressed finds out what is compressed. A tar archive is decompressed as programs
+// do it, and an image as the kernel does.
 func (a *archive) readCompressed() error {
 	z, err := newDecompressor(bufio.NewReaderSize(a.input(), 64<<10))
 	if err != nil {
@@ -205,7 +190,7 @@ func (a *archive) readCompressed() error {
 	return a.fault(errors.New("compressed, and neither a cpio nor a tar archive: only archives may be compressed"))
 }
 
-// input reads the archive from its beginning.
+// input returns a reader of the archive from its beginning.
 func (a *archive) input() io.ReadSeeker {
 	section := io.NewSectionReader(a.file, 0, a.size)
 	return struct {
@@ -214,7 +199,7 @@ func (a *archive) input() io.ReadSeeker {
 	}{ContextReader(a.ctx, section), section}
 }
 
-// take makes the entries of t the archive's.
+// take makes the entries of t those of the archive.
 func (a *archive) take(t *tree) {
 	a.entries = t.entries()
 	for _, e := range a.entries {
@@ -222,7 +207,7 @@ func (a *archive) take(t *tree) {
 	}
 }
 
-// fault says that the archive cannot be read.
+// fault returns the error for an archive that cannot be read.
 func (a *archive) fault(err error) error {
 	var own *spoolError
 	if errors.As(err, &own) {
@@ -231,10 +216,10 @@ func (a *archive) fault(err error) error {
 	return errors.Join(append(a.faults, &list.Error{Pos: list.Pos{File: a.name}, Err: err})...)
 }
 
-// report notes what is wrong with an entry and tells whether to read on.
+// report notes what is wrong with an entry, and reports whether to read on.
 func (a *archive) report(name string, err error) bool {
 	if len(a.faults) == list.MaxErrors {
-		a.faults = append(a.faults, &list.Error{Pos: list.Pos{File: a.name}, Err: errors.New("too many faults: the rest is left out")})
+		a.faults = append(a.faults, &list.Error{Pos: list.Pos{File: a.name}, Err: errors.New("too many errors: the rest is left out")})
 		return false
 	}
 	a.faults = append(a.faults, &list.Error{Pos: list.Pos{File: a.name}, Err: fmt.Errorf("%s: %w", list.Escape("/"+list.CleanPath(name)[1:]), err)})

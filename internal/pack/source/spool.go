@@ -9,27 +9,29 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/cpio"
 )
 
-// spool keeps contents that are not in a file as they are, one after the other, in
-// a temporary file that has no name. What is zeros takes no room.
+// spool keeps contents that no file has as they are, one after the other, in a temporary
+// file without a name. Blocks of zeros take no space.
 type spool struct {
 	file *os.File // nil until something is kept
 	end  int64
 	buf  []byte
 }
 
-// spoolError is a failure to keep a content, which no archive is to blame for.
+// spoolError is a failure to keep a content. It is not an error of an archive.
 type spoolError struct{ err error }
 
-func (e *spoolError) Error() string { return "cannot keep what an archive holds: " + e.err.Error() }
+func (e *spoolError) Error() string {
+	return "cannot store the content of an archive: " + e.err.Error()
+}
 
 func (e *spoolError) Unwrap() error { return e.err }
 
-// keep copies what r reads to its end.
+// keep copies r to its end.
 func (s *spool) keep(r io.Reader) (*io.SectionReader, error) {
 	return s.keepUpTo(r, -1)
 }
 
-// keepContent is keep for what an archive's record can hold.
+// keepContent is keep with the limit of an archive's record.
 func (s *spool) keepContent(r io.Reader) (*io.SectionReader, error) {
 	return s.keepUpTo(r, cpio.MaxSize)
 }
@@ -54,7 +56,7 @@ func (s *spool) keepUpTo(r io.Reader, most int64) (*io.SectionReader, error) {
 			}
 		}
 		if s.end += int64(n); most >= 0 && s.end-start > most {
-			return nil, fmt.Errorf("its content has more than %d bytes, the most that an archive holds", most)
+			return nil, fmt.Errorf("its content has more than %d bytes, the limit of an archive", most)
 		}
 		switch {
 		case err == io.EOF:
@@ -68,8 +70,8 @@ func (s *spool) keepUpTo(r io.Reader, most int64) (*io.SectionReader, error) {
 	}
 }
 
-// fill reads until p is full or the error is not nil: unlike io.ReadFull it keeps
-// the end of r apart from an io.ErrUnexpectedEOF of r's.
+// fill reads until p is full or the error is not nil. Unlike io.ReadFull, it tells the end
+// of r from an io.ErrUnexpectedEOF of r.
 func fill(r io.Reader, p []byte) (n int, err error) {
 	for n < len(p) && err == nil {
 		var m int

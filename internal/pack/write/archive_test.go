@@ -103,7 +103,7 @@ func TestWriteArchiveLocationFaults(t *testing.T) {
 		{"missing", "cannot read missing: no such file or directory"},
 		{"dangling", "cannot read dangling: no such file or directory"},
 		{"dir/file/x", "cannot read dir/file/x: not a directory"},
-		{"dir", "dir is a directory: a file line wants a file"},
+		{"dir", "dir is a directory: a file line needs a file"},
 		{"fifo", "fifo is not a regular file"},
 		{"link-to-fifo", "link-to-fifo is not a regular file"},
 		{"/dev/zero", "/dev/zero is not a regular file"},

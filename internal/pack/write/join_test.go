@@ -27,8 +27,8 @@ func unpacked(t *testing.T, img []byte) map[string]*kernel.File {
 	return m.Files
 }
 
-// Segments stand where a kernel finds the next one, whatever their codecs are.
-func TestCopySegment(t *testing.T) {
+// A kernel finds the layer after each layer, whatever their codecs are.
+func TestCopyLayer(t *testing.T) {
 	packtest.InTree(t, nil)
 	for _, name := range []string{"none", "gzip", "bzip2", "lzma", "xz", "lzo", "lz4", "zstd"} {
 		t.Run(name, func(t *testing.T) {
@@ -43,7 +43,7 @@ func TestCopySegment(t *testing.T) {
 				if err := Outputs(context.Background(), []*list.Entry{{Kind: list.Pipe, Name: name, Perm: 0o600}}, opts); err != nil {
 					t.Fatal(err)
 				}
-				if err := copySegment(context.Background(), c, name); err != nil {
+				if err := copyLayer(context.Background(), c, name); err != nil {
 					t.Fatal(err)
 				}
 				if c.Size()%4 != 0 || c.Size() != int64(img.Len()) {
@@ -76,11 +76,11 @@ func TestLayerOfSeveralCodecs(t *testing.T) {
 			{Kind: list.File, Name: "r" + name, Perm: 0o644, Location: "random"},
 			{Kind: list.File, Name: "z" + name, Perm: 0o644, Location: "zeros"},
 		}
-		opts := Options{Out: name, Method: method, SegmentSize: 4 << 10, Jobs: 1, Layer: true}
+		opts := Options{Out: name, Method: method, MemberSize: 4 << 10, Jobs: 1, Layer: true}
 		if err := Outputs(context.Background(), entries, opts); err != nil {
 			t.Fatal(err)
 		}
-		if err := copySegment(context.Background(), j, name); err != nil {
+		if err := copyLayer(context.Background(), j, name); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -53,6 +53,27 @@ func openEarly(ctx context.Context, name string) (e *early, err error) {
 	return &early{file, info.Size()}, nil
 }
 
+// read visits the entries of the archive.
+func (e *early) read(ctx context.Context, visit func(*image.Entry) error) error {
+	if _, err := e.file.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	img := image.NewReader(source.ContextReader(ctx, e.file))
+	defer img.Close()
+	for {
+		r, err := img.Next()
+		if err == io.EOF {
+			return nil
+		}
+		if err == nil {
+			err = visit(r)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
 // writeTo copies the archive.
 func (e *early) writeTo(ctx context.Context, w io.Writer) error {
 	if _, err := e.file.Seek(0, io.SeekStart); err != nil {
