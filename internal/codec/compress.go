@@ -49,52 +49,52 @@ func Names() []string {
 	return names
 }
 
-// Method is a codec at a level, or a program that compresses. The zero Method is
+// Compression is a codec at a level, or a program that compresses. The zero Compression is
 // none.
-type Method struct {
+type Compression struct {
 	codec   *codec
 	level   int
 	program *program
 }
 
 // Parse reads CODEC or CODEC:LEVEL, such as zstd or gzip:6.
-func Parse(text string) (Method, error) {
+func Parse(text string) (Compression, error) {
 	name, levelText, leveled := strings.Cut(text, ":")
 	for i := range codecs {
 		c := &codecs[i]
 		if c.name != name {
 			continue
 		}
-		m := Method{codec: c, level: c.normal}
+		m := Compression{codec: c, level: c.normal}
 		if !leveled {
 			return m, nil
 		}
 		if c.highest == 0 {
-			return Method{}, fmt.Errorf("codec %s has no levels", name)
+			return Compression{}, fmt.Errorf("codec %s has no levels", name)
 		}
 		level, err := strconv.Atoi(levelText)
 		if err != nil || level < c.lowest || level > c.highest {
-			return Method{}, fmt.Errorf("bad level %q of codec %s: want %d to %d", levelText, name, c.lowest, c.highest)
+			return Compression{}, fmt.Errorf("bad level %q of codec %s: want %d to %d", levelText, name, c.lowest, c.highest)
 		}
 		m.level = level
 		return m, nil
 	}
-	return Method{}, fmt.Errorf("unknown codec %q: want one of %s", name, strings.Join(Names(), ", "))
+	return Compression{}, fmt.Errorf("unknown codec %q: want one of %s", name, strings.Join(Names(), ", "))
 }
 
 // Compresses tells a codec from none.
-func (m Method) Compresses() bool {
+func (m Compression) Compresses() bool {
 	return m.program != nil || m.codec != nil && m.codec.name != "none"
 }
 
 // NewWriter returns a writer that compresses to w. Closing it ends the member
 // and does not close w. It has to be closed, also after an error.
-func (m Method) NewWriter(w io.Writer) (io.WriteCloser, error) {
+func (m Compression) NewWriter(w io.Writer) (io.WriteCloser, error) {
 	return m.newWriter(context.Background(), w)
 }
 
 // newWriter is NewWriter with a context that ends a program.
-func (m Method) newWriter(ctx context.Context, w io.Writer) (io.WriteCloser, error) {
+func (m Compression) newWriter(ctx context.Context, w io.Writer) (io.WriteCloser, error) {
 	switch {
 	case m.program != nil:
 		return m.program.newWriter(ctx, w)

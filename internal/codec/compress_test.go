@@ -192,7 +192,7 @@ func TestParse(t *testing.T) {
 		got := ""
 		if err != nil {
 			got = err.Error()
-			if m != (codec.Method{}) {
+			if m != (codec.Compression{}) {
 				t.Errorf("Parse(%q) gives a method beside the error %v", test.text, err)
 			}
 		}
@@ -226,7 +226,7 @@ func TestDefaultLevel(t *testing.T) {
 
 func TestZeroMethod(t *testing.T) {
 	var b bytes.Buffer
-	w, err := codec.Method{}.NewWriter(&b)
+	w, err := codec.Compression{}.NewWriter(&b)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -235,7 +235,7 @@ func TestZeroMethod(t *testing.T) {
 		t.Fatal(err)
 	}
 	if b.String() != "plain" {
-		t.Errorf("the zero Method writes %q, want plain", b.String())
+		t.Errorf("the zero Compression writes %q, want plain", b.String())
 	}
 }
 

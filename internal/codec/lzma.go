@@ -18,7 +18,7 @@ const lzmaDictionary = 8 << 20
 // mark instead. The header's first two bytes are those that the kernel detects:
 // the properties, of which there are more, and the lowest of the dictionary.
 func newLZMAWriter(w io.Writer, _ int) (io.WriteCloser, error) {
-	// An encoder has some 90 MiB: that of the segment before makes room for it.
+	// An encoder takes some 90 MiB: free the previous member's first.
 	runtime.GC()
 	return lzma.WriterConfig{
 		Properties: &lzma.Properties{LC: 3, LP: 0, PB: 2},

@@ -22,20 +22,20 @@ type program struct{ args []string }
 // program and its arguments, '...' and "..." keep it; nothing else is special,
 // for there is no shell.
 //
-// The Method runs the program once a member, with what is to be compressed as
+// The Compression runs the program once a member, with what is to be compressed as
 // standard input and the member as standard output. Of the environment it has
 // PATH, which finds it, and LC_ALL=C. Its output is unpacked while it is made:
 // one member of a codec that a kernel takes, which has the same content and no
 // time in it. Anything else is an error, and so is an exit code but 0.
-func ParseProgram(command string) (Method, error) {
+func ParseProgram(command string) (Compression, error) {
 	args, err := splitCommand(command)
 	if err != nil {
-		return Method{}, err
+		return Compression{}, err
 	}
 	if len(args) == 0 || args[0] == "" {
-		return Method{}, errors.New("no program: want one that compresses its standard input, such as 'zstd -19'")
+		return Compression{}, errors.New("no program: want one that compresses its standard input, such as 'zstd -19'")
 	}
-	return Method{program: &program{args}}, nil
+	return Compression{program: &program{args}}, nil
 }
 
 func splitCommand(command string) ([]string, error) {

@@ -49,7 +49,7 @@ func TestSplitCommand(t *testing.T) {
 	}
 }
 
-func mustParseProgram(t *testing.T, command string) Method {
+func mustParseProgram(t *testing.T, command string) Compression {
 	t.Helper()
 	m, err := ParseProgram(command)
 	if err != nil {
@@ -61,7 +61,7 @@ func mustParseProgram(t *testing.T, command string) Method {
 	return m
 }
 
-// Each segment is what the program makes of it.
+// Each member is what the program makes of it.
 func TestPrograms(t *testing.T) {
 	all := rawEntries("tttnt")
 	for _, command := range []string{
@@ -89,7 +89,7 @@ func TestPrograms(t *testing.T) {
 			}
 			for _, jobs := range []int{1, 3} {
 				var out bytes.Buffer
-				if err := writeSegments(t, &out, m, 8192, jobs, 3000, all); err != nil {
+				if err := writeMembers(t, &out, m, 8192, jobs, 3000, all); err != nil {
 					t.Fatal(err)
 				}
 				if !bytes.Equal(out.Bytes(), want) {
@@ -97,7 +97,7 @@ func TestPrograms(t *testing.T) {
 				}
 			}
 			var out bytes.Buffer
-			if err := writeSegments(t, &out, m, 0, 3, 3000, all); err != nil {
+			if err := writeMembers(t, &out, m, 0, 3, 3000, all); err != nil {
 				t.Fatal(err)
 			}
 			readMembers(t, out.Bytes(), [][]byte{bytes.Join(all, nil)})
@@ -147,9 +147,9 @@ func TestProgramFaults(t *testing.T) {
 				}
 			}
 			for _, size := range []int64{0, 8192} {
-				err := writeSegments(t, io.Discard, m, size, 2, 1000, all)
+				err := writeMembers(t, io.Discard, m, size, 2, 1000, all)
 				if err == nil || !strings.Contains(err.Error(), test.want) {
-					t.Errorf("segments of %d: %v\n\twant %s", size, err, test.want)
+					t.Errorf("members of %d: %v\n\twant %s", size, err, test.want)
 				}
 			}
 		})
@@ -159,7 +159,7 @@ func TestProgramFaults(t *testing.T) {
 // What a program says is kept up to a limit.
 func TestProgramMessageLimit(t *testing.T) {
 	m := mustParseProgram(t, "sh -c 'yes | head -c 1000000 >&2; exit 1'")
-	err := writeSegments(t, io.Discard, m, 0, 1, 1000, rawEntries("t"))
+	err := writeMembers(t, io.Discard, m, 0, 1, 1000, rawEntries("t"))
 	if err == nil || len(err.Error()) < 4000 || len(err.Error()) > 5000 {
 		t.Errorf("a message of %d bytes", len(err.Error()))
 	}
@@ -173,7 +173,7 @@ func TestProgramEnvironment(t *testing.T) {
 		t.Setenv(name, "-1")
 	}
 	t.Setenv("LC_ALL", "de_DE.UTF-8")
-	if err := writeSegments(t, io.Discard, m, 0, 1, 1000, rawEntries("t")); err != nil {
+	if err := writeMembers(t, io.Discard, m, 0, 1, 1000, rawEntries("t")); err != nil {
 		t.Fatal(err)
 	}
 	content, err := os.ReadFile(file)
@@ -230,7 +230,7 @@ func TestProgramInterrupted(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			result := make(chan error)
 			go func() {
-				s := NewSegmentWriter(ctx, io.Discard, m, size, 1)
+				s := NewMemberWriter(ctx, io.Discard, m, size, 1)
 				_, err := s.Write(bytes.Repeat([]byte("content "), 1000))
 				result <- errors.Join(err, s.Close())
 			}()
@@ -249,7 +249,7 @@ func TestProgramInterrupted(t *testing.T) {
 	}
 }
 
-// The failure of one segment ends the programs of the others.
+// The failure of one member ends the programs of the others.
 func TestProgramFailureStopsOthers(t *testing.T) {
 	fifo, begun, ended := holdOpen(t)
 	flag := filepath.Join(t.TempDir(), "flag")
@@ -257,7 +257,7 @@ func TestProgramFailureStopsOthers(t *testing.T) {
 	m := mustParseProgram(t, "sh -c 'if mkdir "+flag+" 2>/dev/null; then exec 3>"+fifo+"; sleep 1000; else "+
 		"while ! test -e "+flag+"/go; do sleep 0.01; done; exit 9; fi'")
 	result := make(chan error)
-	go func() { result <- writeSegments(t, io.Discard, m, 8192, 2, 1000, rawEntries("tttt")) }()
+	go func() { result <- writeMembers(t, io.Discard, m, 8192, 2, 1000, rawEntries("tttt")) }()
 	begun()
 	if err := os.WriteFile(flag+"/go", nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -277,17 +277,17 @@ func TestProgramFailureStopsOthers(t *testing.T) {
 func TestProgramOutputFailure(t *testing.T) {
 	m := mustParseProgram(t, "gzip -n -1")
 	for _, size := range []int64{0, 8192} {
-		err := writeSegments(t, &failAfter{1000}, m, size, 2, 1000, rawEntries("tttttttt"))
+		err := writeMembers(t, &failAfter{1000}, m, size, 2, 1000, rawEntries("tttttttt"))
 		if !errors.Is(err, errFull) {
-			t.Errorf("segments of %d: %v", size, err)
+			t.Errorf("members of %d: %v", size, err)
 		}
 	}
 }
 
-// A segment of any size takes no more memory than the others.
+// A member of any size takes no more memory than the others.
 func TestProgramMemory(t *testing.T) {
 	m := mustParseProgram(t, "lz4 -l -1")
-	s := NewSegmentWriter(t.Context(), io.Discard, m, 1<<20, 2)
+	s := NewMemberWriter(t.Context(), io.Discard, m, 1<<20, 2)
 	chunk := make([]byte, 1<<20)
 	rand.NewChaCha8([32]byte{}).Read(chunk)
 	var most uint64
@@ -306,18 +306,18 @@ func TestProgramMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	if most > 96<<20 {
-		t.Errorf("200 MiB in one segment took %d MiB", most>>20)
+		t.Errorf("200 MiB in one member took %d MiB", most>>20)
 	}
 }
 
-// The codec may change from segment to segment; behind lz4 there are NULs then.
+// The codec may change from member to member; behind lz4 there are NULs then.
 func TestProgramOfManyCodecs(t *testing.T) {
 	all := rawEntries("tttnt")
 	flag := filepath.Join(t.TempDir(), "flag")
 	m := mustParseProgram(t, "sh -c 'mkdir "+flag+" 2>/dev/null && exec lz4 -l; rmdir "+flag+"; exec gzip -n'")
 	mustParseProgram(t, "lz4")
 	var out bytes.Buffer
-	s := NewSegmentWriter(t.Context(), &out, m, 8192, 1)
+	s := NewMemberWriter(t.Context(), &out, m, 8192, 1)
 	for _, entry := range all {
 		if _, err := s.Write(entry); err != nil {
 			t.Fatal(err)

@@ -29,20 +29,20 @@ func newZstdWriter(w io.Writer, level int) (io.WriteCloser, error) {
 	case zstd.SpeedBetterCompression:
 		opts = append(opts, zstd.WithWindowSize(zstdBetterWindow))
 	case zstd.SpeedBestCompression:
-		// An encoder has some 50 MiB: that of the segment before makes room for it.
+		// An encoder takes some 50 MiB: free the previous member's first.
 		runtime.GC()
 	}
 	return zstd.NewWriter(w, opts...)
 }
 
-// SegmentSize returns how much of an archive makes a segment where nothing else is
-// asked for, in bytes. It depends on the codec and level alone: DefaultSegmentSize,
-// and four times that for levels of zstd whose window is larger than that.
-func (m Method) SegmentSize() int64 {
+// MemberSize returns the default size of a member before compression, in bytes. It
+// depends on the codec and level alone: DefaultMemberSize, and four times that for
+// levels of zstd with a larger window.
+func (m Compression) MemberSize() int64 {
 	if m.codec != nil && m.codec.name == "zstd" && zstd.EncoderLevelFromZstd(m.level) == zstd.SpeedBetterCompression {
-		return 4 * DefaultSegmentSize
+		return 4 * DefaultMemberSize
 	}
-	return DefaultSegmentSize
+	return DefaultMemberSize
 }
 
 // zstdReader gives the library one frame only, for it reads on over what follows.

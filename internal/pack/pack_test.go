@@ -22,7 +22,7 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/pack/write"
 )
 
-func method(t *testing.T, text string) codec.Method {
+func method(t *testing.T, text string) codec.Compression {
 	t.Helper()
 	m, err := codec.Parse(text)
 	if err != nil {

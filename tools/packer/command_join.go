@@ -30,7 +30,7 @@ Options:
 `
 
 func runJoin(ctx context.Context, args []string) error {
-	opts := write.Options{MemberSize: codec.DefaultSegmentSize, Jobs: runtime.GOMAXPROCS(0)}
+	opts := write.Options{MemberSize: codec.DefaultMemberSize, Jobs: runtime.GOMAXPROCS(0)}
 	flags := flag.NewFlagSet("packer join", flag.ContinueOnError)
 	flags.StringVar(&opts.Out, "out", "", "write the image to `FILE`")
 	tail := flags.Bool("tail", false, "write only what comes after the layers")

@@ -36,7 +36,7 @@ type Options struct {
 	DepsOut string
 	Deps    []string
 	// Method is how the archive is compressed.
-	Method codec.Method
+	Method codec.Compression
 	// MemberSize is how many bytes of the archive are compressed together in a member;
 	// with 0 there is one member, and a negative size leaves it to the method.
 	MemberSize int64
@@ -140,28 +140,28 @@ func (o *Options) compressor(ctx context.Context, w io.Writer) (io.WriteCloser, 
 	}
 	size := o.MemberSize
 	if size < 0 {
-		size = o.Method.SegmentSize()
+		size = o.Method.MemberSize()
 	}
-	return &memberWriter{SegmentWriter: codec.NewSegmentWriter(ctx, w, o.Method, size, o.Jobs)}, nil
+	return &memberWriter{MemberWriter: codec.NewMemberWriter(ctx, w, o.Method, size, o.Jobs)}, nil
 }
 
 // memberWriter counts the entries of each member. Its errors are those of an output: no
 // line of a list is to blame.
 type memberWriter struct {
-	*codec.SegmentWriter
+	*codec.MemberWriter
 	// entries counts those of each member that has ended; current, of the one that has not.
 	entries []int
 	current int
 }
 
 func (w *memberWriter) Write(p []byte) (int, error) {
-	n, err := w.SegmentWriter.Write(p)
+	n, err := w.MemberWriter.Write(p)
 	return n, outputError(err)
 }
 
 func (w *memberWriter) EndEntry() error {
 	w.current++
-	ended, err := w.SegmentWriter.EndEntry()
+	ended, err := w.MemberWriter.EndEntry()
 	if ended {
 		w.entries = append(w.entries, w.current)
 		w.current = 0
@@ -169,7 +169,7 @@ func (w *memberWriter) EndEntry() error {
 	return outputError(err)
 }
 
-func (w *memberWriter) Close() error { return outputError(w.SegmentWriter.Close()) }
+func (w *memberWriter) Close() error { return outputError(w.MemberWriter.Close()) }
 
 // members returns the members of an archive that is closed.
 func (w *memberWriter) members() []list.Member {

@@ -13,8 +13,8 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
-// segmentEntries returns entries: small ones, some of a segment and more, empty ones.
-func segmentEntries() [][]byte {
+// memberEntries returns entries: small ones, some of a member and more, empty ones.
+func memberEntries() [][]byte {
 	r := rand.New(rand.NewPCG(1, 2))
 	var all [][]byte
 	for i := range 300 {
@@ -31,9 +31,9 @@ func segmentEntries() [][]byte {
 	return all
 }
 
-func writeSegments(t *testing.T, w io.Writer, m Method, size int64, jobs, piece int, all [][]byte) error {
+func writeMembers(t *testing.T, w io.Writer, m Compression, size int64, jobs, piece int, all [][]byte) error {
 	t.Helper()
-	s := NewSegmentWriter(t.Context(), w, m, size, jobs)
+	s := NewMemberWriter(t.Context(), w, m, size, jobs)
 	for _, entry := range all {
 		for len(entry) > 0 {
 			n := min(piece, len(entry))
@@ -49,7 +49,7 @@ func writeSegments(t *testing.T, w io.Writer, m Method, size int64, jobs, piece 
 	return s.Close()
 }
 
-func mustParse(t *testing.T, text string) Method {
+func mustParse(t *testing.T, text string) Compression {
 	t.Helper()
 	m, err := Parse(text)
 	if err != nil {
@@ -58,8 +58,8 @@ func mustParse(t *testing.T, text string) Method {
 	return m
 }
 
-func TestSegments(t *testing.T) {
-	all := segmentEntries()
+func TestMembers(t *testing.T) {
+	all := memberEntries()
 	m := mustParse(t, "gzip:6")
 	var want []byte
 	for _, test := range []struct{ jobs, piece, procs int }{
@@ -68,7 +68,7 @@ func TestSegments(t *testing.T) {
 		t.Run(fmt.Sprintf("%d jobs, pieces of %d, %d cores", test.jobs, test.piece, test.procs), func(t *testing.T) {
 			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(test.procs))
 			var out bytes.Buffer
-			if err := writeSegments(t, &out, m, 32<<10, test.jobs, test.piece, all); err != nil {
+			if err := writeMembers(t, &out, m, 32<<10, test.jobs, test.piece, all); err != nil {
 				t.Fatal(err)
 			}
 			if want == nil {
@@ -76,14 +76,14 @@ func TestSegments(t *testing.T) {
 			} else if !bytes.Equal(want, out.Bytes()) {
 				t.Error("other bytes than with one job")
 			}
-			checkSegments(t, &out, all, 32<<10)
+			checkMembers(t, &out, all, 32<<10)
 		})
 	}
 }
 
-// checkSegments reads the segments one by one: each ends where an entry does, and
+// checkMembers reads the members one by one: each ends where an entry does, and
 // is no larger than it has to be.
-func checkSegments(t *testing.T, in *bytes.Buffer, all [][]byte, size int) {
+func checkMembers(t *testing.T, in *bytes.Buffer, all [][]byte, size int) {
 	t.Helper()
 	ends := map[int]int{0: 0} // end of an entry to the start of that entry
 	at := 0
@@ -107,25 +107,25 @@ func checkSegments(t *testing.T, in *bytes.Buffer, all [][]byte, size int) {
 		lastEntry, isEnd := ends[end]
 		switch {
 		case !bytes.Equal(member, content[start:end]):
-			t.Fatalf("segment %d is not bytes %d to %d of what was written", members, start, end)
+			t.Fatalf("member %d is not bytes %d to %d of what was written", members, start, end)
 		case !isEnd:
-			t.Fatalf("segment %d ends at %d, in the middle of an entry", members, end)
+			t.Fatalf("member %d ends at %d, in the middle of an entry", members, end)
 		case lastEntry-start >= size:
-			t.Fatalf("segment %d goes on after %d bytes", members, lastEntry-start)
+			t.Fatalf("member %d goes on after %d bytes", members, lastEntry-start)
 		case len(member) < size && end < len(content):
-			t.Fatalf("segment %d has %d bytes only", members, len(member))
+			t.Fatalf("member %d has %d bytes only", members, len(member))
 		}
 		start = end
 		members++
 	}
 	if start != len(content) || members < 10 {
-		t.Errorf("%d of %d bytes in %d segments", start, len(content), members)
+		t.Errorf("%d of %d bytes in %d members", start, len(content), members)
 	}
 }
 
-func TestSegmentsOfNothing(t *testing.T) {
+func TestNoMembers(t *testing.T) {
 	var out bytes.Buffer
-	if err := writeSegments(t, &out, mustParse(t, "zstd"), 1024, 2, 1024, nil); err != nil || out.Len() > 0 {
+	if err := writeMembers(t, &out, mustParse(t, "zstd"), 1024, 2, 1024, nil); err != nil || out.Len() > 0 {
 		t.Errorf("%d bytes, %v", out.Len(), err)
 	}
 }
@@ -142,12 +142,12 @@ func (f *failAfter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func TestSegmentsFailure(t *testing.T) {
-	all := segmentEntries()
+func TestMembersFailure(t *testing.T) {
+	all := memberEntries()
 	before := runtime.NumGoroutine()
 	for _, codec := range []string{"gzip:1", "zstd", "none"} {
 		for _, left := range []int{0, 1, 10_000, 300_000} {
-			err := writeSegments(t, &failAfter{left}, mustParse(t, codec), 32<<10, 4, 5000, all)
+			err := writeMembers(t, &failAfter{left}, mustParse(t, codec), 32<<10, 4, 5000, all)
 			if !errors.Is(err, errFull) {
 				t.Errorf("%s, room for %d bytes: %v", codec, left, err)
 			}
@@ -161,9 +161,9 @@ func TestSegmentsFailure(t *testing.T) {
 	}
 }
 
-// A segment of any size takes no more memory than the others.
-func TestSegmentsMemory(t *testing.T) {
-	s := NewSegmentWriter(t.Context(), io.Discard, mustParse(t, "gzip:1"), 1<<20, 2)
+// A member of any size takes no more memory than the others.
+func TestMembersMemory(t *testing.T) {
+	s := NewMemberWriter(t.Context(), io.Discard, mustParse(t, "gzip:1"), 1<<20, 2)
 	chunk := make([]byte, 1<<20)
 	for i := range chunk {
 		chunk[i] = byte(rand.Uint32())
@@ -184,6 +184,6 @@ func TestSegmentsMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	if most > 64<<20 {
-		t.Errorf("200 MiB in one segment took %d MiB", most>>20)
+		t.Errorf("200 MiB in one member took %d MiB", most>>20)
 	}
 }

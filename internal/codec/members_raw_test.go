@@ -11,7 +11,7 @@ import (
 )
 
 // rawEntries are entries of a multiple of 4 bytes that begin as an archive does,
-// of text and of noise, as kinds says: one a segment of 8 KiB.
+// of text and of noise, as kinds says: one a member of 8 KiB.
 func rawEntries(kinds string) [][]byte {
 	r := rand.New(rand.NewPCG(3, 4))
 	var all [][]byte
@@ -72,7 +72,7 @@ func readMembers(t *testing.T, image []byte, all [][]byte) (codecs []string) {
 }
 
 // What does not compress stays as it is, wherever it stands.
-func TestRawSegments(t *testing.T) {
+func TestRawMembers(t *testing.T) {
 	for _, codec := range []string{"gzip", "zstd", "xz", "lzma", "lz4", "lzo", "bzip2"} {
 		for _, kinds := range []string{"n", "nn", "tn", "nt", "tnt", "tntnntt", "ttn"} {
 			t.Run(codec+" "+kinds, func(t *testing.T) {
@@ -80,7 +80,7 @@ func TestRawSegments(t *testing.T) {
 				var want []byte
 				for _, jobs := range []int{1, 5} {
 					var out bytes.Buffer
-					if err := writeSegments(t, &out, mustParse(t, codec), 8192, jobs, 3000, all); err != nil {
+					if err := writeMembers(t, &out, mustParse(t, codec), 8192, jobs, 3000, all); err != nil {
 						t.Fatal(err)
 					}
 					if want == nil {
@@ -125,13 +125,13 @@ func checkLZ4(t *testing.T, image []byte, all [][]byte, kinds string) {
 	}
 }
 
-// The one segment that is asked for is compressed, whatever it gains.
-func TestOneSegment(t *testing.T) {
+// The one member that is asked for is compressed, whatever it gains.
+func TestOneMember(t *testing.T) {
 	all := rawEntries("tnnt")
 	for _, codec := range []string{"gzip", "zstd", "xz", "lz4"} {
 		for _, entries := range [][][]byte{all, all[1:3]} {
 			var out bytes.Buffer
-			if err := writeSegments(t, &out, mustParse(t, codec), 0, 3, 3000, entries); err != nil {
+			if err := writeMembers(t, &out, mustParse(t, codec), 0, 3, 3000, entries); err != nil {
 				t.Fatal(err)
 			}
 			content := bytes.Join(entries, nil)
@@ -146,13 +146,13 @@ func TestOneSegment(t *testing.T) {
 			z.Write(content)
 			z.Close()
 			if !bytes.Equal(direct.Bytes(), out.Bytes()) {
-				t.Errorf("%s: other bytes than without a SegmentWriter", codec)
+				t.Errorf("%s: other bytes than without a MemberWriter", codec)
 			}
 		}
 	}
 }
 
-// Whether a segment is stored as it is depends on what compressing gains, up to
+// Whether a member is stored as it is depends on what compressing gains, up to
 // the size that is kept.
 func TestRawThreshold(t *testing.T) {
 	for _, test := range []struct {
@@ -171,7 +171,7 @@ func TestRawThreshold(t *testing.T) {
 		r.Read(entry[:test.noise])
 		copy(entry, "070701")
 		var out bytes.Buffer
-		if err := writeSegments(t, &out, mustParse(t, "gzip:1"), 8192, 2, 1<<20, [][]byte{entry}); err != nil {
+		if err := writeMembers(t, &out, mustParse(t, "gzip:1"), 8192, 2, 1<<20, [][]byte{entry}); err != nil {
 			t.Fatal(err)
 		}
 		if got := readMembers(t, out.Bytes(), [][]byte{entry})[0] == ""; got != test.raw {
