@@ -1,0 +1,100 @@
+package kind
+
+import (
+	"archive/tar"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/rules-initramfs/rules_initramfs/internal/cpio"
+)
+
+func TestParse(t *testing.T) {
+	for _, k := range All() {
+		if got, err := Parse(k.String()); got != k || err != nil {
+			t.Errorf("Parse(%q) = %v, %v", k, got, err)
+		}
+	}
+	for _, word := range []string{"", "File", "nodx", "kind 0"} {
+		if got, err := Parse(word); got != 0 || err == nil {
+			t.Errorf("Parse(%q) = %v, %v: want an error", word, got, err)
+		}
+	}
+}
+
+// The usage is that of usr/gen_init_cpio.c.
+func TestUsage(t *testing.T) {
+	want := map[Kind]string{
+		File:    "file <name> <location> <mode> <uid> <gid> [<hard links>...]",
+		Dir:     "dir <name> <mode> <uid> <gid>",
+		Node:    "nod <name> <mode> <uid> <gid> <dev_type> <maj> <min>",
+		Symlink: "slink <name> <target> <mode> <uid> <gid>",
+		Pipe:    "pipe <name> <mode> <uid> <gid>",
+		Sock:    "sock <name> <mode> <uid> <gid>",
+	}
+	for _, k := range All() {
+		if got := k.Usage(); got != want[k] {
+			t.Errorf("usage of %v: %q, want %q", k, got, want[k])
+		}
+	}
+	if got := Kind(99).Usage(); got != "kind 99" {
+		t.Errorf("usage of an unknown kind: %q", got)
+	}
+}
+
+// Every type is found by its bits, and by those that tar and package fs have for it.
+func TestTypes(t *testing.T) {
+	for _, want := range types {
+		if got := TypeOf(want.Bits | 0o7777); got != want {
+			t.Errorf("TypeOf(%#o) = %v, want %v", want.Bits|0o7777, got, want)
+		}
+		if got := TypeOfFS(want.mode | fs.ModeSetuid | 0o777); got != want {
+			t.Errorf("TypeOfFS of a %s = %v", want.Name, got)
+		}
+		if want.tar == 0 {
+			continue
+		}
+		if got := TypeOfTar(want.tar); got != want {
+			t.Errorf("TypeOfTar(%q) = %v, want %v", want.tar, got, want)
+		}
+	}
+	for _, k := range All() {
+		if got := TypeOf(k.Bits()).Kind; got != k {
+			t.Errorf("the bits of %v are those of %v", k, got)
+		}
+	}
+}
+
+func TestUnknownTypes(t *testing.T) {
+	for name, got := range map[string]Type{
+		"mode without type": TypeOf(0o755),
+		"unknown mode":      TypeOf(0o030644),
+		"tar hard link":     TypeOfTar(tar.TypeLink),
+		"NUL of tar":        TypeOfTar(0),
+		"irregular":         TypeOfFS(fs.ModeIrregular),
+	} {
+		if got.Kind != 0 || got.Letter != '?' {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+// The bits are those of this system's stat(2).
+func TestStat(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Symlink("x", filepath.Join(dir, "link")); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]Kind{dir: Dir, filepath.Join(dir, "link"): Symlink, "/dev/null": Node} {
+		info, err := os.Lstat(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		mode := uint32(info.Sys().(*syscall.Stat_t).Mode)
+		if got, fromFS := TypeOf(mode), TypeOfFS(info.Mode()); got != fromFS || got.Kind != want || got.Bits != mode&cpio.TypeMask {
+			t.Errorf("%s: %v by stat(2), %v by package fs, want %v", name, got, fromFS, want)
+		}
+	}
+}
