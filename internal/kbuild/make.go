@@ -14,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/rules-initramfs/rules_initramfs/internal/tables/arch"
 )
 
 // Build is a folder in which kbuild builds, source and objects together: only then are the
@@ -22,7 +24,7 @@ type Build struct {
 	// Dir is the folder, absolute.
 	Dir string
 	// Arch is what is built for, with Toolchain.
-	Arch      Arch
+	Arch      arch.Arch
 	Toolchain Toolchain
 	// Jobs is how many commands run at once.
 	Jobs int
@@ -68,7 +70,7 @@ func (b *Build) Make(ctx context.Context, args ...string) error {
 		// A step's line comes before what its command says.
 		"--output-sync=target",
 		"--jobs=" + strconv.Itoa(max(b.Jobs, 1)),
-		"ARCH=" + b.Arch.Arch,
+		"ARCH=" + b.Arch.Make,
 		"CROSS_COMPILE=" + b.Toolchain.Cross,
 		"KCPPFLAGS=-ffile-prefix-map=" + b.Dir + "=" + MappedDir,
 		"HOSTCFLAGS=-ffile-prefix-map=" + b.Dir + "=" + MappedDir,

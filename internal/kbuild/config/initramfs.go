@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/rules-initramfs/rules_initramfs/internal/tables/arch"
 )
 
 // What a kernel needs to unpack an initramfs.
@@ -39,36 +41,33 @@ func missing(what, option string) error {
 }
 
 // Fits checks that an archive of this many bytes has room in an image of a kernel with these
-// values. The rest of the image takes some of it: the linker has the last word.
+// values. The rest of the image needs some of that room too, which only the linker knows.
 func (v Values) Fits(size int64) error {
-	room := v.room()
+	room, random := v.room()
+	if v.On(randomizeBase) {
+		room = random
+	}
 	if size < room {
 		return nil
 	}
 	advice := "give it to the boot loader beside the kernel"
-	if larger := int64(roomX86Random); v.On("CONFIG_X86_64") && size < larger && room < larger {
-		advice += ", or add CONFIG_RANDOMIZE_BASE=y to a fragment of its kernel_build, for room for " + mebibytes(larger)
+	if size < random {
+		advice += ", or add " + randomizeBase + "=y to a fragment of its kernel_build, for room for " + mebibytes(random)
 	}
 	return fmt.Errorf("the archive takes %s, and the whole image of this kernel has room for %s: %s", mebibytes(size), mebibytes(room), advice)
 }
 
-// What an image may take in memory, in bytes: KERNEL_IMAGE_SIZE of
-// arch/x86/include/asm/page_64_types.h, and the reach of addresses in code on arm64 and
-// riscv64 (KERNEL_LINK_ADDR of arch/riscv/include/asm/pgtable.h).
-const (
-	roomX86       = 512 << 20
-	roomX86Random = 1 << 30
-	roomOthers    = 2 << 30
-)
+const randomizeBase = "CONFIG_RANDOMIZE_BASE"
 
-func (v Values) room() int64 {
-	switch {
-	case !v.On("CONFIG_X86_64"):
-		return roomOthers
-	case v.On("CONFIG_RANDOMIZE_BASE"):
-		return roomX86Random
+// room returns the most that an image may take in memory, in bytes, and the same with
+// randomizeBase.
+func (v Values) room() (size, random int64) {
+	for _, a := range arch.All() {
+		if v.On(a.Option) {
+			return a.Room, a.RoomRandom
+		}
 	}
-	return roomX86
+	return arch.MaxRoom, arch.MaxRoom
 }
 
 func mebibytes(size int64) string { return fmt.Sprintf("%d MiB", (size+1<<20-1)>>20) }
