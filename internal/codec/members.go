@@ -332,28 +332,38 @@ type sequence struct {
 }
 
 // begin begins a member with these first bytes, or an uncompressed member if prefix
-// is nil. A legacy lz4 frame ends at 4 NULs or where another one begins
-// (lib/decompress_unlz4.c); an uncompressed member begins at a multiple of 4.
-func (m *sequence) begin(prefix []byte) error {
+// is nil.
+func (s *sequence) begin(prefix []byte) error {
 	codec := Detect(prefix)
-	var nuls int64
-	if m.codec == "lz4" && codec != "lz4" {
-		nuls = 4
-	}
-	if codec == "" {
-		nuls += -(m.offset + nuls) & 3
-	}
-	m.codec = codec
-	m.codecs = append(m.codecs, codec)
-	_, err := m.Write(make([]byte, nuls))
+	nuls := Padding(s.codec, codec, s.offset)
+	s.codec = codec
+	s.codecs = append(s.codecs, codec)
+	_, err := s.Write(make([]byte, nuls))
 	return err
 }
 
-func (m *sequence) Write(p []byte) (int, error) {
+func (s *sequence) Write(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	n, err := m.w.Write(p)
-	m.offset += int64(n)
+	n, err := s.w.Write(p)
+	s.offset += int64(n)
 	return n, err
+}
+
+// Padding returns how many NULs must follow a member that ends at offset so that the
+// kernel finds the next one. The codecs are those of the two members; empty for one that
+// is not compressed, and for no member.
+//
+// A legacy lz4 frame ends at 4 NULs or where another one begins
+// (lib/decompress_unlz4.c); an uncompressed member begins at a multiple of 4.
+func Padding(codec, next string, offset int64) int64 {
+	var nuls int64
+	if c := find(codec); c != nil && c.endless && next != codec {
+		nuls = 4
+	}
+	if next == "" {
+		nuls += -(offset + nuls) & 3
+	}
+	return nuls
 }
