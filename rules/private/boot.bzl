@@ -3,24 +3,13 @@
 load(":paths.bzl", "label_text", "rlocation_path")
 load(":platform_transition.bzl", "PLATFORM_ATTRS", "platform_transition")
 load(":providers.bzl", "InitramfsInfo", "KernelInfo")
+load(":tables.bzl", "FAILURES", "KERNEL_FAILURES")
 load(":toolchains.bzl", "QEMU_TOOLCHAIN_TYPE")
-
-# The failures that the kernel's messages tell: package failure has them too, and refuses others.
-_BUILTIN_FAILURES = [
-    "bug",
-    "init-failed",
-    "lockup",
-    "oops",
-    "panic",
-    "rcu-stall",
-    "unpacking-failed",
-]
 
 BOOT_ATTRS = PLATFORM_ATTRS | {
     "allow": attr.string_list(
-        doc = """Failures in the kernel's messages that are none here: "bug", "init-failed", "lockup", "oops",
-"panic", "rcu-stall", "unpacking-failed". A pattern of `expect` that matches the words of a message, such as
-"Initramfs unpacking failed", allows its kind from there on.""",
+        doc = """Failures in the kernel's messages that do not fail the boot: %s. A pattern of `expect` that matches the words of a
+message, such as "Initramfs unpacking failed", allows its kind from there on.""" % ", ".join(['"%s"' % name for name in KERNEL_FAILURES]),
     ),
     "append": attr.string_list(
         doc = "Words for the kernel's command line, after those that the machine needs.",
@@ -120,8 +109,8 @@ def _single_file(ctx, attribute, target):
 
 def _check(ctx):
     for name in ctx.attr.allow:
-        if name not in _BUILTIN_FAILURES:
-            fail("%s: allow: %r is none of %s" % (label_text(ctx.label), name, ", ".join(_BUILTIN_FAILURES)))
+        if name not in KERNEL_FAILURES:
+            fail("%s: allow: %r is none of %s" % (label_text(ctx.label), name, ", ".join(KERNEL_FAILURES)))
     if ctx.attr.cmdline and ctx.attr.append:
         fail("%s: append: not with cmdline, which is the whole command line: write the words there" % label_text(ctx.label))
     owners = {}
@@ -250,15 +239,15 @@ Example:
 
 The test ends at the first of: all that is expected seen; a pattern of `forbid` seen; a failure in the kernel's
 messages, such as a panic; an exit code that is not zero; the end of QEMU; the time limit. The first line of its log says
-which, beginning with the failure's name: `qemu-not-started`, `kernel-not-started`, `unpacking-failed`, `init-failed`,
-`panic`, `oops`, `bug`, `lockup`, `rcu-stall`, `forbidden`, `exit-code`, `missing-at-limit`, `missing-at-end`, `not-ended`,
-`qemu-died`, `stopped`.
+which, beginning with the failure's name:
+
+%s
 
 Each pattern is a test case of test.xml, with the time from QEMU's start until it was seen. The test's undeclared outputs
 have the whole console, `console.log`, the result for programs, `result.json`, and QEMU's command line, `qemu-command.txt`.
 
 Where there is no QEMU for the platform's architecture, the target is skipped.
-""",
+""" % "\n".join(["    " + name + " " * (20 - len(name)) + meaning for name, meaning in FAILURES.items()]),
     test = True,
     toolchains = [QEMU_TOOLCHAIN_TYPE],
 )

@@ -1,13 +1,21 @@
-"""The codecs of an image: what a kernel can decompress."""
+"""The codecs of an image, and what attributes say of them."""
 
-# What a file name ends in, and the highest level: 0 where there are none.
-CODECS = {
-    "bzip2": struct(extension = ".bz2", levels = 9),
-    "gzip": struct(extension = ".gz", levels = 9),
-    "lz4": struct(extension = ".lz4", levels = 9),
-    "lzma": struct(extension = ".lzma", levels = 0),
-    "lzo": struct(extension = ".lzo", levels = 0),
-    "none": struct(extension = "", levels = 0),
-    "xz": struct(extension = ".xz", levels = 0),
-    "zstd": struct(extension = ".zst", levels = 22),
-}
+load(":tables.bzl", _CODECS = "CODECS")
+
+CODECS = _CODECS
+
+# The names, for docs.
+CODEC_NAMES = ", ".join(["`%s`" % name for name in CODECS])
+
+# The levels of the codecs that have some, for docs.
+CODEC_LEVELS = "; ".join([
+    "%s has %d to %d, by default %d" % (name, row.lowest, row.highest, row.default)
+    for name, row in CODECS.items()
+    if row.highest
+])
+
+# What names of files end in, for docs.
+CODEC_EXTENSIONS = ", ".join([row.extension for row in CODECS.values() if row.extension])
+
+# Those that compress.
+COMPRESSING_CODECS = [name for name in CODECS if name != "none"]

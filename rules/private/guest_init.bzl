@@ -3,8 +3,7 @@
 load(":entries.bzl", "file_entry", "node_entry")
 load(":paths.bzl", "check_path", "label_text")
 load(":providers.bzl", "InitramfsLayerInfo")
-
-_ACTIONS = ["halt", "poweroff", "reboot", "shell"]
+load(":tables.bzl", "INIT_ACTIONS")
 
 def _check(ctx, origin):
     if ctx.attr.command:
@@ -80,11 +79,11 @@ a module needs comes before it.""",
             default = "poweroff",
             doc = """What init does when the command has ended: `poweroff`, `reboot`, `halt`, or a `shell` on the console, and
 power off behind it. A machine that cannot power off is restarted.""",
-            values = _ACTIONS,
+            values = INIT_ACTIONS,
         ),
         "on_failure": attr.string(
             doc = "The same, when there is nothing to run or it cannot be run. By default as `on_exit`.",
-            values = [""] + _ACTIONS,
+            values = [""] + INIT_ACTIONS,
         ),
         "shell": attr.string_list(
             doc = """The program that is the shell, and its arguments. By default `["/bin/sh"]`.""",

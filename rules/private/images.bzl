@@ -1,6 +1,6 @@
 """Images besides initramfs: imported ones, early ones, and how two differ."""
 
-load(":codecs.bzl", "CODECS")
+load(":codecs.bzl", "CODECS", "CODEC_EXTENSIONS")
 load(":entries.bzl", "file_entry")
 load(":pack.bzl", "diff_action", "pack_action")
 load(":paths.bzl", "check_parts", "label_text")
@@ -30,7 +30,7 @@ initramfs_import = rule(
     implementation = _initramfs_import_impl,
     attrs = {
         "compression": attr.string(
-            doc = "The codec. By default what the file's name ends in says: .gz, .zst, .xz, .lzma, .lz4, .lzo, .bz2.",
+            doc = "The codec. By default it follows from the end of the file's name: %s." % CODEC_EXTENSIONS,
             values = [""] + CODECS.keys(),
         ),
         "src": attr.label(

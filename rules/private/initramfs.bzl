@@ -1,12 +1,13 @@
 """The initramfs rule: layers packed into an archive."""
 
 load(":archs.bzl", "ARCH_ATTRS", "maybe_target_arch")
-load(":codecs.bzl", "CODECS")
+load(":codecs.bzl", "CODECS", "CODEC_LEVELS", "CODEC_NAMES")
 load(":layer.bzl", "LAYER_ATTRS", "join_layers", "layer_info")
 load(":pack.bzl", "join_action", "lint_action", "listing_action", "pack_action", "tail_action")
 load(":paths.bzl", "label_text")
 load(":platform_transition.bzl", "PLATFORM_ATTRS", "platform_transition")
 load(":providers.bzl", "InitramfsInfo", "InitramfsLayerInfo")
+load(":tables.bzl", "LINT_RULES")
 load(":toolchains.bzl", "PACKER_TOOLCHAIN_TYPE")
 
 _SEVERITIES = ["error", "off", "warning"]
@@ -17,7 +18,7 @@ def _is_power_of_two(n):
 def _check(ctx, origin):
     """Fails where the packer would, at analysis and with the label."""
     codec = ctx.attr.compression
-    levels = CODECS[codec].levels
+    levels = CODECS[codec].highest
     if ctx.attr.level < 0 or ctx.attr.level > levels:
         fail("%s: level: %s has %s" % (origin, codec, "levels 1 to %d" % levels if levels else "no levels"))
     if ctx.attr.mtime < 0:
@@ -36,6 +37,8 @@ def _check(ctx, origin):
         if not argument or [c for c in argument.elems() if c in " \t\n'\"\\"]:
             fail("%s: compressor_args: %r: an argument has no white space, quotes or backslashes" % (origin, argument))
     for rule, severity in ctx.attr.lint.items():
+        if rule not in LINT_RULES:
+            fail("%s: lint: %s is not a rule of packer lint: want one of %s" % (origin, rule, ", ".join(LINT_RULES.keys())))
         if severity not in _SEVERITIES:
             fail("%s: lint: %s: %r is none of %s" % (origin, rule, severity, ", ".join(_SEVERITIES)))
 
@@ -193,8 +196,7 @@ the names' padding has room; a power of two from 4 on, or 0.""",
         ),
         "compression": attr.string(
             default = "gzip",
-            doc = """The codec: `gzip`, `zstd`, `xz`, `lzma`, `lz4`, `lzo`, `bzip2` or `none`. The kernel must have it
-built in (CONFIG_RD_GZIP, CONFIG_RD_ZSTD...).""",
+            doc = """The codec: %s. The kernel must have it built in (CONFIG_RD_GZIP, CONFIG_RD_ZSTD...).""" % CODEC_NAMES,
             values = CODECS.keys(),
         ),
         "compressor": attr.label(
@@ -214,8 +216,7 @@ codec; `compression` is the codec that it writes. What it writes is checked to d
             providers = [InitramfsLayerInfo],
         ),
         "level": attr.int(
-            doc = """The codec's level: 1 to 9 for gzip, lz4 and bzip2, 1 to 22 for zstd; the others have
-none. 0 is the codec's default: 9, and 3 for zstd.""",
+            doc = "The codec's level; 0 is its default. %s. The other codecs have no levels." % CODEC_LEVELS,
         ),
         "lint": attr.string_dict(
             doc = """What becomes of the rules of packer lint, by their ids: "error", "warning" or "off", such as

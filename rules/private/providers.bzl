@@ -1,5 +1,7 @@
 """The providers: what an initramfs, a layer of one and a kernel tell others."""
 
+load(":tables.bzl", "ARCHS")
+
 InitramfsLayerInfo = provider(
     doc = "What a target puts into an initramfs.",
     fields = {
@@ -27,7 +29,7 @@ a file that changes with each layer. Two layers that do not fit together fail th
 KernelInfo = provider(
     doc = "A Linux kernel.",
     fields = {
-        "arch": "string: x86_64, arm64 or riscv64.",
+        "arch": "string: the architecture, one of %s." % ", ".join(ARCHS.keys()),
         "config": "File or None: its .config.",
         "image": "File: what a boot loader starts (bzImage, Image).",
         "modules": "File or None: a folder with lib/modules/RELEASE, which is empty where the kernel has none.",

@@ -48,7 +48,8 @@ const (
 	Halt     Action = "halt"
 )
 
-var actions = []Action{PowerOff, Reboot, Shell, Halt}
+// Actions returns the actions.
+func Actions() []Action { return []Action{PowerOff, Reboot, Shell, Halt} }
 
 // Default returns what holds where nothing else is said.
 func Default() Settings {
@@ -75,7 +76,7 @@ func (s *Settings) check(where string) error {
 		name  string
 		value Action
 	}{{"on_exit", s.OnExit}, {"on_failure", s.OnFailure}} {
-		if !slices.Contains(actions, a.value) {
+		if !slices.Contains(Actions(), a.value) {
 			return fmt.Errorf("%s: %s: %q is not known: want poweroff, reboot, shell or halt", where, a.name, a.value)
 		}
 	}
