@@ -5,7 +5,6 @@ import (
 	"archive/tar"
 	"bufio"
 	"bytes"
-	"compress/bzip2"
 	"context"
 	"errors"
 	"fmt"
@@ -15,9 +14,7 @@ import (
 	"path"
 	"strings"
 
-	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zstd"
-	"github.com/ulikunitz/xz"
+	"github.com/rules-initramfs/rules_initramfs/internal/codec"
 )
 
 // Tree is an unpacked source.
@@ -29,9 +26,9 @@ type Tree struct {
 	Files map[string]bool
 }
 
-// Unpack unpacks the tarball with this name, compressed with xz, zstd, gzip, bzip2 or not at
-// all, to dir, which must be empty. What all its names begin with, such as linux-6.12/, is
-// left out. With lookPath a faster xz is used than the one built in, if it finds one.
+// Unpack unpacks a tarball, which may be compressed, to the empty directory
+// dir. It strips the top directory of the tarball, such as linux-6.12/. If lookPath finds the
+// program xz, that is used in place of the slower library.
 //
 // Nothing is written outside of dir.
 func Unpack(ctx context.Context, name, dir string, lookPath func(string) (string, error)) (*Tree, error) {
@@ -55,33 +52,22 @@ func Unpack(ctx context.Context, name, dir string, lookPath func(string) (string
 	return tree, nil
 }
 
-// decompress returns what r decompresses to by its first bytes, and what ends that.
+// decompress returns the decompressed content of r, and a function that ends the decompressor
+// and returns its error.
 func decompress(ctx context.Context, r *bufio.Reader, lookPath func(string) (string, error)) (content io.Reader, done func() error, err error) {
-	magic, err := r.Peek(6)
-	if err != nil && err != io.EOF {
-		return nil, nil, err
-	}
-	nothing := func() error { return nil }
-	switch {
-	case bytes.HasPrefix(magic, []byte("\x1f\x8b")):
-		content, err = gzip.NewReader(r)
-		return content, nothing, err
-	case bytes.HasPrefix(magic, []byte("\x28\xb5\x2f\xfd")):
-		d, err := zstd.NewReader(r)
-		if err != nil {
-			return nil, nil, err
-		}
-		return d, func() error { d.Close(); return nil }, nil
-	case bytes.HasPrefix(magic, []byte("BZh")):
-		return bzip2.NewReader(r), nothing, nil
-	case bytes.HasPrefix(magic, []byte("\xfd7zXZ\x00")):
+	if prefix, _ := r.Peek(8); codec.DetectFile(prefix) == "xz" {
 		if program, err := lookPath("xz"); err == nil {
 			return runXZ(ctx, program, r)
 		}
-		content, err = xz.NewReader(r)
-		return content, nothing, err
 	}
-	return r, nothing, nil
+	z, err := codec.NewFileReader(r)
+	switch {
+	case err == codec.ErrNotCompressed:
+		return r, func() error { return nil }, nil
+	case err != nil:
+		return nil, nil, err
+	}
+	return z, z.Close, nil
 }
 
 // runXZ decompresses with the xz program, in a sixth of the time that the library takes.
