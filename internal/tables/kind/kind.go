@@ -3,8 +3,12 @@
 package kind
 
 import (
+	"archive/tar"
 	"fmt"
+	"io/fs"
 	"strings"
+
+	"github.com/rules-initramfs/rules_initramfs/internal/cpio"
 )
 
 // Kind is what a line of a list makes, by the word that the line begins with.
@@ -50,28 +54,21 @@ const (
 
 // Parse returns the kind whose lines begin with a word.
 func Parse(word string) (Kind, error) {
-	for _, k := range All() {
+	for k := File; int(k) < len(kinds); k++ {
 		if kinds[k].word == word {
 			return k, nil
 		}
 	}
-	return 0, fmt.Errorf("unknown type %q: want %s", word, strings.Join(Words(), ", "))
+	words := Words()
+	last := len(words) - 1
+	return 0, fmt.Errorf("unknown type %q: want %s or %s", word, strings.Join(words[:last], ", "), words[last])
 }
 
-// All returns the kinds, in the order of the table.
-func All() []Kind {
-	var all []Kind
-	for k := File; int(k) < len(kinds); k++ {
-		all = append(all, k)
-	}
-	return all
-}
-
-// Words returns the words that lines begin with.
+// Words returns the words that lines begin with, in the order of the table.
 func Words() []string {
 	var words []string
-	for _, k := range All() {
-		words = append(words, k.String())
+	for _, row := range kinds[File:] {
+		words = append(words, row.word)
 	}
 	return words
 }
@@ -102,4 +99,64 @@ func (k Kind) Usage() string {
 		words = append(words, string(f))
 	}
 	return strings.Join(words, " ")
+}
+
+// Type is a type of file. A Node has one of two.
+type Type struct {
+	// Bits are the S_IFMT bits of its mode, as in stat(2).
+	Bits uint32
+	// Kind is the kind of its entries; 0 for a type that is unknown.
+	Kind Kind
+	// Letter is what ls shows for it.
+	Letter byte
+	// Name is what people call it.
+	Name string
+
+	tar  byte        // the type flag of tar
+	mode fs.FileMode // the type bits of package fs
+}
+
+// types has a row for each type.
+var types = []Type{
+	{cpio.TypeRegular, File, '-', "file", tar.TypeReg, 0},
+	{cpio.TypeDir, Dir, 'd', "directory", tar.TypeDir, fs.ModeDir},
+	{cpio.TypeSymlink, Symlink, 'l', "symbolic link", tar.TypeSymlink, fs.ModeSymlink},
+	{cpio.TypeChar, Node, 'c', "character device", tar.TypeChar, fs.ModeDevice | fs.ModeCharDevice},
+	{cpio.TypeBlock, Node, 'b', "block device", tar.TypeBlock, fs.ModeDevice},
+	{cpio.TypePipe, Pipe, 'p', "pipe", tar.TypeFifo, fs.ModeNamedPipe},
+	{cpio.TypeSocket, Sock, 's', "socket", 0, fs.ModeSocket}, // tar has no sockets
+}
+
+// TypeOf returns the type of a file with this mode, as in stat(2).
+func TypeOf(mode uint32) Type {
+	bits := mode & cpio.TypeMask
+	return find(bits, func(t *Type) bool { return t.Bits == bits })
+}
+
+// TypeOfTar returns the type of an entry of tar with this type flag.
+func TypeOfTar(flag byte) Type {
+	return find(0, func(t *Type) bool { return t.tar == flag && flag != 0 })
+}
+
+// TypeOfFS returns the type of a file with this mode of package fs.
+func TypeOfFS(mode fs.FileMode) Type {
+	return find(0, func(t *Type) bool { return t.mode == mode.Type() })
+}
+
+// Word returns the word of its lines in a list; empty for an unknown type.
+func (t Type) Word() string { return kinds[t.Kind].word }
+
+// Bits returns the S_IFMT bits of a kind; of a Node, those of a character device.
+func (k Kind) Bits() uint32 {
+	return find(0, func(t *Type) bool { return t.Kind == k }).Bits
+}
+
+// find returns the first type that matches, or an unknown one with these bits.
+func find(bits uint32, match func(*Type) bool) Type {
+	for i := range types {
+		if match(&types[i]) {
+			return types[i]
+		}
+	}
+	return Type{Bits: bits, Letter: '?', Name: fmt.Sprintf("file of the unknown type %#o", bits)}
 }
