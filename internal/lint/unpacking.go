@@ -5,6 +5,7 @@ import (
 
 	"github.com/rules-initramfs/rules_initramfs/internal/cpio"
 	"github.com/rules-initramfs/rules_initramfs/internal/image/kernel"
+	"github.com/rules-initramfs/rules_initramfs/internal/tables/kind"
 )
 
 // whole is the Entry of findings that no entry stands for.
@@ -42,8 +43,8 @@ func checkDuplicate(x *contents, i int, report reporter) {
 		return
 	}
 	old := &x.entries[e.earlier]
-	kind, oldKind := e.mode&cpio.TypeMask, old.mode&cpio.TypeMask
-	if kind == cpio.TypeDir && oldKind == cpio.TypeDir && e.mode == old.mode && e.uid == old.uid && e.gid == old.gid {
+	typ, oldType := e.mode&cpio.TypeMask, old.mode&cpio.TypeMask
+	if typ == cpio.TypeDir && oldType == cpio.TypeDir && e.mode == old.mode && e.uid == old.uid && e.gid == old.gid {
 		return
 	}
 	where := ""
@@ -51,30 +52,12 @@ func checkDuplicate(x *contents, i int, report reporter) {
 		where = fmt.Sprintf(" in member %d", old.member+1)
 	}
 	what := fmt.Sprintf("it is there again; before%s it was a %s", where, typeName(old.mode))
-	if kind == oldKind {
+	if typ == oldType {
 		what = fmt.Sprintf("it is there again, as a %s of mode %04o, owner %d:%d; before%s mode %04o, owner %d:%d", typeName(e.mode),
 			e.mode&^cpio.TypeMask, e.uid, e.gid, where, old.mode&^cpio.TypeMask, old.uid, old.gid)
 	}
 	report(e.path, what, "")
 }
 
-// typeName returns what people call the type of a mode.
-func typeName(mode uint32) string {
-	switch mode & cpio.TypeMask {
-	case cpio.TypeRegular:
-		return "file"
-	case cpio.TypeDir:
-		return "directory"
-	case cpio.TypeSymlink:
-		return "symbolic link"
-	case cpio.TypeChar:
-		return "character device"
-	case cpio.TypeBlock:
-		return "block device"
-	case cpio.TypePipe:
-		return "pipe"
-	case cpio.TypeSocket:
-		return "socket"
-	}
-	return fmt.Sprintf("type %#o, which there is not", mode&cpio.TypeMask)
-}
+// typeName returns the name of the type of a mode.
+func typeName(mode uint32) string { return kind.TypeOf(mode).Name }

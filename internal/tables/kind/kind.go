@@ -3,9 +3,7 @@
 package kind
 
 import (
-	"archive/tar"
 	"fmt"
-	"io/fs"
 	"strings"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/cpio"
@@ -111,36 +109,23 @@ type Type struct {
 	Letter byte
 	// Name is what people call it.
 	Name string
-
-	tar  byte        // the type flag of tar
-	mode fs.FileMode // the type bits of package fs
 }
 
 // types has a row for each type.
 var types = []Type{
-	{cpio.TypeRegular, File, '-', "file", tar.TypeReg, 0},
-	{cpio.TypeDir, Dir, 'd', "directory", tar.TypeDir, fs.ModeDir},
-	{cpio.TypeSymlink, Symlink, 'l', "symbolic link", tar.TypeSymlink, fs.ModeSymlink},
-	{cpio.TypeChar, Node, 'c', "character device", tar.TypeChar, fs.ModeDevice | fs.ModeCharDevice},
-	{cpio.TypeBlock, Node, 'b', "block device", tar.TypeBlock, fs.ModeDevice},
-	{cpio.TypePipe, Pipe, 'p', "pipe", tar.TypeFifo, fs.ModeNamedPipe},
-	{cpio.TypeSocket, Sock, 's', "socket", 0, fs.ModeSocket}, // tar has no sockets
+	{cpio.TypeRegular, File, '-', "file"},
+	{cpio.TypeDir, Dir, 'd', "directory"},
+	{cpio.TypeSymlink, Symlink, 'l', "symbolic link"},
+	{cpio.TypeChar, Node, 'c', "character device"},
+	{cpio.TypeBlock, Node, 'b', "block device"},
+	{cpio.TypePipe, Pipe, 'p', "pipe"},
+	{cpio.TypeSocket, Sock, 's', "socket"},
 }
 
 // TypeOf returns the type of a file with this mode, as in stat(2).
 func TypeOf(mode uint32) Type {
 	bits := mode & cpio.TypeMask
 	return find(bits, func(t *Type) bool { return t.Bits == bits })
-}
-
-// TypeOfTar returns the type of an entry of tar with this type flag.
-func TypeOfTar(flag byte) Type {
-	return find(0, func(t *Type) bool { return t.tar == flag && flag != 0 })
-}
-
-// TypeOfFS returns the type of a file with this mode of package fs.
-func TypeOfFS(mode fs.FileMode) Type {
-	return find(0, func(t *Type) bool { return t.mode == mode.Type() })
 }
 
 // Word returns the word of its lines in a list; empty for an unknown type.
