@@ -63,6 +63,29 @@ func TestStarlark(t *testing.T) {
 	golden.Text(t, "../../../rules/private/tables.bzl", f.String())
 }
 
+// Packer lint knows the architectures that the rules pass to it, under the same names.
+func TestArchitectures(t *testing.T) {
+	for _, name := range arch.Names() {
+		if a, err := lint.ParseArch(name); err != nil || a.Name != name {
+			t.Errorf("lint.ParseArch(%q): %v, %v", name, a, err)
+		}
+	}
+}
+
+// Every class has a meaning, and each name is that of one class.
+func TestFailures(t *testing.T) {
+	seen := map[failure.Class]bool{}
+	for _, class := range failure.All() {
+		if seen[class] || class.Meaning() == "" {
+			t.Errorf("%s: there twice, or without a meaning", class)
+		}
+		seen[class] = true
+	}
+	if got := failure.Class("no such class").Meaning(); got != "" {
+		t.Errorf("the meaning of an unknown class: %q", got)
+	}
+}
+
 // file is a file of Starlark, as buildifier formats it.
 type file struct{ strings.Builder }
 
