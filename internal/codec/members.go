@@ -107,6 +107,10 @@ func (s *MemberWriter) Close() error {
 // It may be called when Close has returned nil.
 func (s *MemberWriter) Codecs() []string { return s.out.codecs }
 
+// LastCodec returns the codec of the last member; empty if that is not compressed. It may
+// be called when Close has returned nil.
+func (s *MemberWriter) LastCodec() string { return s.out.codec }
+
 func (s *MemberWriter) err() error {
 	select {
 	case <-s.failed:
@@ -335,10 +339,10 @@ type sequence struct {
 // is nil.
 func (s *sequence) begin(prefix []byte) error {
 	codec := Detect(prefix)
-	nuls := Padding(s.codec, codec, s.offset)
+	gap := Gap(s.offset, s.codec, codec)
 	s.codec = codec
 	s.codecs = append(s.codecs, codec)
-	_, err := s.Write(make([]byte, nuls))
+	_, err := s.Write(make([]byte, gap))
 	return err
 }
 
@@ -351,18 +355,18 @@ func (s *sequence) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// Padding returns how many NULs must follow a member that ends at offset so that the
-// kernel finds the next one. The codecs are those of the two members; empty for one that
-// is not compressed, and for no member.
+// Gap returns how many NULs must come between two members, the first of which ends at
+// offset in the image. last and next are their codecs; that of an uncompressed member is
+// empty or None.
 //
 // A legacy lz4 frame ends at 4 NULs or where another one begins
 // (lib/decompress_unlz4.c); an uncompressed member begins at a multiple of 4.
-func Padding(codec, next string, offset int64) int64 {
+func Gap(offset int64, last, next string) int64 {
 	var nuls int64
-	if c := find(codec); c != nil && c.endless && next != codec {
+	if c := find(last); c != nil && c.endless && next != last {
 		nuls = 4
 	}
-	if next == "" {
+	if next == "" || next == None {
 		nuls += -(offset + nuls) & 3
 	}
 	return nuls
