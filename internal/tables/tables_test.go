@@ -30,9 +30,9 @@ func TestStarlark(t *testing.T) {
 	}
 	f.line("}")
 
-	f.begin("The codecs that a kernel can decompress. A codec without levels has 0 for each.", "CODECS", "{")
+	f.begin("The codecs of images: what file names end in, and the highest level, which is 0 if a codec has none.", "CODECS", "{")
 	for _, c := range codec.All() {
-		f.row(c.Name, "default", c.Default, "extension", c.Extension, "highest", c.Highest, "lowest", c.Lowest)
+		f.row(c.Name, "extension", c.Extension, "levels", c.Highest)
 	}
 	f.line("}")
 

@@ -1,10 +1,10 @@
 """Images besides initramfs: imported ones, early ones, and how two differ."""
 
-load(":codecs.bzl", "CODECS", "CODEC_EXTENSIONS")
 load(":entries.bzl", "file_entry")
 load(":pack.bzl", "diff_action", "pack_action")
 load(":paths.bzl", "check_parts", "label_text")
 load(":providers.bzl", "InitramfsInfo", "InitramfsLayerInfo")
+load(":tables.bzl", "CODECS")
 load(":toolchains.bzl", "PACKER_TOOLCHAIN_TYPE")
 
 def _codec_of(file):
@@ -30,7 +30,7 @@ initramfs_import = rule(
     implementation = _initramfs_import_impl,
     attrs = {
         "compression": attr.string(
-            doc = "The codec. By default it follows from the end of the file's name: %s." % CODEC_EXTENSIONS,
+            doc = "The codec. By default it follows from the end of the file's name, such as .gz or .zst.",
             values = [""] + CODECS.keys(),
         ),
         "src": attr.label(

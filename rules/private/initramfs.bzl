@@ -1,13 +1,12 @@
 """The initramfs rule: layers packed into an archive."""
 
 load(":archs.bzl", "ARCH_ATTRS", "maybe_target_arch")
-load(":codecs.bzl", "CODECS", "CODEC_LEVELS", "CODEC_NAMES")
 load(":layer.bzl", "LAYER_ATTRS", "join_layers", "layer_info")
 load(":pack.bzl", "join_action", "lint_action", "listing_action", "pack_action", "tail_action")
 load(":paths.bzl", "label_text")
 load(":platform_transition.bzl", "PLATFORM_ATTRS", "platform_transition")
 load(":providers.bzl", "InitramfsInfo", "InitramfsLayerInfo")
-load(":tables.bzl", "LINT_RULES")
+load(":tables.bzl", "CODECS", "LINT_RULES")
 load(":toolchains.bzl", "PACKER_TOOLCHAIN_TYPE")
 
 _SEVERITIES = ["error", "off", "warning"]
@@ -18,7 +17,7 @@ def _is_power_of_two(n):
 def _check(ctx, origin):
     """Fails where the packer would, at analysis and with the label."""
     codec = ctx.attr.compression
-    levels = CODECS[codec].highest
+    levels = CODECS[codec].levels
     if ctx.attr.level < 0 or ctx.attr.level > levels:
         fail("%s: level: %s has %s" % (origin, codec, "levels 1 to %d" % levels if levels else "no levels"))
     if ctx.attr.mtime < 0:
@@ -196,7 +195,8 @@ the names' padding has room; a power of two from 4 on, or 0.""",
         ),
         "compression": attr.string(
             default = "gzip",
-            doc = """The codec: %s. The kernel must have it built in (CONFIG_RD_GZIP, CONFIG_RD_ZSTD...).""" % CODEC_NAMES,
+            doc = """The codec, such as `gzip` or `zstd`: any that a kernel decompresses, or `none`. The kernel must have
+it built in (CONFIG_RD_GZIP, CONFIG_RD_ZSTD...).""",
             values = CODECS.keys(),
         ),
         "compressor": attr.label(
@@ -216,7 +216,7 @@ codec; `compression` is the codec that it writes. What it writes is checked to d
             providers = [InitramfsLayerInfo],
         ),
         "level": attr.int(
-            doc = "The codec's level; 0 is its default. %s. The other codecs have no levels." % CODEC_LEVELS,
+            doc = "The codec's level, if it has levels, from 1 to its highest, such as 22 for zstd. 0 is the codec's default.",
         ),
         "lint": attr.string_dict(
             doc = """What becomes of the rules of packer lint, by their ids: "error", "warning" or "off", such as

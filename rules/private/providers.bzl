@@ -1,7 +1,5 @@
 """The providers: what an initramfs, a layer of one and a kernel tell others."""
 
-load(":tables.bzl", "ARCHS")
-
 InitramfsLayerInfo = provider(
     doc = "What a target puts into an initramfs.",
     fields = {
@@ -29,7 +27,7 @@ a file that changes with each layer. Two layers that do not fit together fail th
 KernelInfo = provider(
     doc = "A Linux kernel.",
     fields = {
-        "arch": "string: the architecture, one of %s." % ", ".join(ARCHS.keys()),
+        "arch": "string: the architecture, such as x86_64.",
         "config": "File or None: its .config.",
         "image": "File: what a boot loader starts (bzImage, Image).",
         "modules": "File or None: a folder with lib/modules/RELEASE, which is empty where the kernel has none.",

@@ -28,55 +28,39 @@ ARCHS = {
     ),
 }
 
-# The codecs that a kernel can decompress. A codec without levels has 0 for each.
+# The codecs of images: what file names end in, and the highest level, which is 0 if a codec has none.
 CODECS = {
     "gzip": struct(
-        default = 9,
         extension = ".gz",
-        highest = 9,
-        lowest = 1,
+        levels = 9,
     ),
     "zstd": struct(
-        default = 3,
         extension = ".zst",
-        highest = 22,
-        lowest = 1,
+        levels = 22,
     ),
     "xz": struct(
-        default = 0,
         extension = ".xz",
-        highest = 0,
-        lowest = 0,
+        levels = 0,
     ),
     "lzma": struct(
-        default = 0,
         extension = ".lzma",
-        highest = 0,
-        lowest = 0,
+        levels = 0,
     ),
     "lz4": struct(
-        default = 9,
         extension = ".lz4",
-        highest = 9,
-        lowest = 1,
+        levels = 9,
     ),
     "lzo": struct(
-        default = 0,
         extension = ".lzo",
-        highest = 0,
-        lowest = 0,
+        levels = 0,
     ),
     "bzip2": struct(
-        default = 9,
         extension = ".bz2",
-        highest = 9,
-        lowest = 1,
+        levels = 9,
     ),
     "none": struct(
-        default = 0,
         extension = "",
-        highest = 0,
-        lowest = 0,
+        levels = 0,
     ),
 }
 
