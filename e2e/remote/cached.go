@@ -13,6 +13,8 @@ import (
 // linked is appended to the package examples/linked. Its kernel gets an initramfs with new
 // content, and there are more images with the same content.
 const linked = `
+load("//rules/private:tables.bzl", "CODECS")
+
 initramfs(
     name = "image",
     device_nodes = {"/dev/console": "c 5 1"},
@@ -37,17 +39,13 @@ initramfs_layer(
         lint = {"no-init": "off"},
         split = "layer",
     )
-    for codec in [
-        "bzip2",
-        "gzip",
-        "lz4",
-        "lzma",
-        "lzo",
-        "none",
-        "xz",
-        "zstd",
-    ]
+    for codec in CODECS
 ]
+
+filegroup(
+    name = "images",
+    srcs = ["image_" + codec for codec in CODECS],
+)
 `
 
 // The kernel with the initramfs, and a test that boots it.
@@ -56,9 +54,7 @@ const (
 	linkedTest   = "//examples/linked:boot_x86_64_test"
 )
 
-var linkedTargets = []string{linkedKernel, "//examples/linked:image",
-	"//examples/linked:image_bzip2", "//examples/linked:image_gzip", "//examples/linked:image_lz4", "//examples/linked:image_lzma",
-	"//examples/linked:image_lzo", "//examples/linked:image_none", "//examples/linked:image_xz", "//examples/linked:image_zstd",
+var linkedTargets = []string{linkedKernel, "//examples/linked:image", "//examples/linked:images",
 	"//rules/tests/content:trees", "//rules/tests/content:binaries", "//rules/tests/content:archives", "//docs/how-to/size:changes",
 	"//rules/tests:everything", "//rules/tests:everything_gzip", "//rules/tests:everything_zstd",
 	"//examples/busybox:image", "//examples/hello:image"}

@@ -1,9 +1,9 @@
 package codec
 
-// blockReader reads what a codec decompresses block by block.
+// blockReader reads the content of a codec that decompresses block by block.
 type blockReader struct {
-	// next returns the content of the next block, which may be empty and is good
-	// until the next call; at the member's end the error is io.EOF.
+	// next returns the content of the next block, which may be empty and is valid until
+	// the next call. At the end of the member, the error is io.EOF.
 	next   func() ([]byte, error)
 	unread []byte
 }
@@ -20,7 +20,8 @@ func (b *blockReader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// grow returns n bytes of any content, in the memory of b where that is enough.
+// grow returns a slice of n bytes with any content. It uses the memory of b if that is
+// large enough.
 func grow(b []byte, n int) []byte {
 	if cap(b) < n {
 		return make([]byte, n)

@@ -8,24 +8,23 @@ import (
 	"github.com/dsnet/compress/bzip2"
 )
 
-// newBzip2Writer writes blocks of 100,000 bytes less than the header has room for,
-// which level says in units of that size; level 1 is level 2. The library fills
-// blocks to the last byte, and the kernel refuses a run that ends there
-// (get_next_block in lib/decompress_bunzip2.c), for which the program bzip2 leaves
-// room.
+// newBzip2Writer writes blocks that are 100,000 bytes smaller than the size in the header,
+// which is level times 100,000; level 1 is level 2. The reason is that the library fills
+// blocks to the last byte and the kernel refuses a run that ends there (get_next_block in
+// lib/decompress_bunzip2.c). The program bzip2 leaves room for it.
 func newBzip2Writer(w io.Writer, level int) (io.WriteCloser, error) {
 	level = max(level, 2)
-	return bzip2.NewWriter(&bzip2Roomy{w: w, level: level}, &bzip2.WriterConfig{Level: level - 1})
+	return bzip2.NewWriter(&bzip2Leveler{w: w, level: level}, &bzip2.WriterConfig{Level: level - 1})
 }
 
-// bzip2Roomy writes another level into the header "BZh" LEVEL of what it passes on.
-type bzip2Roomy struct {
+// bzip2Leveler passes a stream on with another level in its header, "BZh" LEVEL.
+type bzip2Leveler struct {
 	w       io.Writer
 	level   int
 	written int64
 }
 
-func (r *bzip2Roomy) Write(p []byte) (int, error) {
+func (r *bzip2Leveler) Write(p []byte) (int, error) {
 	const at = bzip2Header - 1
 	if r.written <= at && at < r.written+int64(len(p)) {
 		p = bytes.Clone(p)
@@ -43,27 +42,27 @@ func newBzip2Reader(r *bufio.Reader) (io.Reader, error) {
 	return z, err
 }
 
-// bzip2Stream ends where the first stream does: the library would go on with
-// what follows. Given a byte at a time the library takes no more than it needs,
-// and at the end of each part, a block or the stream's end, it tells how much
-// that was. A stream's end is known by being shorter than any block.
+// bzip2Stream ends at the end of the first stream; the library would continue with what
+// follows. If the library gets one byte at a time, it reads no more than it needs. At the
+// end of each piece, which is a block or the stream's end, its InputOffset says how much
+// that was. The stream's end is shorter than any block.
 type bzip2Stream struct {
 	r     *bufio.Reader
 	z     *bzip2.Reader
-	begun int64 // where the part that is being read began
+	begun int64 // where the current piece began
 }
 
 const (
-	bzip2Header = 4  // bytes of the stream's header, read with the first part
-	bzip2End    = 10 // and of its end: magic number and checksum; a block has 18 at least
+	bzip2Header = 4  // size of the stream's header, which is read with the first piece
+	bzip2End    = 10 // size of its end, a magic number and a checksum; a block has at least 18
 )
 
 func (s *bzip2Stream) ReadByte() (byte, error) {
-	if part := s.z.InputOffset - s.begun; part > 0 {
+	if size := s.z.InputOffset - s.begun; size > 0 {
 		if s.begun == 0 {
-			part -= bzip2Header
+			size -= bzip2Header
 		}
-		if part <= bzip2End {
+		if size <= bzip2End {
 			return 0, io.EOF
 		}
 		s.begun = s.z.InputOffset
@@ -71,7 +70,7 @@ func (s *bzip2Stream) ReadByte() (byte, error) {
 	return s.r.ReadByte()
 }
 
-// Read is not called: the library has bytes for whoever has ReadByte.
+// Read makes bzip2Stream an io.Reader. The library calls ReadByte only.
 func (s *bzip2Stream) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil

@@ -13,19 +13,22 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
-// gzipMost is the highest level of the library that is worth its time: the one above
-// takes five times as long for less than a thousandth of the bytes, so level 9 is the
-// same as 8.
+// gzipMost is the highest level of the library that is worth its time. The next one takes
+// five times as long to save less than a thousandth of the bytes, so level 9 is the same
+// as 8.
 const gzipMost = 8
 
-// newGzipWriter writes no optional field: of them the kernel (lib/decompress_inflate.c)
-// skips the file name only.
+// gzipTime is where the header has its time (RFC 1952).
+const gzipTime = 4
+
+// newGzipWriter writes none of the optional fields: the kernel
+// (lib/decompress_inflate.c) skips only one of them, the file name.
 func newGzipWriter(w io.Writer, level int) (io.WriteCloser, error) {
 	z, err := gzip.NewWriterLevel(w, min(level, gzipMost))
 	if err != nil {
 		return nil, err
 	}
-	z.ModTime = time.Unix(0, 0) // a zero ModTime is written as a date of its own
+	z.ModTime = time.Unix(0, 0) // a zero ModTime is written as another date
 	return z, nil
 }
 
@@ -37,12 +40,12 @@ const (
 	gzipComment   = 1 << 4
 )
 
-// gzipReader reads the header as lib/decompress_inflate.c does: no library takes
-// a file name of any length.
+// gzipReader reads the header as lib/decompress_inflate.c does: libraries limit the length
+// of the file name.
 type gzipReader struct {
 	r       *bufio.Reader
 	deflate io.ReadCloser
-	sum     uint32 // CRC-32 of what was read
+	sum     uint32 // CRC-32 of the content so far
 	size    uint32 // its length, modulo 4 GiB
 }
 
@@ -60,7 +63,7 @@ func newGzipReader(r *bufio.Reader) (io.Reader, error) {
 		name string
 	}{{gzipHeaderSum, "a checksum"}, {gzipExtra, "an extra field"}, {gzipComment, "a comment"}} {
 		if flags&field.flag != 0 {
-			return nil, fmt.Errorf("header with %s: the kernel does not skip it", field.name)
+			return nil, fmt.Errorf("header with %s, which the kernel does not skip", field.name)
 		}
 	}
 	if flags&gzipName != 0 {
@@ -89,7 +92,7 @@ func (z *gzipReader) Read(p []byte) (int, error) {
 		return n, unexpected(err)
 	}
 	if binary.LittleEndian.Uint32(trailer[:]) != z.sum || binary.LittleEndian.Uint32(trailer[4:]) != z.size {
-		return n, errors.New("checksum or length differs from the content's")
+		return n, errors.New("checksum or length does not match the content")
 	}
 	return n, io.EOF
 }

@@ -10,9 +10,9 @@ import (
 )
 
 const (
-	lz4Magic = 0x184c2102 // the legacy frame, the only one of the kernel's
-	// lz4Block is the most that a block holds (lib/decompress_unlz4.c); the writer
-	// fills each.
+	lz4Magic = 0x184c2102 // of the legacy frame, the only one that the kernel knows
+	// lz4Block is the most that a block holds, in bytes (lib/decompress_unlz4.c); the
+	// writer fills each block.
 	lz4Block = 8 << 20
 )
 
@@ -21,7 +21,8 @@ var lz4Levels = [...]lz4.CompressionLevel{
 	lz4.Level6, lz4.Level7, lz4.Level8, lz4.Level9,
 }
 
-// newLZ4Writer writes a legacy frame, without the size that ends a kernel image.
+// newLZ4Writer writes a legacy frame. A kernel image has its size after the frame; an
+// archive has not.
 func newLZ4Writer(w io.Writer, level int) (io.WriteCloser, error) {
 	z := lz4.NewWriter(w)
 	if err := z.Apply(
@@ -34,7 +35,7 @@ func newLZ4Writer(w io.Writer, level int) (io.WriteCloser, error) {
 	return lz4Writer{z}, nil
 }
 
-// lz4Writer hides the library's ReadFrom, which cuts blocks where its input ends.
+// lz4Writer hides the library's ReadFrom, which ends a block at the end of each input.
 type lz4Writer struct{ z *lz4.Writer }
 
 func (w lz4Writer) Write(p []byte) (int, error) { return w.z.Write(p) }
@@ -53,15 +54,15 @@ func newLZ4Reader(r *bufio.Reader) (io.Reader, error) {
 		return nil, err
 	}
 	if magic := binary.LittleEndian.Uint32(magic); magic != lz4Magic {
-		return nil, fmt.Errorf("magic number %#x: the kernel takes the legacy frame only, %#x", magic, lz4Magic)
+		return nil, fmt.Errorf("magic number %#x: the kernel takes only the legacy frame, %#x", magic, lz4Magic)
 	}
 	_, err = r.Discard(4)
 	z := &lz4Reader{r: r}
 	return &blockReader{next: z.next}, err
 }
 
-// next decompresses the next block. Fewer than four bytes are no block for the
-// kernel: it takes them for what follows.
+// next decompresses the next block. Fewer than four bytes are not a block: the kernel
+// takes them for what follows the frame.
 func (z *lz4Reader) next() ([]byte, error) {
 	word, err := z.r.Peek(4)
 	if err != nil {
@@ -78,18 +79,18 @@ func (z *lz4Reader) next() ([]byte, error) {
 		return nil, nil
 	}
 	if size > uint32(lz4.CompressBlockBound(lz4Block)) {
-		return nil, fmt.Errorf("block of %d bytes: the kernel takes %d at most, "+
-			"and wants 4 zero bytes before a member of another codec", size, lz4.CompressBlockBound(lz4Block))
+		return nil, fmt.Errorf("block of %d bytes: the kernel takes at most %d, "+
+			"and needs 4 zero bytes before a member of another codec", size, lz4.CompressBlockBound(lz4Block))
 	}
 	z.packed = grow(z.packed, int(size))
 	if _, err := io.ReadFull(z.r, z.packed); err != nil {
 		return nil, unexpected(err)
 	}
-	const mostPerByte = 255 // of content, by the format
+	const mostPerByte = 255 // of content for each compressed byte, by the format
 	z.content = grow(z.content, int(min(int64(size)*mostPerByte, lz4Block)))
 	n, err := lz4.UncompressBlock(z.packed, z.content)
 	if err != nil {
-		return nil, fmt.Errorf("corrupt block, or one of more than %d bytes: %w", lz4Block, err)
+		return nil, fmt.Errorf("corrupt block, or a block of more than %d bytes: %w", lz4Block, err)
 	}
 	return z.content[:n], nil
 }

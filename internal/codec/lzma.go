@@ -10,13 +10,13 @@ import (
 	"github.com/ulikunitz/xz/lzma"
 )
 
-// lzmaDictionary is the window that we write with, in bytes. The kernel allocates
-// that much to unpack (lib/decompress_unlzma.c).
+// lzmaDictionary is the window of the writer, in bytes. The kernel allocates as much to
+// decompress (lib/decompress_unlzma.c).
 const lzmaDictionary = 8 << 20
 
-// newLZMAWriter writes no size to the header, for it is not known, and an end
-// mark instead. The header's first two bytes are those that the kernel detects:
-// the properties, of which there are more, and the lowest of the dictionary.
+// newLZMAWriter writes an end mark instead of a size in the header, because the size is
+// not known yet. The header's first two bytes are the ones that the kernel detects: the
+// properties, and the lowest byte of the dictionary's size.
 func newLZMAWriter(w io.Writer, _ int) (io.WriteCloser, error) {
 	// An encoder takes some 90 MiB: free the previous member's first.
 	runtime.GC()
@@ -35,17 +35,17 @@ func newLZMAReader(r *bufio.Reader) (io.Reader, error) {
 		return nil, err
 	}
 	if dictionary := binary.LittleEndian.Uint32(header[1:]); dictionary > maxWindow {
-		return nil, fmt.Errorf("dictionary of %d bytes: %d is the most", dictionary, maxWindow)
+		return nil, fmt.Errorf("dictionary of %d bytes: at most %d are possible", dictionary, maxWindow)
 	}
 	if binary.LittleEndian.Uint64(header[5:]) == 0 {
-		// The library wants a symbol at least; the kernel does not.
+		// The library needs at least one symbol; the kernel does not.
 		_, err := r.Discard(lzma.HeaderLen + rangeCoder)
 		return eofReader{}, err
 	}
 	return lzma.ReaderConfig{DictCap: maxWindow}.NewReader(r)
 }
 
-// eofReader is at its end.
+// eofReader has no content.
 type eofReader struct{}
 
 func (eofReader) Read([]byte) (int, error) { return 0, io.EOF }

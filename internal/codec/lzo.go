@@ -12,17 +12,17 @@ import (
 	"github.com/anchore/go-lzo"
 )
 
-// The container of the lzop program, as far as lib/decompress_unlzo.c reads it.
+// The container format of the lzop program, as far as lib/decompress_unlzo.c reads it.
 const (
 	lzopMagic = "\x89LZO\x00\r\n\x1a\n"
-	// lzopBlock is the most that a block holds; the writer fills each.
+	// lzopBlock is the most that a block holds, in bytes; the writer fills each block.
 	lzopBlock = 256 << 10
 
 	lzopVersion     = 0x1030
-	lzopWithLevel   = 0x0940 // from this version on there are a level and a time of 64 bits
+	lzopWithLevel   = 0x0940 // the first version with a level and a time of 64 bits
 	lzopLibrary     = 0x20a0
 	lzopMethodLZO1X = 1
-	lzopLevel       = 3 // what lzop has for this method
+	lzopLevel       = 3 // lzop's for this method
 
 	lzopContentAdler32 = 1 << 0
 	lzopPackedAdler32  = 1 << 1
@@ -33,9 +33,12 @@ const (
 	lzopFilter         = 1 << 11
 	lzopHeaderCRC32    = 1 << 12
 	lzopUnix           = 3 << 24
+
+	// lzopTime is where the header has the lower half of its time.
+	lzopTime = len(lzopMagic) + 3*2 + 2*1 + 2*4
 )
 
-// newLZOWriter writes what lzop does of a file without name, mode and time.
+// newLZOWriter writes what lzop writes for a file without name, mode and time.
 func newLZOWriter(w io.Writer, _ int) (io.WriteCloser, error) {
 	header := []byte(lzopMagic)
 	header = binary.BigEndian.AppendUint16(header, lzopVersion)
@@ -51,7 +54,7 @@ func newLZOWriter(w io.Writer, _ int) (io.WriteCloser, error) {
 type lzoWriter struct {
 	w       io.Writer
 	content []byte // of the block that is being filled
-	packed  []byte // to be written, at first the header
+	packed  []byte // what is to be written, beginning with the header
 	table   lzo1xTable
 	closed  bool
 	err     error
@@ -88,8 +91,8 @@ func (z *lzoWriter) Close() error {
 	return z.err
 }
 
-// flush writes a block: its two sizes, the content's checksum, and the content,
-// as it is where it would not become smaller.
+// flush writes a block: its two sizes, the content's checksum, and the content, which is
+// compressed if that makes it smaller.
 func (z *lzoWriter) flush() {
 	size := len(z.content)
 	z.packed = binary.BigEndian.AppendUint32(z.packed, uint32(size))
@@ -113,12 +116,12 @@ func (z *lzoWriter) send() {
 	z.packed = z.packed[:0]
 }
 
-// lzoReader reads as lib/decompress_unlzo.c does, which takes four bytes of
-// checksum a block whatever the header says.
+// lzoReader reads as lib/decompress_unlzo.c does, which expects a checksum of four bytes
+// in each block, whatever the header says.
 type lzoReader struct {
 	r               *bufio.Reader
 	checksum        func([]byte) uint32
-	ofPacked        bool // the checksum is of a block as it is packed
+	packedSum       bool // the checksum is of the compressed block
 	packed, content []byte
 }
 
@@ -128,7 +131,7 @@ func newLZOReader(r *bufio.Reader) (io.Reader, error) {
 		return nil, err
 	}
 	if flags&(lzopFilter|lzopExtra|lzopMultipart) != 0 {
-		return nil, fmt.Errorf("header with flags %#x: the kernel has no filters, extra fields and parts", flags)
+		return nil, fmt.Errorf("header with flags %#x: the kernel has no filters, extra fields or parts", flags)
 	}
 	z := &lzoReader{r: r}
 	switch flags & (lzopContentAdler32 | lzopPackedAdler32 | lzopContentCRC32 | lzopPackedCRC32) {
@@ -137,11 +140,11 @@ func newLZOReader(r *bufio.Reader) (io.Reader, error) {
 	case lzopContentCRC32:
 		z.checksum = crc32.ChecksumIEEE
 	case lzopPackedAdler32:
-		z.checksum, z.ofPacked = adler32.Checksum, true
+		z.checksum, z.packedSum = adler32.Checksum, true
 	case lzopPackedCRC32:
-		z.checksum, z.ofPacked = crc32.ChecksumIEEE, true
+		z.checksum, z.packedSum = crc32.ChecksumIEEE, true
 	default:
-		return nil, fmt.Errorf("header with flags %#x: the kernel wants one checksum a block", flags)
+		return nil, fmt.Errorf("header with flags %#x: the kernel needs one checksum in each block", flags)
 	}
 	return &blockReader{next: z.next}, nil
 }
@@ -193,7 +196,7 @@ func readLZOPHeader(r *bufio.Reader) (uint32, error) {
 		return 0, err
 	}
 	if binary.BigEndian.Uint32(header[len(header)-4:]) != want {
-		return 0, errors.New("checksum of the header differs")
+		return 0, errors.New("the header does not match its checksum")
 	}
 	return flags, nil
 }
@@ -209,14 +212,14 @@ func (z *lzoReader) next() ([]byte, error) {
 		return nil, io.EOF
 	}
 	if size > lzopBlock {
-		return nil, fmt.Errorf("block of %d bytes: the kernel takes %d at most", size, lzopBlock)
+		return nil, fmt.Errorf("block of %d bytes: the kernel takes at most %d", size, lzopBlock)
 	}
 	if _, err := io.ReadFull(z.r, header[4:]); err != nil {
 		return nil, unexpected(err)
 	}
 	packed := binary.BigEndian.Uint32(header[4:])
 	if packed == 0 || packed > size {
-		return nil, fmt.Errorf("block of %d bytes is packed to %d", size, packed)
+		return nil, fmt.Errorf("block of %d bytes with a compressed size of %d", size, packed)
 	}
 	z.packed = grow(z.packed, int(packed))
 	if _, err := io.ReadFull(z.r, z.packed); err != nil {
@@ -228,14 +231,14 @@ func (z *lzoReader) next() ([]byte, error) {
 	} else if n, err := lzo.Decompress(z.packed, z.content); err != nil {
 		return nil, err
 	} else if n != int(size) {
-		return nil, fmt.Errorf("block of %d bytes has %d", size, n)
+		return nil, fmt.Errorf("block of %d bytes decompresses to %d", size, n)
 	}
 	summed := z.content
-	if z.ofPacked {
+	if z.packedSum {
 		summed = z.packed
 	}
 	if binary.BigEndian.Uint32(header[8:]) != z.checksum(summed) {
-		return nil, errors.New("checksum of a block differs")
+		return nil, errors.New("a block does not match its checksum")
 	}
 	return z.content, nil
 }

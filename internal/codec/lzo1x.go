@@ -5,31 +5,31 @@ import (
 	"math/bits"
 )
 
-// LZO1X as Documentation/staging/lzo.rst of the kernel has it: an instruction
-// copies from what was decompressed and has the number of literals, three at
-// most, that follow; longer runs of literals are instructions of their own.
+// LZO1X, by the kernel's Documentation/staging/lzo.rst. An instruction copies a match from
+// earlier content and says how many literals follow, at most three. Longer runs of
+// literals are instructions of their own.
 const (
-	lzo1xMatch = 4 // bytes of the shortest match that is looked for
+	lzo1xMatch = 4 // the shortest match that is searched for, in bytes
 
-	lzo1xNear      = 0x0800 // the farthest match in two bytes, of lzo1xNearMatch at most
-	lzo1xNearMatch = 8
-	lzo1xMiddle    = 0x4000 // the farthest in three bytes and more
-	lzo1xFar       = 0xbfff // the farthest of all
+	lzo1xNear      = 0x0800 // the longest distance in an instruction of two bytes
+	lzo1xNearMatch = 8      // and its longest match
+	lzo1xMiddle    = 0x4000 // the longest distance in an instruction of three bytes or more
+	lzo1xFar       = 0xbfff // the longest distance of all
 
 	lzo1xTableBits = 14
 )
 
-// lzo1xTable has for every hash of four bytes the place behind that where they
-// were seen last, 0 for none.
+// lzo1xTable maps the hash of four bytes to the position where they occurred last, plus
+// 1; 0 means never.
 type lzo1xTable [1 << lzo1xTableBits]uint32
 
-// appendLZO1X appends the stream of src to dst and returns that. It finds matches
-// as LZO1X-1 does: one candidate a place, taken when it matches, with steps that
-// grow where nothing does. src is not empty.
+// appendLZO1X compresses src, which is not empty, and appends the stream to dst. It
+// searches for matches as LZO1X-1 does: it tries one candidate at each position, and its
+// steps grow while it finds none.
 func appendLZO1X(dst, src []byte, table *lzo1xTable) []byte {
 	*table = lzo1xTable{}
 	start := len(dst)
-	literals, at := 0, 0 // literals begins what is not yet appended
+	literals, at := 0, 0 // literals is where the content that is not appended yet begins
 	for at+lzo1xMatch <= len(src) {
 		word := binary.LittleEndian.Uint32(src[at:])
 		slot := &table[word*0x1824429d>>(32-lzo1xTableBits)]
@@ -49,7 +49,7 @@ func appendLZO1X(dst, src []byte, table *lzo1xTable) []byte {
 	return append(dst, 0x11, 0, 0) // the end
 }
 
-// commonPrefix returns how many bytes a and b, the shorter one, have in common.
+// commonPrefix returns the length of the common prefix of a and b; b is the shorter one.
 func commonPrefix(a, b []byte) int {
 	n := 0
 	for ; n+8 <= len(b); n += 8 {
@@ -70,7 +70,7 @@ func appendLZO1XLiterals(dst, literals []byte, first bool) []byte {
 	case first && n <= 238:
 		dst = append(dst, byte(17+n))
 	case n <= 3:
-		dst[len(dst)-2] |= byte(n) // in the match before
+		dst[len(dst)-2] |= byte(n) // in the previous match
 	case n <= 18:
 		dst = append(dst, byte(n-3))
 	default:
@@ -99,7 +99,7 @@ func appendLZO1XMatch(dst []byte, length, distance int) []byte {
 	return append(dst, byte(distance<<2), byte(distance>>6))
 }
 
-// appendLZO1XLength appends n, which is not 0, as zeros of 255 each and a rest.
+// appendLZO1XLength appends n, which is not 0, as a zero for each 255 and a rest.
 func appendLZO1XLength(dst []byte, n int) []byte {
 	for ; n > 255; n -= 255 {
 		dst = append(dst, 0)

@@ -84,7 +84,7 @@ func (s *MemberWriter) Write(p []byte) (int, error) {
 }
 
 // EndEntry marks the end of an entry and its padding. It reports whether the member ends
-// there too.
+// here too.
 func (s *MemberWriter) EndEntry() (bool, error) {
 	if s.current == nil || s.size == 0 || s.written < s.size {
 		return false, s.err()
@@ -103,9 +103,13 @@ func (s *MemberWriter) Close() error {
 	return s.err()
 }
 
-// Codecs returns the codec of each member, which is empty if that is not compressed. The
-// writer must have been closed.
+// Codecs returns the codec of each member in order; empty for one that is not compressed.
+// It may be called when Close has returned nil.
 func (s *MemberWriter) Codecs() []string { return s.out.codecs }
+
+// LastCodec returns the codec of the last member; empty if that is not compressed. It may
+// be called when Close has returned nil.
+func (s *MemberWriter) LastCodec() string { return s.out.codec }
 
 func (s *MemberWriter) err() error {
 	select {
@@ -333,35 +337,37 @@ type sequence struct {
 
 // begin begins a member with these first bytes, or an uncompressed member if prefix
 // is nil.
-func (m *sequence) begin(prefix []byte) error {
+func (s *sequence) begin(prefix []byte) error {
 	codec := Detect(prefix)
-	gap := Gap(m.offset, m.codec, codec)
-	m.codec = codec
-	m.codecs = append(m.codecs, codec)
-	_, err := m.Write(make([]byte, gap))
+	gap := Gap(s.offset, s.codec, codec)
+	s.codec = codec
+	s.codecs = append(s.codecs, codec)
+	_, err := s.Write(make([]byte, gap))
 	return err
 }
 
-// Gap returns how many NULs must come between two members, the first of which ends
-// after offset bytes of the image. last and next are their codecs; an uncompressed
-// member's is empty or none. A legacy lz4 frame ends at 4 NULs or where another one
-// begins (lib/decompress_unlz4.c); an uncompressed member begins at a multiple of 4.
-func Gap(offset int64, last, next string) int64 {
-	var nuls int64
-	if last == "lz4" && next != "lz4" {
-		nuls = 4
-	}
-	if next == "" || next == "none" {
-		nuls += -(offset + nuls) & 3
-	}
-	return nuls
-}
-
-func (m *sequence) Write(p []byte) (int, error) {
+func (s *sequence) Write(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	n, err := m.w.Write(p)
-	m.offset += int64(n)
+	n, err := s.w.Write(p)
+	s.offset += int64(n)
 	return n, err
+}
+
+// Gap returns how many NULs must come between two members, the first of which ends at
+// offset in the image. last and next are their codecs; that of an uncompressed member is
+// empty or None.
+//
+// A legacy lz4 frame ends at 4 NULs or where another one begins
+// (lib/decompress_unlz4.c); an uncompressed member begins at a multiple of 4.
+func Gap(offset int64, last, next string) int64 {
+	var nuls int64
+	if c := find(last); c != nil && c.endless && next != last {
+		nuls = 4
+	}
+	if next == "" || next == None {
+		nuls += -(offset + nuls) & 3
+	}
+	return nuls
 }

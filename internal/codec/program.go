@@ -11,22 +11,36 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
-	"syscall"
 )
 
-// program is a compressor that is not ours: its name and arguments.
+// program is an external compressor: its name and arguments.
 type program struct{ args []string }
 
-// ParseProgram reads a command such as "zstd -19": white space separates the
-// program and its arguments, '...' and "..." keep it; nothing else is special,
-// for there is no shell.
+// Program returns the Compression that a program does: args are its name or path and its
+// arguments.
 //
-// The Compression runs the program once a member, with what is to be compressed as
-// standard input and the member as standard output. Of the environment it has
-// PATH, which finds it, and LC_ALL=C. Its output is unpacked while it is made:
-// one member of a codec that a kernel takes, which has the same content and no
-// time in it. Anything else is an error, and so is an exit code but 0.
+// The program runs once for each member. It compresses standard input to standard output.
+// Its environment is PATH, which also finds it, and LC_ALL=C. Its output is decompressed
+// while it is written, and must be one member of a codec that a kernel has, with the same
+// content and without a time. Anything else is an error, and so is an exit code other
+// than 0.
+func Program(args ...string) (Compression, error) {
+	if len(args) == 0 || args[0] == "" {
+		return Compression{}, errors.New("no program: want one that compresses its standard input, such as 'zstd -19'")
+	}
+	for _, arg := range args {
+		if strings.IndexByte(arg, 0) >= 0 {
+			return Compression{}, fmt.Errorf("the argument %q contains a NUL", arg)
+		}
+	}
+	return Compression{program: &program{args}}, nil
+}
+
+// ParseProgram is Program for a command in one string, such as "zstd -19". White space
+// separates the arguments, except in '...' and "..."; nothing else is special, because no
+// shell runs.
 func ParseProgram(command string) (Compression, error) {
 	args, err := splitCommand(command)
 	if err != nil {
@@ -35,23 +49,13 @@ func ParseProgram(command string) (Compression, error) {
 	return Program(args...)
 }
 
-// Program is ParseProgram for a program and its arguments, which are taken as they are.
-func Program(args ...string) (Compression, error) {
-	if len(args) == 0 || args[0] == "" {
-		return Compression{}, errors.New("no program: want one that compresses its standard input, such as 'zstd -19'")
-	}
-	return Compression{program: &program{args}}, nil
-}
-
 func splitCommand(command string) ([]string, error) {
 	var args []string
-	var arg []byte // nil between two
+	var arg []byte // nil between arguments
 	var quote byte
 	for _, c := range []byte(command) {
 		switch {
-		case c == 0:
-			return nil, fmt.Errorf("a NUL in the command %q", command)
-		case c == quote:
+		case quote != 0 && c == quote:
 			quote = 0
 		case quote == 0 && (c == '\'' || c == '"'):
 			quote = c
@@ -66,7 +70,7 @@ func splitCommand(command string) ([]string, error) {
 		}
 	}
 	if quote != 0 {
-		return nil, fmt.Errorf("a quote without its end in the command %q", command)
+		return nil, fmt.Errorf("the command %q has an unclosed quote", command)
 	}
 	if arg != nil {
 		args = append(args, string(arg))
@@ -74,7 +78,7 @@ func splitCommand(command string) ([]string, error) {
 	return args, nil
 }
 
-// error says that something is wrong with the program.
+// error returns an error that names the program.
 func (p *program) error(format string, args ...any) error {
 	return fmt.Errorf("compressor %s: %w", strings.Join(p.args, " "), fmt.Errorf(format, args...))
 }
@@ -94,8 +98,7 @@ func (p *program) newWriter(ctx context.Context, w io.Writer) (io.WriteCloser, e
 	}
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C"}
 	cmd.Stderr = &z.stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	killGroup(cmd)
 	var stdout io.Reader
 	var err error
 	if z.stdin, err = cmd.StdinPipe(); err == nil {
@@ -107,7 +110,7 @@ func (p *program) newWriter(ctx context.Context, w io.Writer) (io.WriteCloser, e
 	if err != nil {
 		kill()
 		if notFound, ok := errors.AsType[*exec.Error](err); ok {
-			return nil, p.error("%w: install it, or give the path of it", notFound.Err)
+			return nil, p.error("%w: install it, or give its path", notFound.Err)
 		}
 		return nil, p.error("%w", err)
 	}
@@ -115,7 +118,7 @@ func (p *program) newWriter(ctx context.Context, w io.Writer) (io.WriteCloser, e
 	return z, nil
 }
 
-// programWriter is a program that is running.
+// programWriter is a running program.
 type programWriter struct {
 	program *program
 	ctx     context.Context // the caller's
@@ -123,14 +126,14 @@ type programWriter struct {
 	kill    context.CancelFunc
 	stdin   io.WriteCloser
 	stderr  firstBytes
-	content digest // of what the program was given
+	content digest // of the program's input
 
 	// Set before collected is closed:
-	unpacked    digest // of what its output unpacks to
-	memberFault error  // what is wrong with its output
-	outputErr   error  // of the writer below
-	killed      bool   // for one of both
-	collected   chan struct{}
+	unpacked  digest // of the decompressed output
+	memberErr error  // what is wrong with the output
+	outputErr error  // of the underlying writer
+	killed    bool   // because of one of these errors
+	collected chan struct{}
 
 	closed bool
 	err    error
@@ -143,7 +146,7 @@ func (z *programWriter) Write(p []byte) (int, error) {
 	n, err := z.stdin.Write(p)
 	z.content.Write(p[:n])
 	if err != nil {
-		// How the program ended tells more than the broken pipe.
+		// How the program ended says more than the broken pipe.
 		if err = z.Close(); err == nil {
 			z.err = z.program.error("it did not read all of its input")
 			err = z.err
@@ -168,27 +171,27 @@ func (z *programWriter) Close() error {
 		z.err = z.outputErr
 	case exit != nil && !z.killed:
 		z.err = z.program.error("%w%s", exit, z.stderr.quote())
-	case z.memberFault != nil:
-		z.err = z.program.error("%w%s", z.memberFault, z.stderr.quote())
+	case z.memberErr != nil:
+		z.err = z.program.error("%w%s", z.memberErr, z.stderr.quote())
 	case !z.unpacked.equal(z.content):
-		z.err = z.program.error("its output unpacks to %d other bytes than the %d of its input: "+
+		z.err = z.program.error("its output decompresses to %d bytes that differ from the %d bytes of its input: "+
 			"it must compress standard input to standard output", z.unpacked.size, z.content.size)
 	}
 	return z.err
 }
 
-// drained is how much a program may write after the first fault of its output,
-// in bytes, for an exit code to say more.
+// drained is how many bytes a program may write after its output turned out to be wrong.
+// Meanwhile it may exit with a code that says more.
 const drained = 1 << 20
 
-// collect passes the program's output on to w and to unpack.
+// collect passes the program's output to w and to unpack.
 func (z *programWriter) collect(stdout io.Reader, w io.Writer) {
 	defer close(z.collected)
 	member, toUnpack := io.Pipe()
 	unpacked := make(chan struct{})
 	go func() {
 		defer close(unpacked)
-		z.memberFault = z.unpack(member)
+		z.memberErr = z.unpack(member)
 		member.CloseWithError(errors.New("unpacked"))
 	}()
 	buf := make([]byte, 64<<10)
@@ -196,7 +199,7 @@ func (z *programWriter) collect(stdout io.Reader, w io.Writer) {
 	for {
 		n, err := stdout.Read(buf)
 		if n > 0 {
-			if _, fault := toUnpack.Write(buf[:n]); fault != nil {
+			if _, err := toUnpack.Write(buf[:n]); err != nil {
 				surplus += n
 			} else {
 				_, z.outputErr = w.Write(buf[:n])
@@ -215,51 +218,45 @@ func (z *programWriter) collect(stdout io.Reader, w io.Writer) {
 	<-unpacked
 }
 
-// unpack verifies that there is one member, and digests what is in it.
+// unpack verifies that packed is one member, and digests its content.
 func (z *programWriter) unpack(packed io.Reader) error {
 	r := bufio.NewReaderSize(packed, chunkSize)
 	if header, _ := r.Peek(timeEnd); len(header) == 0 {
 		return errors.New("it writes nothing to standard output")
 	} else if hasTime(header) {
-		return errors.New("it writes a time, so that the same input gives other bytes each time: " +
-			"use gzip -n; of lzop only --compress lzo leaves it out")
+		return errors.New("it writes a time, so its output differs from run to run: " +
+			"use gzip -n; in place of lzop, use the built-in codec lzo")
 	}
 	member, err := NewReader(r)
 	if err == ErrNotCompressed {
-		names := Names()
-		return fmt.Errorf("its output is in no codec that a kernel takes: want %s; of lz4 the legacy frame (lz4 -l)",
-			strings.Join(names[:len(names)-1], ", "))
+		return fmt.Errorf("a kernel cannot decompress its output: want %s; for lz4, the legacy frame (lz4 -l)",
+			strings.Join(slices.DeleteFunc(Names(), func(name string) bool { return name == None }), ", "))
 	}
 	if err != nil {
-		return fmt.Errorf("no kernel would unpack its output: %w", err)
+		return fmt.Errorf("a kernel cannot decompress its output: %w", err)
 	}
 	defer member.Close()
 	if _, err := io.Copy(&z.unpacked, member); err != nil {
-		return fmt.Errorf("no kernel would unpack its output: %w", err)
+		return fmt.Errorf("a kernel cannot decompress its output: %w", err)
 	}
 	if _, err := r.ReadByte(); err != io.EOF {
-		return errors.New("it writes something behind the first member: a kernel wants each to end " +
-			"where an entry does, so there has to be one")
+		return errors.New("it writes more than one member: for the kernel, each must end " +
+			"where an entry does, so write one")
 	}
 	return nil
 }
 
-// Where the time stands in the headers that have one, 4 bytes of it: of gzip's
-// (RFC 1952) all, of lzop's the lower half.
-const (
-	gzipTime = 4
-	lzopTime = len(lzopMagic) + 3*2 + 2*1 + 2*4
-	timeEnd  = lzopTime + 4
-)
+// timeEnd is how many bytes at most a member's header has up to the end of its time.
+const timeEnd = 32
 
-// hasTime tells whether a member's header has a time in it; header is its first
-// timeEnd bytes or all there are.
+// hasTime reports whether a member's header has a time other than 0. header is the
+// member's first timeEnd bytes, or the whole member.
 func hasTime(header []byte) bool {
-	at, ok := map[string]int{"gzip": gzipTime, "lzo": lzopTime}[Detect(header)]
-	return ok && len(header) >= at+4 && !zeros(header[at:at+4])
+	c := detect(header)
+	return c != nil && c.time > 0 && len(header) >= c.time+4 && !zeros(header[c.time:c.time+4])
 }
 
-// digest is what is kept of content to compare it with other content.
+// digest identifies content without keeping it.
 type digest struct {
 	hash.Hash
 	size int64
@@ -276,7 +273,7 @@ func (d *digest) equal(other digest) bool {
 	return d.size == other.size && bytes.Equal(d.Sum(nil), other.Sum(nil))
 }
 
-// firstBytes keeps the beginning of what is written to it.
+// firstBytes keeps the first bytes that are written to it.
 type firstBytes struct{ kept []byte }
 
 func (f *firstBytes) Write(p []byte) (int, error) {
@@ -285,7 +282,7 @@ func (f *firstBytes) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// quote returns what was kept as the end of a message.
+// quote returns the kept bytes as the end of a message.
 func (f *firstBytes) quote() string {
 	text := strings.TrimSpace(string(f.kept))
 	if text == "" {

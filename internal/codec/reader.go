@@ -7,28 +7,28 @@ import (
 	"io"
 )
 
-// ErrNotCompressed is the error of NewReader where the input begins with none
-// of the codecs' magic numbers. Nothing is consumed.
+// ErrNotCompressed is the error of NewReader if the input begins with no codec's magic
+// number. Nothing is consumed then.
 var ErrNotCompressed = errors.New("not compressed with a codec that a kernel takes")
 
-// maxWindow is the most that a reader keeps of what it has decompressed, in
-// bytes. It is the kernel's limit for zstd (lib/decompress_unzstd.c). For xz
-// and lzma the kernel has none but its memory; no preset of xz passes 64 MiB.
+// maxWindow is how much decompressed content a reader keeps at most, in bytes. It is
+// the kernel's limit for zstd (lib/decompress_unzstd.c). For xz and lzma, the kernel's
+// only limit is its memory; no preset of xz needs more than 64 MiB.
 const maxWindow = 128 << 20
 
-// Detect returns the name of the codec whose magic number prefix begins with, by
-// its first two bytes as in lib/decompress.c, or "" when there is none.
+// Detect returns the name of the codec of a member that begins with prefix, or "" if
+// no codec's does. The first two bytes decide, as in lib/decompress.c.
 func Detect(prefix []byte) string {
 	if c := detect(prefix); c != nil {
-		return c.name
+		return c.Name
 	}
 	return ""
 }
 
-// magicSize is how many bytes of a member tell its codec.
+// magicSize is how many bytes of a member identify its codec.
 const magicSize = 2
 
-func detect(prefix []byte) *codec {
+func detect(prefix []byte) *Codec {
 	if len(prefix) < magicSize {
 		return nil
 	}
@@ -42,24 +42,24 @@ func detect(prefix []byte) *codec {
 	return nil
 }
 
-// Reader decompresses one member. It takes what the kernel's decompressor of the
-// codec takes and refuses what that refuses; and it verifies the checksums there
-// are, those too that the kernel does not look at. Its memory is bounded by the
-// window of the member, 128 MiB at most, and a few blocks.
+// Reader decompresses one member. It accepts what the kernel's decompressor accepts and
+// refuses what that refuses. It also verifies every checksum, even those that the kernel
+// ignores. Its memory is bounded by the window of the member, 128 MiB at most, and a few
+// blocks.
 type Reader struct {
 	codec        string
 	decompressor io.Reader
 	err          error
 }
 
-// NewReader detects the codec of the member at which r stands and reads that one
-// member: at io.EOF r stands at the first byte behind it, where another member,
-// zeros or a bare archive may follow. Before io.EOF, and after any other error,
-// it stands anywhere.
+// NewReader detects the codec of the member that r begins with and reads that one
+// member. At io.EOF, r is at the first byte after it, where another member, zeros or an
+// uncompressed archive may follow. Before io.EOF, and after any other error, the position
+// of r is undefined.
 //
-// lz4 is the one codec whose members do not tell their end: one ends at the end
-// of r or at four zero bytes, which are left unread, and goes on over another
-// lz4 member (lib/decompress_unlz4.c). Whatever else follows is an error.
+// Members of lz4 do not mark their end: one ends at the end of r or at four zero bytes,
+// which are left unread, and continues over another lz4 member
+// (lib/decompress_unlz4.c). Anything else after it is an error.
 func NewReader(r *bufio.Reader) (*Reader, error) {
 	prefix, err := r.Peek(magicSize)
 	if err != nil && err != io.EOF {
@@ -69,7 +69,7 @@ func NewReader(r *bufio.Reader) (*Reader, error) {
 	if c == nil {
 		return nil, ErrNotCompressed
 	}
-	z := &Reader{codec: c.name}
+	z := &Reader{codec: c.Name}
 	if err := guard(func() error {
 		z.decompressor, err = c.newReader(r)
 		return unexpected(err)
@@ -82,8 +82,8 @@ func NewReader(r *bufio.Reader) (*Reader, error) {
 // Codec returns the name of the codec, such as zstd.
 func (z *Reader) Codec() string { return z.codec }
 
-// Read returns what the member holds. The end of the input within the member is
-// io.ErrUnexpectedEOF.
+// Read reads the content of the member. If the input ends within the member, the error
+// is io.ErrUnexpectedEOF.
 func (z *Reader) Read(p []byte) (n int, err error) {
 	if z.err != nil {
 		return 0, z.err
@@ -99,19 +99,18 @@ func (z *Reader) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
-// guard returns the error of read, be it a panic: input that a library trips over
-// is damaged input, and no reason to take the program down.
+// guard returns the error of read, and a panic of read as an error: damaged input that
+// makes a library panic must not end the program.
 func guard(read func() error) (err error) {
 	defer func() {
-		if trip := recover(); trip != nil {
-			err = fmt.Errorf("corrupt input: %v", trip)
+		if r := recover(); r != nil {
+			err = fmt.Errorf("corrupt input: %v", r)
 		}
 	}()
 	return read()
 }
 
-// Close frees what the reader holds. It does not read on to the end of the
-// member.
+// Close frees the reader's resources. It does not read the rest of the member.
 func (z *Reader) Close() error {
 	if z.err == nil || z.err == io.EOF {
 		z.err = z.explain(errors.New("read after close"))
@@ -126,7 +125,7 @@ func (z *Reader) Close() error {
 
 func (z *Reader) explain(err error) error { return fmt.Errorf("%s: %w", z.codec, err) }
 
-// unexpected makes the end of the input an error, where there should be more.
+// unexpected turns the end of the input into an error.
 func unexpected(err error) error {
 	if err == io.EOF {
 		return io.ErrUnexpectedEOF

@@ -7,49 +7,49 @@ import (
 	"github.com/ulikunitz/xz/lzma"
 )
 
-// xzDictionary is the window that the kernel's build writes with, in bytes
+// xzDictionary is the window of the writer, in bytes: that of the kernel's build
 // (scripts/Makefile.lib).
 const xzDictionary = 1 << 20
 
-// newXZWriter writes one block with CRC32, the only check that lib/xz has.
+// newXZWriter writes one block with a CRC32, the only check that lib/xz verifies.
 func newXZWriter(w io.Writer, _ int) (io.WriteCloser, error) {
-	below := &stickyWriter{w: w}
+	under := &stickyWriter{w: w}
 	z, err := xz.WriterConfig{
 		DictCap:  xzDictionary,
 		CheckSum: xz.CRC32,
 		Matcher:  lzma.HashTable4,
-	}.NewWriter(below)
+	}.NewWriter(under)
 	if err != nil {
 		return nil, err
 	}
-	return &xzWriter{z, below}, nil
+	return &xzWriter{z, under}, nil
 }
 
-// xzWriter looks for an error below, which the library's Close may forget.
+// xzWriter returns the errors of the underlying writer: the library's Close may lose one.
 type xzWriter struct {
 	z     *xz.Writer
-	below *stickyWriter
+	under *stickyWriter
 }
 
 func (w *xzWriter) Write(p []byte) (int, error) {
-	if w.below.err != nil {
-		return 0, w.below.err
+	if w.under.err != nil {
+		return 0, w.under.err
 	}
 	return w.z.Write(p)
 }
 
 func (w *xzWriter) Close() error {
-	if w.below.err != nil {
-		return w.below.err
+	if w.under.err != nil {
+		return w.under.err
 	}
 	err := w.z.Close()
-	if w.below.err != nil {
-		return w.below.err
+	if w.under.err != nil {
+		return w.under.err
 	}
 	return err
 }
 
-// stickyWriter keeps the first error of w and writes nothing behind it.
+// stickyWriter keeps the first error of w and writes nothing after it.
 type stickyWriter struct {
 	w   io.Writer
 	err error

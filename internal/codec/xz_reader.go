@@ -14,16 +14,16 @@ import (
 	"github.com/ulikunitz/xz/lzma"
 )
 
-// xzReader reads the container (the .xz file format, 1.2.0) as lib/xz does: the
-// library's own reader wants nothing behind a stream, or more streams.
+// xzReader reads the container (the .xz file format, 1.2.0) as lib/xz does. The library's
+// own reader allows nothing but more streams after a stream.
 type xzReader struct {
 	r      xzInput
-	flags  [2]byte // of the stream; the second is its check
+	flags  [2]byte // of the stream; the second is the type of its check
 	block  *xzBlock
 	blocks xzRecords
 }
 
-// The check of every block's content. lib/xz has no other.
+// The checks of a block's content. lib/xz knows no others.
 const (
 	xzNoCheck = 0
 	xzCRC32   = 1
@@ -36,7 +36,7 @@ var (
 
 var errXZCorrupt = errors.New("corrupt container")
 
-// xzInput counts and sums what is read.
+// xzInput counts the bytes that are read, and sums them.
 type xzInput struct {
 	r   *bufio.Reader
 	n   int64
@@ -49,7 +49,7 @@ func (in *xzInput) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// begin returns n bytes and counts and sums from them on.
+// begin starts the count and the sum again, with the n bytes that it returns.
 func (in *xzInput) begin(n int) ([]byte, error) {
 	in.n, in.sum = 0, 0
 	return in.take(n)
@@ -64,7 +64,7 @@ func (in *xzInput) take(n int) ([]byte, error) {
 	return p, nil
 }
 
-// verify reads the CRC-32 of what was taken since begin.
+// verify reads a CRC-32, which must be that of all bytes since begin.
 func (in *xzInput) verify() error {
 	want := in.sum
 	p, err := in.take(4)
@@ -72,12 +72,12 @@ func (in *xzInput) verify() error {
 		return err
 	}
 	if binary.LittleEndian.Uint32(p) != want {
-		return errors.New("checksum of the container differs")
+		return errors.New("the container does not match its checksum")
 	}
 	return nil
 }
 
-// pad reads the zeros up to a multiple of four bytes since begin.
+// pad reads zeros up to the next multiple of four bytes since begin.
 func (in *xzInput) pad() error {
 	p, err := in.take(int(-in.n & 3))
 	if err != nil {
@@ -91,7 +91,7 @@ func (in *xzInput) pad() error {
 
 func zeros(p []byte) bool { return len(bytes.Trim(p, "\x00")) == 0 }
 
-// number reads an integer of variable length: seven bits a byte, lowest first.
+// number reads an integer of variable length: seven bits in each byte, lowest first.
 func (in *xzInput) number() (int64, error) {
 	var value int64
 	for shift := 0; shift < 63; shift += 7 {
@@ -128,7 +128,7 @@ func newXZReader(r *bufio.Reader) (io.Reader, error) {
 	}
 	copy(z.flags[:], flags)
 	if check := z.flags[1]; z.flags[0] != 0 || check != xzNoCheck && check != xzCRC32 {
-		return nil, fmt.Errorf("check of type %d: the kernel takes none or CRC32 (xz --check=crc32)", check)
+		return nil, fmt.Errorf("check of type %d: the kernel takes only CRC32 or none (xz --check=crc32)", check)
 	}
 	return z, nil
 }
@@ -163,11 +163,11 @@ func (z *xzReader) Read(p []byte) (int, error) {
 	}
 }
 
-// xzBlock is a block whose content is being read.
+// xzBlock is the block that is being read.
 type xzBlock struct {
 	content          *lzma.Reader2
-	header           int64 // bytes of it
-	packed, unpacked int64 // sizes that the header gives, or -1
+	header           int64 // size of the header
+	packed, unpacked int64 // sizes in the header, or -1
 	size             int64 // of the content so far
 	sum              uint32
 }
@@ -192,7 +192,7 @@ func (z *xzReader) begin(first byte) error {
 	const hasPacked, hasUnpacked, filters = 1 << 6, 1 << 7, 3
 	if flags[0]&^(hasPacked|hasUnpacked) != 0 {
 		if flags[0]&filters != 0 {
-			return errors.New("block with another filter than LZMA2")
+			return errors.New("block with a filter other than LZMA2")
 		}
 		return errXZCorrupt
 	}
@@ -230,14 +230,14 @@ func (z *xzReader) begin(first byte) error {
 	return err
 }
 
-// filter reads the one filter that there may be and returns its dictionary's
-// size in bytes.
+// filter reads the only filter that there may be and returns the size of its dictionary
+// in bytes.
 func (z *xzReader) filter() (int, error) {
 	const lzma2, propertySize = 0x21, 1
 	if id, err := z.r.number(); err != nil {
 		return 0, err
 	} else if id != lzma2 {
-		return 0, errors.New("block with another filter than LZMA2")
+		return 0, errors.New("block with a filter other than LZMA2")
 	}
 	if size, err := z.r.number(); err != nil {
 		return 0, err
@@ -258,12 +258,12 @@ func (z *xzReader) filter() (int, error) {
 	return 0, fmt.Errorf("dictionary of more than %d bytes", maxWindow)
 }
 
-// endBlock verifies what stands behind a block's content.
+// endBlock verifies what follows a block's content.
 func (z *xzReader) endBlock() error {
 	b := z.block
 	packed := z.r.n
 	if b.packed >= 0 && b.packed != packed || b.unpacked >= 0 && b.unpacked != b.size {
-		return errors.New("size of a block differs from its header's")
+		return errors.New("a block does not have the size in its header")
 	}
 	if err := z.r.pad(); err != nil {
 		return err
@@ -275,7 +275,7 @@ func (z *xzReader) endBlock() error {
 			return err
 		}
 		if binary.LittleEndian.Uint32(sum) != b.sum {
-			return errors.New("checksum differs from the content's")
+			return errors.New("the content does not match its checksum")
 		}
 		record.unpadded += 4
 	}
@@ -284,11 +284,11 @@ func (z *xzReader) endBlock() error {
 	return nil
 }
 
-// xzRecord is what the index has of a block: its size with header and check but
-// without padding, and that of its content, in bytes.
+// xzRecord is the index's record of a block: its size in bytes with header and check but
+// without padding, and the size of its content.
 type xzRecord struct{ unpadded, unpacked int64 }
 
-// xzRecords is a digest of records, of the same size for any number of them.
+// xzRecords is a digest of any number of records.
 type xzRecords struct {
 	count int64
 	sum   hash.Hash
@@ -302,14 +302,14 @@ func (r *xzRecords) add(record xzRecord) {
 	binary.Write(r.sum, binary.LittleEndian, record.unpacked)
 }
 
-// end reads the index, from behind its first byte on, and the footer.
+// end reads the index, without its first byte, and the footer.
 func (z *xzReader) end() error {
 	count, err := z.r.number()
 	if err != nil {
 		return err
 	}
 	if count != z.blocks.count {
-		return errors.New("index differs from the blocks")
+		return errors.New("the index does not match the blocks")
 	}
 	index := newXZRecords()
 	for range count {
@@ -323,7 +323,7 @@ func (z *xzReader) end() error {
 		index.add(record)
 	}
 	if !bytes.Equal(index.sum.Sum(nil), z.blocks.sum.Sum(nil)) {
-		return errors.New("index differs from the blocks")
+		return errors.New("the index does not match the blocks")
 	}
 	if err := z.r.pad(); err != nil {
 		return err
@@ -335,7 +335,7 @@ func (z *xzReader) end() error {
 	return z.footer(size)
 }
 
-// footer reads the end of the stream, which has the size of the index in bytes.
+// footer reads the end of the stream, which repeats the size of the index in bytes.
 func (z *xzReader) footer(index int64) error {
 	sum, err := z.r.take(4)
 	if err != nil {
@@ -346,7 +346,7 @@ func (z *xzReader) footer(index int64) error {
 		return err
 	}
 	if binary.LittleEndian.Uint32(sum) != z.r.sum {
-		return errors.New("checksum of the container differs")
+		return errors.New("the container does not match its checksum")
 	}
 	if (int64(binary.LittleEndian.Uint32(footer))+1)*4 != index || !bytes.Equal(footer[4:], z.flags[:]) {
 		return errXZCorrupt

@@ -11,18 +11,19 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// zstdBetterWindow is the window of levels 6 to 9, in bytes: four times the library's,
-// for what the zstd program finds at these levels. The kernel takes 128 MiB
-// (lib/decompress_unzstd.c) and needs as much memory as the window has to unpack.
+// zstdBetterWindow is the window of levels 6 to 9, in bytes. It is four times the
+// library's, to find the matches that the zstd program finds at these levels. The kernel
+// takes up to 128 MiB (lib/decompress_unzstd.c) and needs as much memory as the window
+// is large to decompress.
 const zstdBetterWindow = 32 << 20
 
-// newZstdWriter maps the levels of the zstd program to the library's four. Their
-// windows are 32 MiB at most.
+// newZstdWriter maps the levels of the zstd program to the library's four, whose windows
+// are at most 32 MiB.
 func newZstdWriter(w io.Writer, level int) (io.WriteCloser, error) {
 	strength := zstd.EncoderLevelFromZstd(level)
 	opts := []zstd.EOption{
 		zstd.WithEncoderLevel(strength),
-		// The same for every number of cores: with one the library may write other bytes.
+		// The same for any number of cores: with one, the library may write other bytes.
 		zstd.WithEncoderConcurrency(2),
 	}
 	switch strength {
@@ -38,14 +39,14 @@ func newZstdWriter(w io.Writer, level int) (io.WriteCloser, error) {
 // MemberSize returns the default size of a member before compression, in bytes. It
 // depends on the codec and level alone: DefaultMemberSize, and four times that for
 // levels of zstd with a larger window.
-func (m Compression) MemberSize() int64 {
-	if m.codec != nil && m.codec.name == "zstd" && zstd.EncoderLevelFromZstd(m.level) == zstd.SpeedBetterCompression {
+func (c Compression) MemberSize() int64 {
+	if c.codec != nil && c.codec.Name == "zstd" && zstd.EncoderLevelFromZstd(c.level) == zstd.SpeedBetterCompression {
 		return 4 * DefaultMemberSize
 	}
 	return DefaultMemberSize
 }
 
-// zstdReader gives the library one frame only, for it reads on over what follows.
+// zstdReader gives the library only one frame, because it would read what follows too.
 type zstdReader struct {
 	frame   *zstdFrame
 	decoder *zstd.Decoder
@@ -69,7 +70,7 @@ func newZstdReader(r *bufio.Reader) (io.Reader, error) {
 func (z *zstdReader) Read(p []byte) (int, error) {
 	n, err := z.decoder.Read(p)
 	if err == io.EOF && !z.frame.ended() {
-		return n, errors.New("content ends before the frame")
+		return n, errors.New("the content ends before the frame")
 	}
 	return n, err
 }
@@ -79,14 +80,14 @@ func (z *zstdReader) Close() error {
 	return nil
 }
 
-// zstdFrame passes on the bytes of one frame, by the sizes in its block headers
-// (RFC 8878), and ends where it ends.
+// zstdFrame reads the bytes of one frame, by the sizes in its block headers (RFC 8878),
+// and ends at its end.
 type zstdFrame struct {
 	r        *bufio.Reader
-	header   []byte // of the frame or a block, not yet passed on
-	body     int    // bytes of a block or the checksum, not yet passed on
-	checksum bool   // one is still to come
-	last     bool   // no more blocks
+	header   []byte // of the frame or a block: the bytes that are not read yet
+	body     int    // number of bytes of a block or the checksum that are not read yet
+	checksum bool   // a checksum follows
+	last     bool   // no block follows
 }
 
 const zstdMagic uint32 = 0xfd2fb528
@@ -107,7 +108,7 @@ func newZstdFrame(r *bufio.Reader) (*zstdFrame, error) {
 	}
 	dictionary := []int{0, 1, 2, 4}[descriptor&3]
 	if dictionary != 0 {
-		return nil, errors.New("frame with a dictionary: the kernel has none")
+		return nil, errors.New("frame with a dictionary, which the kernel does not have")
 	}
 	window := 1
 	if oneSegment {
@@ -118,13 +119,14 @@ func newZstdFrame(r *bufio.Reader) (*zstdFrame, error) {
 		return nil, err
 	}
 	if size := zstdWindow(header[5:], oneSegment); size > maxWindow {
-		return nil, fmt.Errorf("window of %d bytes: the kernel takes %d at most", size, maxWindow)
+		return nil, fmt.Errorf("window of %d bytes: the kernel takes at most %d", size, maxWindow)
 	}
 	return &zstdFrame{r: r, header: header, checksum: descriptor&(1<<2) != 0}, nil
 }
 
-// zstdWindow returns the size in bytes that fields, those behind the frame
-// header's descriptor, give the window. That of one segment is the content's.
+// zstdWindow returns the size of the window in bytes. fields are those after the frame
+// header's descriptor. A frame of one segment has no window of its own: the size is that
+// of the content.
 func zstdWindow(fields []byte, oneSegment bool) uint64 {
 	if !oneSegment {
 		base := uint64(1) << (10 + fields[0]>>3)
@@ -164,7 +166,7 @@ func (f *zstdFrame) Read(p []byte) (int, error) {
 	return n, unexpected(err)
 }
 
-// next begins the next block, or the checksum behind the last.
+// next begins the next block, or the checksum after the last.
 func (f *zstdFrame) next() error {
 	if f.last {
 		f.checksum, f.body = false, 4

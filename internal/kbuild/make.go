@@ -14,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/rules-initramfs/rules_initramfs/internal/tables/arch"
 )
 
 // Build is a directory in which kbuild builds. It holds both the source and the objects,
@@ -22,7 +24,7 @@ type Build struct {
 	// Dir is the absolute path of the directory.
 	Dir string
 	// Arch is the architecture to build for, with Toolchain.
-	Arch      Arch
+	Arch      arch.Arch
 	Toolchain Toolchain
 	// Jobs is the number of commands that run at once.
 	Jobs int
@@ -68,7 +70,7 @@ func (b *Build) Make(ctx context.Context, args ...string) error {
 		// The line of a step comes before the output of its command.
 		"--output-sync=target",
 		"--jobs=" + strconv.Itoa(max(b.Jobs, 1)),
-		"ARCH=" + b.Arch.Arch,
+		"ARCH=" + b.Arch.Make,
 		"CROSS_COMPILE=" + b.Toolchain.Cross,
 		"KCPPFLAGS=-ffile-prefix-map=" + b.Dir + "=" + MappedDir,
 		"HOSTCFLAGS=-ffile-prefix-map=" + b.Dir + "=" + MappedDir,

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/golden"
+	"github.com/rules-initramfs/rules_initramfs/internal/tables/arch"
 )
 
 // build returns a build of a Makefile.
@@ -23,7 +24,7 @@ func build(t *testing.T, makefile string) (*Build, *bytes.Buffer) {
 	if err := os.WriteFile(filepath.Join(dir, "Makefile"), []byte(makefile), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	arch, err := FindArch("arm64")
+	arch, err := arch.Find("arm64")
 	if err != nil {
 		t.Fatal(err)
 	}

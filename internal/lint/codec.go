@@ -1,7 +1,6 @@
 package lint
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/rules-initramfs/rules_initramfs/internal/codec"
 	"github.com/rules-initramfs/rules_initramfs/internal/image"
+	"github.com/rules-initramfs/rules_initramfs/internal/kbuild/config"
 )
 
 // Kernel is the part of a kernel's configuration that decides what it unpacks.

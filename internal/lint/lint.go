@@ -32,9 +32,6 @@ type Options struct {
 	Kernel *Kernel
 }
 
-// ParseArch returns the architecture with this name.
-func ParseArch(name string) (elf.Arch, error) { return elf.ParseArch(name) }
-
 // Finding is something that is wrong.
 type Finding struct {
 	// Rule is the ID of the rule that found it.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/rules-initramfs/rules_initramfs/internal/codec"
 	"github.com/rules-initramfs/rules_initramfs/internal/cpio"
+	"github.com/rules-initramfs/rules_initramfs/internal/elf"
 	"github.com/rules-initramfs/rules_initramfs/internal/elf/elftest"
 	"github.com/rules-initramfs/rules_initramfs/internal/golden"
 	"github.com/rules-initramfs/rules_initramfs/internal/image"
@@ -135,7 +136,7 @@ func TestRules(t *testing.T) {
 		return Options{Kernel: kernel}
 	}
 	arch := func(name string) Options {
-		a, err := ParseArch(name)
+		a, err := elf.ParseArch(name)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/rules-initramfs/rules_initramfs/internal/cpio"
 	"github.com/rules-initramfs/rules_initramfs/internal/image/kernel"
+	"github.com/rules-initramfs/rules_initramfs/internal/tables/kind"
 )
 
 // wholeImage is the Entry of findings that belong to no entry.
@@ -42,8 +43,8 @@ func checkDuplicate(x *contents, i int, report reporter) {
 		return
 	}
 	old := &x.entries[e.earlier]
-	kind, oldKind := e.mode&cpio.TypeMask, old.mode&cpio.TypeMask
-	if kind == cpio.TypeDir && oldKind == cpio.TypeDir && e.mode == old.mode && e.uid == old.uid && e.gid == old.gid {
+	typ, oldType := e.mode&cpio.TypeMask, old.mode&cpio.TypeMask
+	if typ == cpio.TypeDir && oldType == cpio.TypeDir && e.mode == old.mode && e.uid == old.uid && e.gid == old.gid {
 		return
 	}
 	where := "an earlier entry"
@@ -58,22 +59,4 @@ func describe(e *entry) string {
 }
 
 // typeName returns the name of the type of a mode.
-func typeName(mode uint32) string {
-	switch mode & cpio.TypeMask {
-	case cpio.TypeRegular:
-		return "file"
-	case cpio.TypeDir:
-		return "directory"
-	case cpio.TypeSymlink:
-		return "symbolic link"
-	case cpio.TypeChar:
-		return "character device"
-	case cpio.TypeBlock:
-		return "block device"
-	case cpio.TypePipe:
-		return "pipe"
-	case cpio.TypeSocket:
-		return "socket"
-	}
-	return fmt.Sprintf("file of the unknown type %#o", mode&cpio.TypeMask)
-}
+func typeName(mode uint32) string { return kind.TypeOf(mode).Name }

@@ -33,46 +33,24 @@ import (
 	"io"
 	"path"
 	"slices"
+
+	"github.com/rules-initramfs/rules_initramfs/internal/cpio"
+	"github.com/rules-initramfs/rules_initramfs/internal/tables/kind"
 )
 
 // Kind is the type of an entry, by the word its line begins with.
-type Kind uint8
+type Kind = kind.Kind
 
 const (
-	File    Kind = iota + 1 // file: a regular file, with its hard links
-	Dir                     // dir: a directory
-	Node                    // nod: a character or block device
-	Symlink                 // slink: a symbolic link
-	Pipe                    // pipe: a FIFO
-	Sock                    // sock: a socket
+	File    = kind.File
+	Dir     = kind.Dir
+	Node    = kind.Node
+	Symlink = kind.Symlink
+	Pipe    = kind.Pipe
+	Sock    = kind.Sock
 )
 
-// kinds is the table of all there is to know of a kind.
-var kinds = [...]struct {
-	word     string
-	typeBits uint32 // S_IFMT bits of a mode; a Node's depend on its device type
-}{
-	File:    {"file", 0o100000},
-	Dir:     {"dir", 0o040000},
-	Node:    {"nod", 0o020000},
-	Symlink: {"slink", 0o120000},
-	Pipe:    {"pipe", 0o010000},
-	Sock:    {"sock", 0o140000},
-}
-
-const (
-	typeMask    = 0o170000 // S_IFMT
-	permMask    = 0o007777 // what chmod(2) takes
-	blockDevice = 0o060000 // S_IFBLK
-)
-
-// String returns the word that begins a line of this kind.
-func (k Kind) String() string {
-	if k == 0 || int(k) >= len(kinds) {
-		return fmt.Sprintf("kind %d", uint8(k))
-	}
-	return kinds[k].word
-}
+const permMask = 0o007777 // what chmod(2) takes
 
 // Entry is one thing that the list puts into the archive.
 type Entry struct {
@@ -117,9 +95,9 @@ type Entry struct {
 // Mode returns the entry's type and permission bits, as in stat(2).
 func (e *Entry) Mode() uint32 {
 	if e.Kind == Node && e.Block {
-		return blockDevice | e.Perm
+		return cpio.TypeBlock | e.Perm
 	}
-	return kinds[e.Kind].typeBits | e.Perm
+	return e.Kind.Bits() | e.Perm
 }
 
 // Names returns every path that the entry makes: Name, then Links.

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/cpio"
+	"github.com/rules-initramfs/rules_initramfs/internal/tables/kind"
 )
 
 const (
@@ -211,31 +212,34 @@ func (p *Parser) entry(line string) (*Entry, error) {
 	if p.opts.Locations {
 		words = joinLocations(words)
 	}
-	kind := kindOf(words[0])
-	if kind == 0 {
-		return nil, fmt.Errorf("unknown type %q: want file, dir, nod, slink, pipe or sock", words[0])
+	k, err := kind.Parse(words[0])
+	if err != nil {
+		return nil, err
 	}
-	f := &fieldReader{kind: kind, words: words[1:], vars: p.opts.Vars, unescape: unescape}
+	f := &fieldReader{kind: k, words: words[1:], vars: p.opts.Vars, unescape: unescape}
 	if p.opts.NoEscapes {
 		f.unescape = verbatim
 	}
-	e := &Entry{Kind: kind, Name: f.name("name")}
-	switch kind {
-	case File:
-		e.Location = f.location()
-	case Symlink:
-		e.Target = f.target()
-	}
-	mode := f.mode()
-	e.Perm = mode & permMask
-	e.UID = f.id("uid")
-	e.GID = f.id("gid")
-	switch kind {
-	case Node:
-		f.device(e)
-	case File:
-		for f.err == nil && len(f.words) > 0 {
-			e.Links = append(e.Links, f.name("hard link"))
+	e := &Entry{Kind: k}
+	var mode uint32
+	for _, field := range k.Fields() {
+		switch field {
+		case kind.Name:
+			e.Name = f.name("name")
+		case kind.Location:
+			e.Location = f.location()
+		case kind.Target:
+			e.Target = f.target()
+		case kind.Owner:
+			mode = f.mode()
+			e.Perm = mode & permMask
+			e.UID, e.GID = f.id("uid"), f.id("gid")
+		case kind.Device:
+			f.device(e)
+		case kind.Links:
+			for f.err == nil && len(f.words) > 0 {
+				e.Links = append(e.Links, f.name("hard link"))
+			}
 		}
 	}
 	if f.err == nil {
@@ -245,15 +249,6 @@ func (p *Parser) entry(line string) (*Entry, error) {
 		return nil, f.err
 	}
 	return e, nil
-}
-
-func kindOf(word string) Kind {
-	for k := File; int(k) < len(kinds); k++ {
-		if kinds[k].word == word {
-			return k
-		}
-	}
-	return 0
 }
 
 // fieldReader takes the fields of a line one by one and keeps the first fault.
@@ -278,21 +273,12 @@ func (f *fieldReader) next(what string) string {
 		return ""
 	}
 	if len(f.words) == 0 {
-		f.fail(fmt.Errorf("too few fields: no %s; want: %s", what, usage[f.kind]))
+		f.fail(fmt.Errorf("too few fields: no %s; want: %s", what, f.kind.Usage()))
 		return ""
 	}
 	word := f.words[0]
 	f.words = f.words[1:]
 	return word
-}
-
-var usage = [...]string{
-	File:    "file <name> <location> <mode> <uid> <gid> [<hard links>...]",
-	Dir:     "dir <name> <mode> <uid> <gid>",
-	Node:    "nod <name> <mode> <uid> <gid> <dev_type> <maj> <min>",
-	Symlink: "slink <name> <target> <mode> <uid> <gid>",
-	Pipe:    "pipe <name> <mode> <uid> <gid>",
-	Sock:    "sock <name> <mode> <uid> <gid>",
 }
 
 // path reads a field with escapes.
@@ -340,7 +326,7 @@ func (f *fieldReader) mode() uint32 {
 	if f.err != nil {
 		return 0
 	}
-	mode, err := parseMode(word, typeMask|permMask)
+	mode, err := parseMode(word, cpio.TypeMask|permMask)
 	if err != nil {
 		f.fail(err)
 	}
@@ -426,7 +412,7 @@ func (f *fieldReader) number(what string, most uint64) uint32 {
 
 // check refuses what would be packed as something else than it says.
 func (f *fieldReader) check(e *Entry, mode uint32) {
-	if typ := mode & typeMask; typ|e.Mode() != e.Mode() {
+	if typ := mode & cpio.TypeMask; typ|e.Mode() != e.Mode() {
 		f.fail(fmt.Errorf("mode %#o has the type of something else than a %s in it: leave the type out", mode, e.Kind))
 	}
 	if err := e.CheckNames(); err != nil {

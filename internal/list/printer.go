@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/rules-initramfs/rules_initramfs/internal/tables/kind"
 )
 
 // String returns the entry's line without a newline, in one spelling: names with
@@ -12,28 +14,22 @@ import (
 func (e *Entry) String() string {
 	var b strings.Builder
 	b.WriteString(e.Kind.String())
-	field := func(text string) {
-		b.WriteByte(' ')
-		b.WriteString(text)
-	}
-	field(Escape("/" + e.Name))
-	switch e.Kind {
-	case File:
-		field(escapeLocation(e.Location))
-	case Symlink:
-		field(Escape(e.Target))
-	}
-	fmt.Fprintf(&b, " %04o %d %d", e.Perm, e.UID, e.GID)
-	switch e.Kind {
-	case Node:
-		device := "c"
-		if e.Block {
-			device = "b"
-		}
-		fmt.Fprintf(&b, " %s %d %d", device, e.Major, e.Minor)
-	case File:
-		for _, link := range e.Links {
-			field(Escape("/" + link))
+	for _, field := range e.Kind.Fields() {
+		switch field {
+		case kind.Name:
+			b.WriteString(" " + Escape("/"+e.Name))
+		case kind.Location:
+			b.WriteString(" " + escapeLocation(e.Location))
+		case kind.Target:
+			b.WriteString(" " + Escape(e.Target))
+		case kind.Owner:
+			fmt.Fprintf(&b, " %04o %d %d", e.Perm, e.UID, e.GID)
+		case kind.Device:
+			fmt.Fprintf(&b, " %c %d %d", kind.TypeOf(e.Mode()).Letter, e.Major, e.Minor)
+		case kind.Links:
+			for _, link := range e.Links {
+				b.WriteString(" " + Escape("/"+link))
+			}
 		}
 	}
 	return b.String()

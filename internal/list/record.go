@@ -33,7 +33,7 @@ func (e *Entry) AppendRecords(records []cpio.Header, ino, mtime uint32) []cpio.H
 		h.Size = int64(len(e.Target)) + 1 // unlike other writers, the kernel's counts the NUL
 	case Node:
 		h.RMajor, h.RMinor = e.Major, e.Minor
-	case Dir, Pipe, Sock:
+	default:
 		h.NLink = 2
 	}
 	records = append(records, h)

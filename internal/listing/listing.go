@@ -12,6 +12,7 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/cpio"
 	"github.com/rules-initramfs/rules_initramfs/internal/image"
 	"github.com/rules-initramfs/rules_initramfs/internal/list"
+	"github.com/rules-initramfs/rules_initramfs/internal/tables/kind"
 )
 
 // Text writes an entry as ls -l would.
@@ -34,26 +35,10 @@ func Time(mtime uint32) string {
 	return time.Unix(int64(mtime), 0).UTC().Format(time.DateTime)
 }
 
-// types has the letter of ls -l and the word of a list for each type of a mode.
-var types = map[uint32]struct {
-	letter byte
-	word   string
-}{
-	cpio.TypeRegular: {'-', "file"},
-	cpio.TypeDir:     {'d', "dir"},
-	cpio.TypeSymlink: {'l', "slink"},
-	cpio.TypeChar:    {'c', "nod"},
-	cpio.TypeBlock:   {'b', "nod"},
-	cpio.TypePipe:    {'p', "pipe"},
-	cpio.TypeSocket:  {'s', "sock"},
-}
-
 // modeString returns a mode as ls -l has it, with "?" for an unknown type.
 func modeString(mode uint32) string {
 	s := []byte("?rwxrwxrwx")
-	if t, ok := types[mode&cpio.TypeMask]; ok {
-		s[0] = t.letter
-	}
+	s[0] = kind.TypeOf(mode).Letter
 	for i := range 9 {
 		if mode>>(8-i)&1 == 0 {
 			s[1+i] = '-'
@@ -131,14 +116,14 @@ type jsonEntry struct {
 // JSON writes an entry as an object on a line. origin is where it comes from, or empty.
 func JSON(w io.Writer, e *image.Entry, origin string) error {
 	j := jsonEntry{
-		Name: e.Name, NameBytes: BytesUnlessUTF8(e.Name), Type: types[e.Type()].word, Mode: fmt.Sprintf("%04o", e.Mode&^cpio.TypeMask),
+		Name: e.Name, NameBytes: BytesUnlessUTF8(e.Name), Type: kind.TypeOf(e.Mode).Word(), Mode: fmt.Sprintf("%04o", e.Mode&^cpio.TypeMask),
 		UID: e.UID, GID: e.GID, NLink: e.NLink, Size: e.Size, MTime: e.MTime, Ino: e.Ino, Member: e.Member + 1, Origin: origin,
 	}
 	switch e.Type() {
 	case cpio.TypeSymlink:
 		j.Target, j.TargetBytes = &e.Target, BytesUnlessUTF8(e.Target)
 	case cpio.TypeBlock, cpio.TypeChar:
-		j.DevType, j.Major, j.Minor = string(types[e.Type()].letter), &e.RMajor, &e.RMinor
+		j.DevType, j.Major, j.Minor = string(kind.TypeOf(e.Mode).Letter), &e.RMajor, &e.RMinor
 	}
 	return EncodeJSON(w, j)
 }

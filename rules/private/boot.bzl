@@ -5,24 +5,13 @@ load(":platform_transition.bzl", "PLATFORM_ATTRS", "platform_transition")
 load(":providers.bzl", "InitramfsInfo", "KernelInfo")
 load(":renames.bzl", "check_renamed", "renamed_attrs")
 load(":single_file.bzl", "single_file")
+load(":tables.bzl", "FAILURES", "KERNEL_FAILURES")
 load(":toolchains.bzl", "QEMU_TOOLCHAIN_TYPE")
-
-# The failures that the kernel's messages tell of. Package failure has them too, and refuses others.
-_BUILTIN_FAILURES = [
-    "bug",
-    "init-failed",
-    "lockup",
-    "oops",
-    "panic",
-    "rcu-stall",
-    "unpacking-failed",
-]
 
 BOOT_ATTRS = PLATFORM_ATTRS | {
     "allow_failures": attr.string_list(
-        doc = """Failures in the kernel's messages that do not fail this boot: "bug", "init-failed", "lockup", "oops",
-"panic", "rcu-stall", "unpacking-failed". A pattern of `expect` that matches the words of a message, such as
-"Initramfs unpacking failed", allows its kind from there on.""",
+        doc = """Failures in the kernel's messages that do not fail the boot: %s. A pattern of `expect` that matches the words of a
+message, such as "Initramfs unpacking failed", allows its kind from there on.""" % ", ".join(['"%s"' % name for name in KERNEL_FAILURES]),
     ),
     "cpus": attr.int(
         default = 1,
@@ -119,8 +108,8 @@ prompt that comes twice is written in two ways, such as `# $` and `[#] $`.""",
 
 def _check(ctx):
     for name in ctx.attr.allow_failures:
-        if name not in _BUILTIN_FAILURES:
-            fail("%s: allow_failures: %r is not one of %s" % (label_text(ctx.label), name, ", ".join(_BUILTIN_FAILURES)))
+        if name not in KERNEL_FAILURES:
+            fail("%s: allow_failures: %r is not one of %s" % (label_text(ctx.label), name, ", ".join(KERNEL_FAILURES)))
     if ctx.attr.kernel_cmdline and ctx.attr.kernel_args:
         fail("%s: kernel_args: kernel_cmdline is the whole command line: add the arguments there" % label_text(ctx.label))
     owners = {}
@@ -251,15 +240,15 @@ Example:
 
 The test ends at the first of these: everything expected was seen; a pattern of `forbid` was seen; the kernel reported a
 failure, such as a panic; an exit code was not 0; QEMU ended; the time limit was reached. The first line of the log says
-which, and begins with the name of the failure: `qemu-not-started`, `kernel-not-started`, `unpacking-failed`, `init-failed`,
-`panic`, `oops`, `bug`, `lockup`, `rcu-stall`, `forbidden`, `exit-code`, `missing-at-limit`, `missing-at-end`, `not-ended`,
-`qemu-died`, `stopped`.
+which, and begins with the name of the failure:
+
+%s
 
 Each pattern is a test case in test.xml, with the time from QEMU's start until it was seen. The test's undeclared outputs
 have the whole console, `console.log`, the result for programs, `result.json`, and QEMU's command line, `qemu-command.txt`.
 
 The target is skipped if there is no QEMU for the platform's architecture.
-""",
+""" % "\n".join(["    " + name + " " * (20 - len(name)) + meaning for name, meaning in FAILURES.items()]),
     test = True,
     toolchains = [QEMU_TOOLCHAIN_TYPE],
 )

@@ -4,8 +4,7 @@ load(":entries.bzl", "device_node_entry", "file_entry")
 load(":layer_info.bzl", "initramfs_layer_info")
 load(":paths.bzl", "check_path", "label_text")
 load(":providers.bzl", "InitramfsLayerInfo")
-
-_ACTIONS = ["halt", "poweroff", "reboot", "shell"]
+load(":tables.bzl", "INIT_ACTIONS")
 
 def _check(ctx, origin):
     if ctx.attr.command:
@@ -74,11 +73,11 @@ another layer puts below /lib/modules/RELEASE, or absolute paths of files. Param
             default = "poweroff",
             doc = """What init does after the command has ended: `poweroff`, `reboot`, `halt`, or `shell`, which runs a
 shell on the console and then powers off. A machine that cannot power off is restarted.""",
-            values = _ACTIONS,
+            values = INIT_ACTIONS,
         ),
         "on_failure": attr.string(
             doc = "What init does if there is nothing to run or it cannot be run. By default the same as `on_exit`.",
-            values = [""] + _ACTIONS,
+            values = [""] + INIT_ACTIONS,
         ),
         "shell": attr.string_list(
             doc = """The shell, by its absolute path in the image, and its arguments. By default `["/bin/sh"]`.""",

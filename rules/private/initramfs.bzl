@@ -1,7 +1,6 @@
 """The initramfs rule: layers packed into an archive."""
 
 load(":archs.bzl", "ARCH_ATTRS", "maybe_target_arch")
-load(":codecs.bzl", "CODECS")
 load(":layer.bzl", "LAYER_ATTRS", "own_entries")
 load(":layer_info.bzl", "initramfs_layer_info")
 load(":pack.bzl", "join_action", "lint_action", "pack_action", "tail_action")
@@ -9,6 +8,7 @@ load(":paths.bzl", "label_text")
 load(":platform_transition.bzl", "PLATFORM_ATTRS", "platform_transition")
 load(":providers.bzl", "InitramfsInfo", "InitramfsLayerInfo")
 load(":renames.bzl", "check_renamed", "renamed_attrs")
+load(":tables.bzl", "CODECS", "LINT_RULES")
 load(":toolchains.bzl", "PACKER_TOOLCHAIN_TYPE")
 
 _SEVERITIES = ["error", "off", "warning"]
@@ -35,6 +35,8 @@ def _check(ctx, origin):
     if ctx.attr.compressor_args and not ctx.attr.compressor:
         fail("%s: compressor_args are for a compressor, and there is none" % origin)
     for rule, severity in ctx.attr.lint.items():
+        if rule not in LINT_RULES:
+            fail("%s: lint: %s is not a rule of packer lint: want one of %s" % (origin, rule, ", ".join(LINT_RULES.keys())))
         if severity not in _SEVERITIES:
             fail("%s: lint: %s: %r is not one of %s" % (origin, rule, severity, ", ".join(_SEVERITIES)))
 
@@ -195,13 +197,13 @@ is on its command line.""",
         ),
         "compression": attr.string(
             default = "gzip",
-            doc = """The codec: `gzip`, `zstd`, `xz`, `lzma`, `lz4`, `lzo`, `bzip2` or `none`. The kernel must have it
-built in (CONFIG_RD_GZIP, CONFIG_RD_ZSTD...).""",
+            doc = """The codec, such as `gzip` or `zstd`: any that a kernel decompresses, or `none`. The kernel must have
+it built in (CONFIG_RD_GZIP, CONFIG_RD_ZSTD...).""",
             values = CODECS.keys(),
         ),
         "compression_level": attr.int(
-            doc = """The codec's level: 1 to 9 for gzip, lz4 and bzip2, 1 to 22 for zstd. The other codecs have no levels.
-0 is the codec's default: 3 for zstd, 9 for the others.""",
+            doc = """The codec's level, if it has levels: from 1 to its highest, such as 22 for zstd. 0 is the codec's
+default.""",
         ),
         "compressor": attr.label(
             cfg = "exec",

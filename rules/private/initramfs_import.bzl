@@ -1,8 +1,8 @@
 """initramfs_import: images that were built elsewhere."""
 
-load(":codecs.bzl", "CODECS")
 load(":pack.bzl", "listing_action")
 load(":providers.bzl", "InitramfsInfo")
+load(":tables.bzl", "CODECS")
 load(":toolchains.bzl", "PACKER_TOOLCHAIN_TYPE")
 
 def _codec_of(file):
@@ -36,7 +36,7 @@ initramfs_import = rule(
     implementation = _initramfs_import_impl,
     attrs = {
         "compression": attr.string(
-            doc = "The codec. By default it follows from the extension: .gz, .zst, .xz, .lzma, .lz4, .lzo, .bz2, or none.",
+            doc = "The codec. By default it follows from the extension of the file, such as .gz or .zst.",
             values = [""] + CODECS.keys(),
         ),
         "src": attr.label(

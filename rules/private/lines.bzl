@@ -5,11 +5,10 @@ entries.
 """
 
 load(":paths.bzl", "relative_target", "rlocation_path")
-
-_ESCAPES = [("\\", "\\134"), (" ", "\\040"), ("\t", "\\011"), ("\n", "\\012"), ("\v", "\\013"), ("\f", "\\014"), ("\r", "\\015")]
+load(":tables.bzl", "LIST_ESCAPES")
 
 def _escape(text):
-    for char, code in _ESCAPES:
+    for char, code in LIST_ESCAPES:
         if char in text:
             text = text.replace(char, code)
     return text

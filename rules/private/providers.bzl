@@ -31,7 +31,7 @@ did not change. The last one, the tail, fails to build if two layers conflict.""
 KernelInfo = provider(
     doc = "A Linux kernel.",
     fields = {
-        "arch": "string: x86_64, arm64 or riscv64.",
+        "arch": "string: the architecture, such as x86_64.",
         "config": "File or None: its .config.",
         "image": "File: what a boot loader starts (bzImage, Image).",
         "modules": "File or None: a directory with lib/modules/RELEASE, which is empty if the kernel has no modules.",

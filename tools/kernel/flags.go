@@ -12,6 +12,7 @@ import (
 
 	"github.com/rules-initramfs/rules_initramfs/internal/cli"
 	"github.com/rules-initramfs/rules_initramfs/internal/kbuild"
+	"github.com/rules-initramfs/rules_initramfs/internal/tables/arch"
 )
 
 // parseFlags parses the arguments of a command with this help, none of which may be left.
@@ -46,7 +47,7 @@ type buildFlags struct {
 
 func addBuildFlags(flags *flag.FlagSet) *buildFlags {
 	b := &buildFlags{}
-	flags.StringVar(&b.arch, "arch", "", "build for `ARCH`: x86_64, arm64 or riscv64")
+	flags.StringVar(&b.arch, "arch", "", "build for `ARCH`: "+strings.Join(arch.Names(), ", "))
 	flags.StringVar(&b.toolchain.Path, "path", os.Getenv("PATH"), "look for programs in these `FOLDERS`, a colon between two; by default $PATH")
 	flags.StringVar(&b.toolchain.Cross, "cross-compile", "", "put `PREFIX` before the names of the compiler's programs, such as aarch64-linux-gnu-")
 	flags.StringVar(&b.toolchain.CompilerVersion, "compiler-version", "", "fail if the first line of gcc --version is another `TEXT`")
@@ -59,7 +60,7 @@ func addBuildFlags(flags *flag.FlagSet) *buildFlags {
 
 // withBuild makes a build folder, and removes it after use.
 func (f *buildFlags) withBuild(ctx context.Context, use func(*kbuild.Build) error) error {
-	arch, err := kbuild.FindArch(f.arch)
+	arch, err := arch.Find(f.arch)
 	if err != nil {
 		return err
 	}

@@ -1,42 +1,38 @@
-"""What distribution packages put on this machine, for examples and tests, in @packaged.
+"""What distribution packages have installed on this machine, for examples and tests, in @packaged.
 
-Targets of what is not here are incompatible: what needs them is skipped.
+Targets of what is not installed are incompatible, so what needs them is skipped.
 """
 
 # buildifier: disable=bzl-visibility
-load("//rules/private:archs.bzl", "ARCHS")
+load("//rules/private:tables.bzl", "ARCHS")
 
-# Debian's names of architectures, and the JVM's, in which Bazel tells the machine's own.
-_DEBIAN = {"arm64": "arm64", "riscv64": "riscv64", "x86_64": "amd64"}
-_JVM = {"aarch64": "arm64", "amd64": "x86_64", "riscv64": "riscv64"}
-
-def _last_match(rctx, folder, prefix, below):
-    """The last of FOLDER/PREFIX*BELOW, by name, or None."""
-    folder = rctx.path(folder)
-    if not folder.exists:
+def _last_match(rctx, directory, prefix, below):
+    """The last of DIRECTORY/PREFIX*BELOW, by name, or None."""
+    directory = rctx.path(directory)
+    if not directory.exists:
         return None
-    for entry in reversed(sorted(folder.readdir(), key = lambda entry: entry.basename)):
+    for entry in reversed(sorted(directory.readdir(), key = lambda entry: entry.basename)):
         file = rctx.path(str(entry) + below)
         if entry.basename.startswith(prefix) and file.exists:
             return file
     return None
 
-def _kernel(rctx, arch):
-    file = _last_match(rctx, "/usr/lib/kernels/%s/usr/lib/modules" % _DEBIAN[arch], "", "/vmlinuz")
-    if not file and _JVM.get(rctx.os.arch) == arch:
+def _kernel(rctx, row):
+    file = _last_match(rctx, "/usr/lib/kernels/%s/usr/lib/modules" % row.debian, "", "/vmlinuz")
+    if not file and rctx.os.arch == row.jvm:
         file = (_last_match(rctx, "/usr/lib/modules", "", "/vmlinuz") or
                 _last_match(rctx, "/boot", "vmlinuz-", ""))
     return file
 
 def _packaged_impl(rctx):
-    found = {"kernel_" + arch: _kernel(rctx, arch) for arch in ARCHS}
+    found = {"kernel_" + arch: _kernel(rctx, row) for arch, row in ARCHS.items()}
     found["busybox"] = rctx.which("busybox")
     found["linux_source"] = _last_match(rctx, "/usr/src", "linux-source-", "")
 
     build = ["""package(default_visibility = ["//visibility:public"])"""]
     for name, file in found.items():
         if file:
-            # The name's ending tells how to unpack it.
+            # The end of the name says how to unpack it.
             link = name + "/" + file.basename
             rctx.symlink(file, link)
             build.append("filegroup(name = %r, srcs = [%r])" % (name, link))

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/cli"
+	"github.com/rules-initramfs/rules_initramfs/internal/elf"
 	"github.com/rules-initramfs/rules_initramfs/internal/image"
 	"github.com/rules-initramfs/rules_initramfs/internal/lint"
 	"github.com/rules-initramfs/rules_initramfs/internal/list"
@@ -58,7 +59,7 @@ func runLint(ctx context.Context, args []string) error {
 	strict := flags.Bool("strict", false, "count warnings as errors")
 	flags.StringVar(&o.Init, "init", "/init", "the `PATH` of the first program: the kernel's rdinit=")
 	flags.Func("arch", "what programs are to be made for, such as x86_64, arm64 or riscv64; by default, all for the same", func(name string) (err error) {
-		o.Arch, err = lint.ParseArch(name)
+		o.Arch, err = elf.ParseArch(name)
 		return err
 	})
 	flags.StringVar(&config, "config", "", "the .config `FILE` of the kernel, for its codecs")

@@ -1,69 +1,82 @@
-// Package failure names the ways in which a boot fails.
+// Package failure is the table of the ways in which a boot fails.
 package failure
 
-import "slices"
-
-// A Class is a way to fail. Its text is what a report's sentence begins with,
-// what result.json and test.xml have, and what an allow list names.
+// A Class is a way to fail. A report's sentence begins with its text, result.json and
+// test.xml have it, and a boot that allows the failure names it.
 type Class string
 
-// Every boot that fails is of one class: the first that holds.
+// The classes. A boot that fails is of the first class that applies.
 const (
-	// QEMU could not be run, or gave up before the machine ran: it ended with
-	// an error before the console showed anything.
-	QEMUNotStarted Class = "qemu-not-started"
-
-	// The machine ran, but the kernel showed nothing by the time limit, or by
-	// QEMU's end.
+	QEMUNotStarted   Class = "qemu-not-started"
 	KernelNotStarted Class = "kernel-not-started"
-
-	// The kernel could not unpack an initramfs, or not all of it.
-	UnpackingFailed Class = "unpacking-failed"
-
-	// The first process could not be started, or ended.
-	InitFailed Class = "init-failed"
-
-	// The kernel panicked, for a reason that has no class of its own.
-	Panic Class = "panic"
-
-	// The kernel did what it must not: an access of memory that is not there, or
-	// an instruction that is none.
-	Oops Class = "oops"
-
-	// The kernel found a mistake of its own: BUG().
-	Bug Class = "bug"
-
-	// A processor did nothing but one thing for too long.
-	Lockup Class = "lockup"
-
-	// RCU, the kernel's means to free what is shared, was held up for too long.
-	RCUStall Class = "rcu-stall"
-
-	// A line matched a forbidden pattern.
-	Forbidden Class = "forbidden"
-
-	// The guest reported an exit code that is not zero.
-	ExitCode Class = "exit-code"
-
-	// A pattern was missing at the time limit.
-	MissingAtLimit Class = "missing-at-limit"
-
-	// A pattern was missing when the guest had ended, by itself.
-	MissingAtEnd Class = "missing-at-end"
-
-	// Nothing was missing but the guest's end, at the time limit.
-	NotEnded Class = "not-ended"
-
-	// QEMU was killed, or ended with an error, while the guest ran.
-	QEMUDied Class = "qemu-died"
-
-	// Somebody stopped the boot: Bazel, or a user.
-	Stopped Class = "stopped"
+	UnpackingFailed  Class = "unpacking-failed"
+	InitFailed       Class = "init-failed"
+	Panic            Class = "panic"
+	Oops             Class = "oops"
+	Bug              Class = "bug"
+	Lockup           Class = "lockup"
+	RCUStall         Class = "rcu-stall"
+	Forbidden        Class = "forbidden"
+	ExitCode         Class = "exit-code"
+	MissingAtLimit   Class = "missing-at-limit"
+	MissingAtEnd     Class = "missing-at-end"
+	NotEnded         Class = "not-ended"
+	QEMUDied         Class = "qemu-died"
+	Stopped          Class = "stopped"
 )
 
-// builtin are the classes that the kernel's messages tell.
-var builtin = []Class{UnpackingFailed, InitFailed, Panic, Oops, Bug, Lockup, RCUStall}
+// table has a row for each class: what it means, and whether the kernel reports it in a
+// message.
+var table = []struct {
+	class    Class
+	meaning  string
+	reported bool
+}{
+	{QEMUNotStarted, "QEMU could not be run, or ended with an error before the console showed anything", false},
+	{KernelNotStarted, "the machine ran, but the kernel showed nothing until the time limit or the end of QEMU", false},
+	{UnpackingFailed, "the kernel could not unpack an initramfs, or not all of it", true},
+	{InitFailed, "the first process could not be started, or it ended", true},
+	{Panic, "the kernel panicked for a reason that has no class of its own", true},
+	{Oops, "the kernel accessed memory or executed an instruction that it must not", true},
+	{Bug, "the kernel found an error of its own: BUG()", true},
+	{Lockup, "a CPU did only one thing for too long", true},
+	{RCUStall, "RCU, with which the kernel frees shared data, was held up for too long", true},
+	{Forbidden, "a line matched a pattern of `forbid`", false},
+	{ExitCode, "the guest reported an exit code other than zero", false},
+	{MissingAtLimit, "something expected was missing at the time limit", false},
+	{MissingAtEnd, "something expected was missing when the guest had ended by itself", false},
+	{NotEnded, "the guest had not ended at the time limit; nothing else was missing", false},
+	{QEMUDied, "QEMU was killed, or ended with an error, while the guest ran", false},
+	{Stopped, "Bazel or a user stopped the boot", false},
+}
 
-// Builtin returns the classes that are found in the kernel's messages, and
-// that a boot may allow.
-func Builtin() []Class { return slices.Clone(builtin) }
+// All returns the classes in the order of the table.
+func All() []Class {
+	var classes []Class
+	for _, row := range table {
+		classes = append(classes, row.class)
+	}
+	return classes
+}
+
+// Builtin returns the classes that the kernel reports in its messages, which a boot may
+// allow.
+func Builtin() []Class {
+	var classes []Class
+	for _, row := range table {
+		if row.reported {
+			classes = append(classes, row.class)
+		}
+	}
+	return classes
+}
+
+// Meaning says in words what a class means.
+func (c Class) Meaning() string {
+	for _, row := range table {
+		if row.class == c {
+			return row.meaning
+		}
+	}
+	return ""
+}

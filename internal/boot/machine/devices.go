@@ -6,8 +6,8 @@ import (
 )
 
 // disks returns the options for disks with these images: the guest's vda, vdb
-// and so on. What it writes goes to a temporary file of QEMU's, in $TMPDIR,
-// that is gone when QEMU is.
+// and so on. What the guest writes goes to a temporary file of QEMU's in $TMPDIR,
+// which is gone when QEMU exits.
 func disks(images []string) []string {
 	var args []string
 	for i, image := range images {
@@ -20,14 +20,14 @@ func disks(images []string) []string {
 	return args
 }
 
-// files returns the options for a folder that the guest may read over 9p.
-func files(folder string) []string {
-	if folder == "" {
+// files returns the options for a directory that the guest may read over 9p.
+func files(dir string) []string {
+	if dir == "" {
 		return nil
 	}
 	return []string{
-		// The owners and modes are those that the files have here.
-		"-fsdev", "local,id=files,security_model=none,readonly=on,path=" + escape(folder),
+		// The guest sees the owners and modes that the files have on the host.
+		"-fsdev", "local,id=files,security_model=none,readonly=on,path=" + escape(dir),
 		"-device", "virtio-9p-pci,fsdev=files,mount_tag=" + FilesTag,
 	}
 }
@@ -44,8 +44,8 @@ func network(wanted bool) []string {
 	}
 }
 
-// debugger returns the options to wait for a debugger on a port of this
-// machine alone.
+// debugger returns the options to wait for a debugger on a port that only the host
+// can reach.
 func debugger(port int) []string {
 	if port == 0 {
 		return nil
@@ -53,8 +53,8 @@ func debugger(port int) []string {
 	return []string{"-gdb", "tcp:localhost:" + strconv.Itoa(port), "-S"}
 }
 
-// escape doubles the commas of a value of QEMU's option language, where a
-// single one ends it.
+// escape doubles the commas of a value in QEMU's option language, where a single
+// comma ends the value.
 func escape(value string) string {
 	return strings.ReplaceAll(value, ",", ",,")
 }

@@ -1,12 +1,13 @@
-// Package machine knows the virtual machine of each architecture, as QEMU's
-// command line.
+// Package machine makes QEMU's command line for the virtual machine of each
+// architecture.
 package machine
 
 import (
-	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/rules-initramfs/rules_initramfs/internal/tables/arch"
 )
 
 // A Guest is what runs in a machine.
@@ -18,11 +19,11 @@ type Guest struct {
 	Environment []string // words among the usual ones, before Append
 	Append      []string // words at the end of the usual ones
 	MemoryMiB   int      // memory, in MiB
-	CPUs        int      // number of processors
+	CPUs        int      // number of CPUs
 	Machine     string   // QEMU's board and its properties; empty for the architecture's
-	KVM         bool     // the host's processor runs the guest, rather than an emulator
+	KVM         bool     // KVM runs the guest, instead of an emulator
 	Disks       []string // paths of raw images, in the order of their devices; never written
-	Files       string   // path of a folder that the guest may read; empty for none
+	Files       string   // path of a directory that the guest may read; empty for none
 	Network     bool     // a network card on QEMU's own network
 	GDB         int      // TCP port on which QEMU waits for a debugger before it starts; zero for none
 	Interactive bool     // QEMU's monitor shares the terminal with the console
@@ -31,40 +32,34 @@ type Guest struct {
 // FilesTag is the mount tag of Guest.Files.
 const FilesTag = "files"
 
-// Architectures returns the names Arguments accepts.
-func Architectures() []string {
-	names := make([]string, len(table))
-	for i, r := range table {
-		names[i] = r.arch
-	}
-	return names
+// Architectures returns the names that Arguments accepts.
+func Architectures() []string { return arch.Names() }
+
+// GOARCH returns Go's name of an architecture; empty for an unknown one.
+func GOARCH(name string) string {
+	a, _ := arch.Find(name)
+	return a.GOARCH
 }
 
-// GOARCH returns Go's name of arch; empty for one that is not known.
-func GOARCH(arch string) string {
-	r, _ := find(arch)
-	return r.goarch
+// Firmware returns a pattern for the last lines that QEMU's own firmware shows on the
+// console of an architecture; nil if it shows nothing.
+func Firmware(name string) *regexp.Regexp {
+	a, _ := arch.Find(name)
+	return a.Firmware
 }
 
-// Firmware returns a pattern of the last lines that QEMU's own firmware for
-// arch shows on the console; nil where it shows nothing.
-func Firmware(arch string) *regexp.Regexp {
-	r, _ := find(arch)
-	return r.firmware
-}
-
-// Arguments returns QEMU's arguments, its own name not included, to boot g on
-// the machine of arch with the console on standard input and output.
-func Arguments(arch string, g Guest) ([]string, error) {
-	r, err := find(arch)
+// Arguments returns QEMU's arguments, its own name not included, to boot g on the machine
+// of an architecture with the console on standard input and output.
+func Arguments(name string, g Guest) ([]string, error) {
+	a, err := arch.Find(name)
 	if err != nil {
 		return nil, err
 	}
-	// Nothing that is not asked for: no configuration of the user's, none of
-	// the devices QEMU adds by itself, no network. A guest that resets ends
-	// QEMU rather than booting for ever.
+	// Nothing that was not asked for: no configuration of the user's, none of the
+	// devices that QEMU adds by itself, no network. When the guest resets, QEMU exits
+	// instead of booting forever.
 	args := []string{"-no-user-config", "-nodefaults"}
-	args = append(args, r.board(g)...)
+	args = append(args, board(a, g)...)
 	args = append(args,
 		"-m", strconv.Itoa(g.MemoryMiB),
 		"-smp", strconv.Itoa(g.CPUs),
@@ -91,14 +86,14 @@ func Arguments(arch string, g Guest) ([]string, error) {
 	if g.Initramfs != "" {
 		args = append(args, "-initrd", g.Initramfs)
 	}
-	return append(args, "-append", strings.Join(r.words(g), " ")), nil
+	return append(args, "-append", strings.Join(commandLine(a, g), " ")), nil
 }
 
-// board returns the options for the board, the processor, and what runs it.
-func (r row) board(g Guest) []string {
-	machine, cpu, accelerator := r.machine, r.cpu, "tcg"
+// board returns the options for the board, the CPU, and what runs it.
+func board(a arch.Arch, g Guest) []string {
+	machine, cpu, accelerator := a.Machine, a.EmulatedCPU, "tcg"
 	if g.KVM {
-		machine, cpu, accelerator = r.machine+r.kvmMachine, "host", "kvm"
+		machine, cpu, accelerator = a.Machine+a.KVMMachine, "host", "kvm"
 	}
 	if g.Machine != "" {
 		machine = g.Machine
@@ -110,25 +105,16 @@ func (r row) board(g Guest) []string {
 	return append(args, "-accel", accelerator)
 }
 
-// words returns the kernel's command line.
-func (r row) words(g Guest) []string {
+// commandLine returns the words of the kernel's command line.
+func commandLine(a arch.Arch, g Guest) []string {
 	if g.Cmdline != nil {
 		return g.Cmdline
 	}
-	// panic=-1 reboots at once, which -no-reboot makes an exit.
-	words := []string{"console=" + r.console, "panic=-1"}
-	if r.extra != "" {
-		words = append(words, r.extra)
+	// panic=-1 reboots at once, and -no-reboot makes QEMU exit then.
+	words := []string{"console=" + a.Console, "panic=-1"}
+	if a.KernelArg != "" {
+		words = append(words, a.KernelArg)
 	}
 	words = append(words, g.Environment...)
 	return append(words, g.Append...)
-}
-
-func find(arch string) (row, error) {
-	for _, r := range table {
-		if r.arch == arch {
-			return r, nil
-		}
-	}
-	return row{}, fmt.Errorf("machine: no architecture %q, only %s", arch, strings.Join(Architectures(), ", "))
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/rules-initramfs/rules_initramfs/internal/tables/arch"
 )
 
 // Options for an initramfs.
@@ -42,34 +44,31 @@ func disabled(problem, option string) error {
 // kernel with these values. The linker knows the size of the rest of the kernel and may still
 // refuse a smaller one.
 func (v Values) Fits(size int64) error {
-	room := v.room()
+	room, random := v.room()
+	if v.On(randomizeBase) {
+		room = random
+	}
 	if size < room {
 		return nil
 	}
 	advice := "have the boot loader load the archive beside the kernel"
-	if larger := int64(roomX86Random); v.On("CONFIG_X86_64") && size < larger && room < larger {
-		advice += ", or set CONFIG_RANDOMIZE_BASE=y in a fragment of the kernel's configuration, which allows " + mebibytes(larger)
+	if size < random {
+		advice += ", or set " + randomizeBase + "=y in a fragment of the kernel's configuration, which allows " + mebibytes(random)
 	}
 	return fmt.Errorf("the archive takes %s, but this kernel and its archive together may take at most %s: %s", mebibytes(size), mebibytes(room), advice)
 }
 
-// The largest kernel images in memory, in bytes: KERNEL_IMAGE_SIZE of
-// arch/x86/include/asm/page_64_types.h, and the reach of addresses in code on arm64 and
-// riscv64 (KERNEL_LINK_ADDR of arch/riscv/include/asm/pgtable.h).
-const (
-	roomX86       = 512 << 20
-	roomX86Random = 1 << 30
-	roomOthers    = 2 << 30
-)
+const randomizeBase = "CONFIG_RANDOMIZE_BASE"
 
-func (v Values) room() int64 {
-	switch {
-	case !v.On("CONFIG_X86_64"):
-		return roomOthers
-	case v.On("CONFIG_RANDOMIZE_BASE"):
-		return roomX86Random
+// room returns the most that an image may take in memory, in bytes, and the same with
+// randomizeBase.
+func (v Values) room() (size, random int64) {
+	for _, a := range arch.All() {
+		if v.On(a.Option) {
+			return a.Room, a.RoomRandom
+		}
 	}
-	return roomX86
+	return arch.MaxRoom, arch.MaxRoom
 }
 
 func mebibytes(size int64) string { return fmt.Sprintf("%d MiB", (size+1<<20-1)>>20) }

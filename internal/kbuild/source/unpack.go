@@ -5,7 +5,6 @@ import (
 	"archive/tar"
 	"bufio"
 	"bytes"
-	"compress/bzip2"
 	"context"
 	"errors"
 	"fmt"
@@ -15,10 +14,7 @@ import (
 	"path"
 	"strings"
 
-	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zstd"
-	"github.com/ulikunitz/xz"
-
+	"github.com/rules-initramfs/rules_initramfs/internal/codec"
 	"github.com/rules-initramfs/rules_initramfs/internal/untar"
 )
 
@@ -56,34 +52,22 @@ func Unpack(ctx context.Context, name, dir string, lookPath func(string) (string
 	return tree, nil
 }
 
-// decompress returns the decompressed content of r, whose codec its first bytes tell, and a
-// function that ends the decompressor and returns its error.
+// decompress returns the decompressed content of r, and a function that ends the decompressor
+// and returns its error.
 func decompress(ctx context.Context, r *bufio.Reader, lookPath func(string) (string, error)) (content io.Reader, done func() error, err error) {
-	magic, err := r.Peek(6)
-	if err != nil && err != io.EOF {
-		return nil, nil, err
-	}
-	noop := func() error { return nil }
-	switch {
-	case bytes.HasPrefix(magic, []byte("\x1f\x8b")):
-		content, err = gzip.NewReader(r)
-		return content, noop, err
-	case bytes.HasPrefix(magic, []byte("\x28\xb5\x2f\xfd")):
-		d, err := zstd.NewReader(r)
-		if err != nil {
-			return nil, nil, err
-		}
-		return d, func() error { d.Close(); return nil }, nil
-	case bytes.HasPrefix(magic, []byte("BZh")):
-		return bzip2.NewReader(r), noop, nil
-	case bytes.HasPrefix(magic, []byte("\xfd7zXZ\x00")):
+	if prefix, _ := r.Peek(8); codec.DetectFile(prefix) == "xz" {
 		if program, err := lookPath("xz"); err == nil {
 			return runXZ(ctx, program, r)
 		}
-		content, err = xz.NewReader(r)
-		return content, noop, err
 	}
-	return r, noop, nil
+	z, err := codec.NewFileReader(r)
+	switch {
+	case err == codec.ErrNotCompressed:
+		return r, func() error { return nil }, nil
+	case err != nil:
+		return nil, nil, err
+	}
+	return z, z.Close, nil
 }
 
 // runXZ decompresses with the program xz, which takes a sixth of the time of the library.

@@ -10,7 +10,9 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/rules-initramfs/rules_initramfs/internal/cpio"
 	"github.com/rules-initramfs/rules_initramfs/internal/list"
+	"github.com/rules-initramfs/rules_initramfs/internal/tables/kind"
 )
 
 // Owners say which owners on disk become 0 in the archive. The zero value keeps all.
@@ -137,34 +139,27 @@ func (d *directory) add(name string, info fs.FileInfo) error {
 		},
 		line: fmt.Sprintf("%s %o %d %d", name, stat.Mode&0o7777, stat.Uid, stat.Gid),
 	}
-	switch e := f.entry; stat.Mode & syscall.S_IFMT {
-	case syscall.S_IFREG:
-		e.Kind = list.File
+	e, typ := f.entry, kind.TypeOf(uint32(stat.Mode))
+	e.Kind = typ.Kind
+	switch e.Kind {
+	case 0:
+		return fmt.Errorf("it is a %s", typ.Name)
+	case list.File:
 		e.Location = d.path(name)
 		if stat.Nlink > 1 {
 			f.file.dev, f.file.ino = uint64(stat.Dev), stat.Ino
 		}
-	case syscall.S_IFDIR:
-		e.Kind = list.Dir
-	case syscall.S_IFLNK:
-		e.Kind = list.Symlink
+	case list.Symlink:
 		target, err := os.Readlink(d.path(name))
 		if err != nil {
 			return err
 		}
 		e.Target = target
-	case syscall.S_IFBLK, syscall.S_IFCHR:
-		e.Kind = list.Node
-		e.Block = stat.Mode&syscall.S_IFMT == syscall.S_IFBLK
+	case list.Node:
+		e.Block = typ.Bits == cpio.TypeBlock
 		e.Major, e.Minor = deviceNumbers(uint64(stat.Rdev))
-	case syscall.S_IFIFO:
-		e.Kind = list.Pipe
-	case syscall.S_IFSOCK:
-		e.Kind = list.Sock
-	default:
-		return fmt.Errorf("unknown type of file %#o", stat.Mode)
 	}
-	if err := f.entry.CheckNames(); err != nil {
+	if err := e.CheckNames(); err != nil {
 		d.fault(err)
 	}
 	d.found = append(d.found, f)

@@ -128,7 +128,7 @@ func kindOfSource(prefix []byte) sourceKind {
 		return aTar
 	case bytes.HasPrefix(prefix, []byte("0707")), len(prefix) > 0 && prefix[0] == 0:
 		return aCpio
-	case isCompressed(prefix):
+	case codec.DetectFile(prefix) != "":
 		return aCompressed
 	}
 	return aList
@@ -166,7 +166,7 @@ func (a *archive) read(kind sourceKind) error {
 // readCompressed finds out what is compressed. A tar archive is decompressed as programs
 // do it, and an image as the kernel does.
 func (a *archive) readCompressed() error {
-	z, err := newDecompressor(bufio.NewReaderSize(a.input(), 64<<10))
+	z, err := codec.NewFileReader(bufio.NewReaderSize(a.input(), 64<<10))
 	if err != nil {
 		return a.fault(err)
 	}
@@ -176,7 +176,7 @@ func (a *archive) readCompressed() error {
 	switch {
 	case isTarHeader(prefix), len(prefix) == tarBlock && len(bytes.TrimLeft(prefix, "\x00")) == 0:
 		return a.readTar(content)
-	case bytes.HasPrefix(prefix, []byte("0707")) && z.name == "lz4":
+	case bytes.HasPrefix(prefix, []byte("0707")) && z.Codec() == "lz4":
 		magic := make([]byte, 2)
 		if _, err := a.file.ReadAt(magic, 0); err == nil && codec.Detect(magic) == "" {
 			return a.fault(errors.New("an image in lz4's newer frames, which a kernel does not take: compress it with lz4 -l"))

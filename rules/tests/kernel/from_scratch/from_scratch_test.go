@@ -19,6 +19,7 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/kbuild"
 	"github.com/rules-initramfs/rules_initramfs/internal/kbuild/config"
 	"github.com/rules-initramfs/rules_initramfs/internal/kbuild/snapshot"
+	"github.com/rules-initramfs/rules_initramfs/internal/tables/arch"
 	"github.com/rules-initramfs/rules_initramfs/rules/tests/kernel/kerneltest"
 )
 
@@ -71,7 +72,7 @@ func TestFromScratch(t *testing.T) {
 // leaves files.
 func configure(t *testing.T, dir string) *kbuild.Build {
 	t.Helper()
-	arch, err := kbuild.FindArch("x86_64")
+	arch, err := arch.Find("x86_64")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,65 @@
+package kind
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/rules-initramfs/rules_initramfs/internal/cpio"
+)
+
+func TestParse(t *testing.T) {
+	for _, word := range Words() {
+		k, err := Parse(word)
+		if k.String() != word || err != nil {
+			t.Errorf("Parse(%q) = %v, %v", word, k, err)
+		}
+		if usage := k.Usage(); !strings.HasPrefix(usage, word+" <name> ") {
+			t.Errorf("usage of %v: %q", k, usage)
+		}
+		if got := TypeOf(k.Bits()).Kind; got != k {
+			t.Errorf("the bits of %v are those of %v", k, got)
+		}
+	}
+	for _, word := range []string{"", "File", "nodx", "kind 0"} {
+		if got, err := Parse(word); got != 0 || err == nil {
+			t.Errorf("Parse(%q) = %v, %v: want an error", word, got, err)
+		}
+	}
+	if got := Kind(99).Usage(); got != "kind 99" {
+		t.Errorf("usage of an unknown kind: %q", got)
+	}
+}
+
+func TestTypeOf(t *testing.T) {
+	for _, want := range types {
+		if got := TypeOf(want.Bits | 0o7777); got != want {
+			t.Errorf("TypeOf(%#o) = %v, want %v", want.Bits|0o7777, got, want)
+		}
+	}
+	for _, mode := range []uint32{0, 0o755, 0o030644, 0o170000} {
+		if got := TypeOf(mode); got.Kind != 0 || got.Letter != '?' || got.Bits != mode&cpio.TypeMask {
+			t.Errorf("TypeOf(%#o) = %v", mode, got)
+		}
+	}
+}
+
+// The bits are those of this system's stat(2).
+func TestStat(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Symlink("x", filepath.Join(dir, "link")); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]Kind{dir: Dir, filepath.Join(dir, "link"): Symlink, "/dev/null": Node} {
+		info, err := os.Lstat(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		mode := uint32(info.Sys().(*syscall.Stat_t).Mode)
+		if got := TypeOf(mode); got.Kind != want || got.Bits != mode&cpio.TypeMask {
+			t.Errorf("%s: %v, want %v", name, got, want)
+		}
+	}
+}

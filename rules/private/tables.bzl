@@ -1,0 +1,137 @@
+"""What the rules share with the programs. "go test ./internal/tables -update" writes this file."""
+
+# The architectures that kernels are built for and booted on.
+ARCHS = {
+    "x86_64": struct(
+        cpu = "@platforms//cpu:x86_64",
+        cross_compile = "x86_64-linux-gnu-",
+        debian = "amd64",
+        image = "bzImage",
+        jvm = "amd64",
+        qemu = "qemu-system-x86_64",
+    ),
+    "arm64": struct(
+        cpu = "@platforms//cpu:aarch64",
+        cross_compile = "aarch64-linux-gnu-",
+        debian = "arm64",
+        image = "Image",
+        jvm = "aarch64",
+        qemu = "qemu-system-aarch64",
+    ),
+    "riscv64": struct(
+        cpu = "@platforms//cpu:riscv64",
+        cross_compile = "riscv64-linux-gnu-",
+        debian = "riscv64",
+        image = "Image",
+        jvm = "riscv64",
+        qemu = "qemu-system-riscv64",
+    ),
+}
+
+# The codecs of images: what file names end in, and the highest level, which is 0 if a codec has none.
+CODECS = {
+    "gzip": struct(
+        extension = ".gz",
+        levels = 9,
+    ),
+    "zstd": struct(
+        extension = ".zst",
+        levels = 22,
+    ),
+    "xz": struct(
+        extension = ".xz",
+        levels = 0,
+    ),
+    "lzma": struct(
+        extension = ".lzma",
+        levels = 0,
+    ),
+    "lz4": struct(
+        extension = ".lz4",
+        levels = 9,
+    ),
+    "lzo": struct(
+        extension = ".lzo",
+        levels = 0,
+    ),
+    "bzip2": struct(
+        extension = ".bz2",
+        levels = 9,
+    ),
+    "none": struct(
+        extension = "",
+        levels = 0,
+    ),
+}
+
+# The ways in which a boot fails, and what they mean.
+FAILURES = {
+    "qemu-not-started": "QEMU could not be run, or ended with an error before the console showed anything",
+    "kernel-not-started": "the machine ran, but the kernel showed nothing until the time limit or the end of QEMU",
+    "unpacking-failed": "the kernel could not unpack an initramfs, or not all of it",
+    "init-failed": "the first process could not be started, or it ended",
+    "panic": "the kernel panicked for a reason that has no class of its own",
+    "oops": "the kernel accessed memory or executed an instruction that it must not",
+    "bug": "the kernel found an error of its own: BUG()",
+    "lockup": "a CPU did only one thing for too long",
+    "rcu-stall": "RCU, with which the kernel frees shared data, was held up for too long",
+    "forbidden": "a line matched a pattern of `forbid`",
+    "exit-code": "the guest reported an exit code other than zero",
+    "missing-at-limit": "something expected was missing at the time limit",
+    "missing-at-end": "something expected was missing when the guest had ended by itself",
+    "not-ended": "the guest had not ended at the time limit; nothing else was missing",
+    "qemu-died": "QEMU was killed, or ended with an error, while the guest ran",
+    "stopped": "Bazel or a user stopped the boot",
+}
+
+# Those that the kernel reports in its messages, and that a boot may allow.
+KERNEL_FAILURES = [
+    "bug",
+    "init-failed",
+    "lockup",
+    "oops",
+    "panic",
+    "rcu-stall",
+    "unpacking-failed",
+]
+
+# What guest_init does in the end.
+INIT_ACTIONS = [
+    "halt",
+    "poweroff",
+    "reboot",
+    "shell",
+]
+
+# The rules of packer lint, and what becomes of them by default.
+LINT_RULES = {
+    "unpack": "error",
+    "no-trailer": "warning",
+    "codec": "error",
+    "missing-parent": "error",
+    "dropped": "error",
+    "duplicate": "error",
+    "no-init": "error",
+    "interpreter": "error",
+    "elf-interpreter": "error",
+    "library": "error",
+    "bad-elf": "warning",
+    "architecture": "error",
+    "mixed-class": "warning",
+    "dangling-symlink": "warning",
+    "no-console": "warning",
+    "setuid": "warning",
+    "world-writable": "warning",
+    "odd-name": "warning",
+}
+
+# What replaces a character in a field of a list: the backslash comes first, because the others add some.
+LIST_ESCAPES = [
+    ("\\", "\\134"),
+    ("\t", "\\011"),
+    ("\n", "\\012"),
+    ("\v", "\\013"),
+    ("\f", "\\014"),
+    ("\r", "\\015"),
+    (" ", "\\040"),
+]
