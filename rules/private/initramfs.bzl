@@ -71,7 +71,7 @@ def _contents(ctx, layer, name):
 def _pack_whole(ctx, layers, archive, completed, method):
     layer = join_layers(layers)
     segments = ctx.actions.args()
-    segments.add("--segments", ctx.attr.segments)
+    segments.add("--split", {"auto": "size", "one": "none"}[ctx.attr.segments])
     contents = _contents(ctx, layer, ctx.label.name)
     pack_action(
         ctx,

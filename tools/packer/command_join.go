@@ -1,9 +1,10 @@
 package main
 
 import (
-	"context"
-	"flag"
 	"runtime"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/cli"
 	"github.com/rules-initramfs/rules_initramfs/internal/codec"
@@ -11,50 +12,56 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/pack/write"
 )
 
-const joinHelp = `Usage: packer join --out FILE [OPTION...] SEGMENT LIST [SEGMENT LIST]...
-       packer join --tail --out FILE [OPTION...] LIST...
-
-Joins the layers of an image: each is a SEGMENT that packer pack --layer has
-written, and the LIST of what is in it (--write-list). The segments are copied as
-they are. The lists tell whether the layers fit together: a path that two layers
-give is an error, unless the later one replaces it.
-
-With --tail, FILE is only what comes behind the last segment, which may be nothing:
-for a boot loader that takes the segments and it as initrd files of their own. What
---prepend names is checked, then, and no part of FILE.
-
-On an error the exit code is 1 and FILE is as it was; wrong usage exits with 2.
-
-Options:
-`
-
-func runJoin(ctx context.Context, args []string) error {
+func joinCommand() *cobra.Command {
 	opts := write.Options{SegmentSize: codec.DefaultSegmentSize, Jobs: runtime.GOMAXPROCS(0)}
-	flags := flag.NewFlagSet("packer join", flag.ContinueOnError)
-	flags.StringVar(&opts.Out, "out", "", "write the image to `FILE`")
-	tail := flags.Bool("tail", false, "write only what comes behind the segments")
-	flags.StringVar(&opts.ListOut, "write-list", "", "write the list of what is in the image to `FILE`")
-	addMethodFlags(flags, &opts)
-	addFormatFlags(flags, &opts)
-	addFrameFlags(flags, &opts)
-	if err := cli.ParseFlags(flags, joinHelp, args); err != nil {
-		return err
+	var tail bool
+	cmd := &cobra.Command{
+		Use: "join --out FILE [OPTION...] {LAYER LIST}...\n" +
+			"join --tail --out FILE [OPTION...] LIST...",
+		GroupID: groupMake,
+		Short:   "Join the layers of an image",
+		Long: `Join the layers of an image. Each layer is a file LAYER that packer pack --layer has
+written, with its completed LIST (--write-list). Layers are copied as they are. The lists
+show whether the layers fit together: a path that two layers have is an error, unless the
+later layer replaces it.
+
+With --tail, FILE is only what follows the last layer, and may be empty. It is for a boot
+loader that loads the layers and the tail as separate initrd files. What --prepend names
+is checked but is not part of FILE.
+
+After an error, the exit code is 1 and FILE is unchanged. Wrong usage exits with 2.`,
+		Example: "packer join --out initramfs base.cpio base.list app.cpio app.list",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := cli.Required(cmd, "out"); err != nil {
+				return err
+			}
+			if err := cli.Exclusive(cmd, "compress", "compressor"); err != nil {
+				return err
+			}
+			switch {
+			case tail && len(args) == 0:
+				return cli.Usagef(cmd, "--tail needs the LIST of each layer")
+			case tail:
+				return pack.JoinTail(cmd.Context(), args, opts)
+			case len(args) == 0 || len(args)%2 != 0:
+				return cli.Usagef(cmd, "each layer needs two arguments: LAYER LIST")
+			}
+			var layers []pack.Layer
+			for i := 0; i < len(args); i += 2 {
+				layers = append(layers, pack.Layer{Segment: args[i], List: args[i+1]})
+			}
+			return pack.Join(cmd.Context(), layers, opts)
+		},
 	}
-	switch {
-	case opts.Out == "":
-		return cli.UsageFault(flags, "no --out FILE")
-	case bothMethods(flags):
-		return cli.UsageFault(flags, "--compress and --compressor: want one of them")
-	case *tail && flags.NArg() == 0:
-		return cli.UsageFault(flags, "--tail: want the LIST of each layer")
-	case *tail:
-		return pack.JoinTail(ctx, flags.Args(), opts)
-	case flags.NArg() == 0 || flags.NArg()%2 != 0:
-		return cli.UsageFault(flags, "want SEGMENT LIST for each layer")
-	}
-	var layers []pack.Layer
-	for i := 0; i < flags.NArg(); i += 2 {
-		layers = append(layers, pack.Layer{Segment: flags.Arg(i), List: flags.Arg(i + 1)})
-	}
-	return pack.Join(ctx, layers, opts)
+	cli.Options(cmd, "Output", func(flags *pflag.FlagSet) {
+		flags.StringVar(&opts.Out, "out", "", "Write the image to `FILE`")
+		flags.BoolVar(&tail, "tail", false, "Write only what follows the layers")
+		flags.StringVar(&opts.ListOut, "write-list", "", "Write the completed list of the image to `FILE`")
+	})
+	cli.Options(cmd, "What join adds to the layers", func(flags *pflag.FlagSet) {
+		addMethodOptions(cmd, flags, &opts)
+		addFormatOptions(flags, &opts)
+	})
+	cli.Options(cmd, "Before and after the layers", func(flags *pflag.FlagSet) { addFrameOptions(flags, &opts) })
+	return cmd
 }

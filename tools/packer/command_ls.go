@@ -4,13 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/cli"
 	"github.com/rules-initramfs/rules_initramfs/internal/cpio"
@@ -19,50 +20,60 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/list"
 )
 
-const lsHelp = `Usage: packer ls [OPTION...] IMAGE [PATH...]
+// listing is what packer ls was asked for.
+type listing struct {
+	names, members, json bool
+	out                  string
+}
 
-Lists what is in an image, in its order; with PATHs only those and what is below
-them. "-" is standard input. A line has the type and permissions, the number of
-names, owner and group, the size in bytes or a device's numbers, the time in UTC,
-and the name. In a name \ooo (three octal digits) stands for a byte: \040 is a
-blank.
+func lsCommand() *cobra.Command {
+	var l listing
+	cmd := &cobra.Command{
+		Use:        "ls [OPTION...] IMAGE [PATH...]",
+		GroupID:    groupRead,
+		SuggestFor: []string{"list", "show", "dir"},
+		Short:      "List the entries of an image",
+		Long: `List the entries of an image in order. With PATHs, list only these entries and everything
+below them. "-" is standard input. A line has the type and permissions, the number of
+links, the owner and group, the size in bytes or the numbers of a device, the time in UTC,
+and the name. In a name, \ooo (three octal digits) is a byte: \040 is a space.
 
-What the kernel would refuse is an error, and exits with 1; wrong usage exits
-with 2.
-
-Options:
-`
-
-func runLs(ctx context.Context, args []string) error {
-	flags := flag.NewFlagSet("packer ls", flag.ContinueOnError)
-	names := flags.Bool("names", false, "print names only")
-	asJSON := flags.Bool("json", false, "print a JSON object a line")
-	segments := flags.Bool("segments", false, "print a line for each member: what was compressed, or not compressed, on its own")
-	outName := addOutFlag(flags, "")
-	if err := cli.ParseFlags(flags, lsHelp, args); err != nil {
-		return err
+An image that the kernel would refuse is an error, with exit code 1. Wrong usage exits
+with 2.`,
+		Example: "packer ls initramfs /etc",
+		Args:    cli.Args("IMAGE", "[PATH...]"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := cli.Exclusive(cmd, "names", "json"); err != nil {
+				return err
+			}
+			if l.members && (l.names || len(args) > 1) {
+				return cli.Usagef(cmd, "--members excludes --names and PATH")
+			}
+			return l.run(cmd.Context(), args[0], args[1:])
+		},
 	}
-	switch {
-	case flags.NArg() == 0:
-		return cli.UsageFault(flags, "no IMAGE")
-	case *segments && (*names || flags.NArg() > 1):
-		return cli.UsageFault(flags, "--segments goes with neither --names nor PATH")
-	case *names && *asJSON:
-		return cli.UsageFault(flags, "--names and --json exclude each other")
-	}
+	cli.Options(cmd, "Listing", func(flags *pflag.FlagSet) {
+		flags.BoolVar(&l.names, "names", false, "Print names only")
+		flags.BoolVar(&l.json, "json", false, "Print one JSON object a line")
+		flags.BoolVar(&l.members, "members", false, "Print the members of the image, each of which was compressed on its own or not at all")
+		addOutOption(flags, &l.out, "")
+	})
+	return cmd
+}
 
+func (l *listing) run(ctx context.Context, name string, paths []string) error {
 	show := printLong
 	switch {
-	case *segments:
+	case l.members:
 		show = func(io.Writer, *image.Entry) error { return nil }
-	case *names:
+	case l.names:
 		show = printName
-	case *asJSON:
+	case l.json:
 		show = printJSON
 	}
-	wanted := newPathFilter(flags.Args()[1:])
-	return writeResults(ctx, *outName, func(out io.Writer) error {
-		img, err := walkImage(ctx, flags.Arg(0), func(_ *image.Reader, e *image.Entry) error {
+	wanted := newPathFilter(paths)
+	return writeResults(ctx, l.out, func(out io.Writer) error {
+		img, err := walkImage(ctx, name, func(_ *image.Reader, e *image.Entry) error {
 			if !wanted.has(e.Name) {
 				return nil
 			}
@@ -71,14 +82,14 @@ func runLs(ctx context.Context, args []string) error {
 		if err != nil {
 			return err
 		}
-		if *segments {
-			printMembers(out, img.Members(), *asJSON)
+		if l.members {
+			printMembers(out, img.Members(), l.json)
 		}
-		return wanted.missing(flags.Arg(0))
+		return wanted.missing(name)
 	})
 }
 
-// printName prints a name that can be told from others and does no harm to a terminal.
+// printName prints a name, unambiguous and safe for a terminal.
 func printName(w io.Writer, e *image.Entry) error {
 	_, err := fmt.Fprintln(w, printable(e.Name))
 	return err
@@ -103,23 +114,11 @@ func timeString(mtime uint32) string {
 	return time.Unix(int64(mtime), 0).UTC().Format(time.DateTime)
 }
 
-// typeLetters are those of ls -l, typeWords those of the list.
-var (
-	typeLetters = map[uint32]byte{
-		cpio.TypeRegular: '-', cpio.TypeDir: 'd', cpio.TypeSymlink: 'l', cpio.TypeChar: 'c',
-		cpio.TypeBlock: 'b', cpio.TypePipe: 'p', cpio.TypeSocket: 's',
-	}
-	typeWords = map[uint32]string{
-		cpio.TypeRegular: "file", cpio.TypeDir: "dir", cpio.TypeSymlink: "slink", cpio.TypeChar: "nod",
-		cpio.TypeBlock: "nod", cpio.TypePipe: "pipe", cpio.TypeSocket: "sock",
-	}
-)
-
-// modeString writes a mode as ls -l does, with "?" for a type that there is not.
+// modeString formats a mode as ls -l does, with "?" for an unknown type.
 func modeString(mode uint32) string {
 	s := []byte("?rwxrwxrwx")
-	if letter, ok := typeLetters[mode&cpio.TypeMask]; ok {
-		s[0] = letter
+	if t, ok := fileTypes[mode&cpio.TypeMask]; ok {
+		s[0] = t.letter
 	}
 	for i := range 9 {
 		if mode>>(8-i)&1 == 0 {
@@ -142,7 +141,7 @@ func modeString(mode uint32) string {
 	return string(s)
 }
 
-// printable writes a name as the list does, and control characters like blanks.
+// printable escapes a name as a list does, and control characters too.
 func printable(name string) string {
 	if name == "" {
 		return "/"
@@ -165,13 +164,13 @@ func printable(name string) string {
 	return b.String()
 }
 
-// isControl tells whether a terminal may take r as a command.
+// isControl reports whether a terminal may take r as a command.
 func isControl(r rune) bool { return r < 0x20 || 0x7f <= r && r < 0xa0 }
 
-// jsonEntry has its fields in the order in which they are printed.
+// jsonEntry has its fields in the order of the output.
 type jsonEntry struct {
 	Name string `json:"name"`
-	// NameBytes is there only if the name is not UTF-8, and is right then.
+	// NameBytes is the name if it is not UTF-8, where JSON has no room for it.
 	NameBytes []byte  `json:"name_bytes,omitempty"`
 	Type      string  `json:"type"`
 	Mode      string  `json:"mode"`
@@ -181,25 +180,25 @@ type jsonEntry struct {
 	Size      int64   `json:"size"`
 	MTime     uint32  `json:"mtime"`
 	Target    *string `json:"target,omitempty"`
-	// TargetBytes is to Target what NameBytes is to Name.
+	// TargetBytes is the target if it is not UTF-8.
 	TargetBytes []byte  `json:"target_bytes,omitempty"`
 	DevType     string  `json:"dev_type,omitempty"`
 	Major       *uint32 `json:"maj,omitempty"`
 	Minor       *uint32 `json:"min,omitempty"`
 	Ino         uint32  `json:"ino"`
-	Segment     int     `json:"segment"`
+	Member      int     `json:"member"`
 }
 
 func printJSON(w io.Writer, e *image.Entry) error {
 	j := jsonEntry{
-		Name: e.Name, NameBytes: bytesUnlessUTF8(e.Name), Type: typeWords[e.Type()], Mode: fmt.Sprintf("%04o", e.Mode&^cpio.TypeMask),
-		UID: e.UID, GID: e.GID, NLink: e.NLink, Size: e.Size, MTime: e.MTime, Ino: e.Ino, Segment: e.Member + 1,
+		Name: e.Name, NameBytes: bytesUnlessUTF8(e.Name), Type: fileTypes[e.Type()].word, Mode: fmt.Sprintf("%04o", e.Mode&^cpio.TypeMask),
+		UID: e.UID, GID: e.GID, NLink: e.NLink, Size: e.Size, MTime: e.MTime, Ino: e.Ino, Member: e.Member + 1,
 	}
 	switch e.Type() {
 	case cpio.TypeSymlink:
 		j.Target, j.TargetBytes = &e.Target, bytesUnlessUTF8(e.Target)
 	case cpio.TypeBlock, cpio.TypeChar:
-		j.DevType, j.Major, j.Minor = string(typeLetters[e.Type()]), &e.RMajor, &e.RMinor
+		j.DevType, j.Major, j.Minor = string(fileTypes[e.Type()].letter), &e.RMajor, &e.RMinor
 	}
 	return encodeJSON(w, j)
 }
@@ -237,16 +236,16 @@ func printMembers(w io.Writer, members []image.Member, asJSON bool) {
 	}
 }
 
-// pathFilter chooses the entries that are named, or below one that is.
+// pathFilter selects the entries at or below some paths.
 type pathFilter struct {
-	// given are the paths as they were given; paths, as they are compared.
-	given, paths []string
-	// seen tells of each path whether an entry matched.
+	// args are the paths of the command line; paths are the same, cleaned.
+	args, paths []string
+	// seen records which paths an entry matched.
 	seen []bool
 }
 
 func newPathFilter(paths []string) *pathFilter {
-	f := &pathFilter{given: paths, seen: make([]bool, len(paths))}
+	f := &pathFilter{args: paths, seen: make([]bool, len(paths))}
 	for _, p := range paths {
 		f.paths = append(f.paths, kernel.CleanPath(p))
 	}
@@ -270,7 +269,7 @@ func (f *pathFilter) has(name string) bool {
 // missing reports the paths that no entry matched.
 func (f *pathFilter) missing(img string) error {
 	var missing []error
-	for i, p := range f.given {
+	for i, p := range f.args {
 		if !f.seen[i] {
 			missing = append(missing, fmt.Errorf("%s: no entry %s", img, printable(p)))
 		}
@@ -293,8 +292,8 @@ func walkImage(ctx context.Context, name string, visit func(*image.Reader, *imag
 		if err == nil {
 			err = visit(img.Reader, e)
 		}
-		if fault, ok := errors.AsType[*image.Error](err); ok {
-			err = fmt.Errorf("%s: %w", name, fault)
+		if imageErr, ok := errors.AsType[*image.Error](err); ok {
+			err = fmt.Errorf("%s: %w", name, imageErr)
 		}
 		if err != nil {
 			return nil, err
@@ -304,10 +303,10 @@ func walkImage(ctx context.Context, name string, visit func(*image.Reader, *imag
 	return img, nil
 }
 
-// warnCut warns of an image that may have been cut off between two records: no
-// error, for the kernel unpacks what is there.
+// warnCut warns about an image that may be truncated between two records. It is not an
+// error, because the kernel unpacks what is there.
 func warnCut(img *image.Image) {
 	if !img.Trailer() {
-		fmt.Fprintf(os.Stderr, "packer: warning: %s: no trailer at its end: it may have been cut off, which the kernel does not see\n", img.Name)
+		warn(img.Name + ": no trailer at the end: the image may be truncated, which the kernel does not notice")
 	}
 }

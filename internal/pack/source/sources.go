@@ -94,7 +94,7 @@ func (s *Sources) readFile(ctx context.Context, name string, asList func(io.Read
 	if name != "-" {
 		var err error
 		if file, err = os.Open(name); err != nil {
-			return nil, fmt.Errorf("cannot read the list: %w", err)
+			return nil, err
 		}
 		s.files = append(s.files, file)
 	}

@@ -59,7 +59,7 @@ func packer(t *testing.T, processor string) string {
 }
 
 // input writes a list of files with content of all kinds to a folder, a few
-// segments of 128 KiB.
+// members of 128 KiB.
 func input(t *testing.T, dir string) {
 	t.Helper()
 	r := rand.New(rand.NewPCG(1, 2))
@@ -110,10 +110,10 @@ func run(t *testing.T, dir string, command ...string) []byte {
 	return out
 }
 
-// pack packs the list in segments to a file, and returns its content.
+// pack packs the list in members to a file, and returns its content.
 func pack(t *testing.T, dir, method, file string, packer ...string) []byte {
 	t.Helper()
-	run(t, dir, append(packer, "pack", "--compress", method, "--segments", "131072",
+	run(t, dir, append(packer, "pack", "--compress", method, "--split", "131072",
 		"--checksum", "--align", "4096", "--out", file, "list")...)
 	content, err := os.ReadFile(filepath.Join(dir, file))
 	if err != nil {
@@ -143,7 +143,7 @@ func TestOtherProcessors(t *testing.T) {
 					if !bytes.Equal(here, there) {
 						t.Fatalf("%d bytes on %s are %d other ones on %s", len(here), runtime.GOARCH, len(there), processor.name)
 					}
-					for _, what := range []string{"--json", "--segments"} {
+					for _, what := range []string{"--json", "--members"} {
 						want := run(t, dir, native, "ls", what, "here")
 						if got := run(t, dir, qemu, foreign, "ls", what, "here"); !bytes.Equal(got, want) {
 							t.Errorf("ls %s on %s:\n%s\nwant\n%s", what, processor.name, got, want)

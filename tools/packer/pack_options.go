@@ -1,0 +1,52 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/rules-initramfs/rules_initramfs/internal/codec"
+	"github.com/rules-initramfs/rules_initramfs/internal/pack/write"
+)
+
+// addMethodOptions adds the options that choose how to compress.
+func addMethodOptions(cmd *cobra.Command, flags *pflag.FlagSet, opts *write.Options) {
+	flags.Func("compress", "Compress with `CODEC[:LEVEL]`: "+strings.Join(codec.Names(), ", ")+" (default none)",
+		func(text string) (err error) {
+			opts.Method, err = codec.Parse(text)
+			return err
+		})
+	flags.Func("compressor", "Compress with the program `COMMAND`, such as 'zstd -19': it compresses standard input to standard output, and runs without a shell",
+		func(text string) (err error) {
+			opts.Method, err = codec.ParseProgram(text)
+			return err
+		})
+	cmd.RegisterFlagCompletionFunc("compress", cobra.FixedCompletions(codec.Names(), cobra.ShellCompDirectiveNoFileComp))
+}
+
+// addFormatOptions adds the options that apply to every record of an archive.
+func addFormatOptions(flags *pflag.FlagSet, opts *write.Options) {
+	flags.Func("mtime", "Set the mtime of every entry, in `SECONDS` since 1970 (default 0)", func(text string) error {
+		mtime, err := strconv.ParseUint(text, 10, 32)
+		opts.MTime = uint32(mtime)
+		if err != nil {
+			return fmt.Errorf("%q: want 0 to 4294967295", text)
+		}
+		return nil
+	})
+	flags.BoolVar(&opts.Checksum, "checksum", false, "Add a checksum of the content of each file, which the kernel verifies")
+}
+
+// addFrameOptions adds the options for what comes before and after an archive.
+func addFrameOptions(flags *pflag.FlagSet, opts *write.Options) {
+	flags.StringArrayVar(&opts.Prepend, "prepend", nil,
+		"Begin the image with the uncompressed early archive `FILE`, such as microcode; may be repeated")
+	flags.StringVar(&opts.Bootconfig, "bootconfig", "", "End the image with the boot configuration in `FILE`")
+}
+
+// warn prints a warning.
+func warn(message string) { fmt.Fprintln(os.Stderr, "packer: warning:", message) }
