@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -137,7 +139,15 @@ func TestHelp(t *testing.T) {
 }
 
 func TestMan(t *testing.T) {
-	golden.Text(t, "tool.1", run(tool(nil), "man").Stdout)
+	page := run(tool(nil), "man").Stdout
+	golden.Text(t, "tool.1", page)
+	name := filepath.Join(t.TempDir(), "tool.1")
+	if got := run(tool(nil), "man", "--out", name); got != (result{}) {
+		t.Errorf("%+v", got)
+	}
+	if written, err := os.ReadFile(name); err != nil || string(written) != page {
+		t.Errorf("%s, %v: want %s", written, err, page)
+	}
 }
 
 // A script for each shell; what it asks the program for is tested by the answer.

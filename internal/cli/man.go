@@ -2,24 +2,35 @@ package cli
 
 import (
 	"fmt"
+	"io"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
 
-// manCommand returns the hidden command that prints the man page of its program.
+// manCommand returns the hidden command that writes the man page of its program.
 func manCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:    "man",
-		Short:  "Print the man page",
+	var out string
+	cmd := &cobra.Command{
+		Use:    "man [--out FILE]",
+		Short:  "Write the man page",
 		Hidden: true,
 		Args:   Args(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := fmt.Fprint(cmd.OutOrStdout(), manPage(cmd.Root()))
-			return err
+			page := manPage(cmd.Root())
+			if out == "" {
+				_, err := io.WriteString(cmd.OutOrStdout(), page)
+				return err
+			}
+			return os.WriteFile(out, []byte(page), 0o666)
 		},
 	}
+	Options(cmd, "Output", func(flags *pflag.FlagSet) {
+		flags.StringVar(&out, "out", "", "Write to `FILE` instead of standard output")
+	})
+	return cmd
 }
 
 // manPage returns the page of a program for man(1), in the macros of man(7).
