@@ -48,7 +48,7 @@ const unpackID = "unpack"
 // entry have the order of the table.
 var rules = []rule{
 	{Rule: Rule{unpackID, Error, "what the kernel refuses to unpack, or an image that is cut off; cannot be turned off",
-		"make the image again; packer ls --members shows what it consists of"}, image: checkUnpack},
+		"make the image again; packer ls --members shows how it is put together"}, image: checkUnpack},
 	{Rule: Rule{"no-trailer", Warning, "no trailer at the end of the image, which may have been cut off",
 		"make the image again, or end it with a record TRAILER!!!"}, image: checkTrailer},
 	{Rule: Rule{"codec", Error, "a member whose codec the kernel is not built with, or a kernel that unpacks no image (with --config or --kernel-codecs)",

@@ -2,8 +2,8 @@ package main
 
 import (
 	"os"
+	"regexp"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/cli/clitest"
@@ -120,15 +120,24 @@ func testUsage(t *testing.T) (messages map[string]string) {
 		"gen_initramfs -u root a.list",
 		"gen_initramfs -d tomorrow a.list",
 	)
-	// The messages about values are of the packages that read them.
-	for _, wrong := range []struct{ option, value string }{
-		{"compress", "zip"},
-		{"compress", "gzip:10"},
-		{"compress", "none:1"},
+	// The texts about these values are those of the packages that read them.
+	for _, wrong := range []struct{ command, option, value, want string }{
+		{"pack", "compress", "zip", `"zip".* gzip, zstd, .*none`},
+		{"pack", "compress", "gzip:10", `"10".* 1 to 9`},
+		{"pack", "compress", "none:1", `none`},
+		{"pack", "compressor", "", ``},
+		{"pack", "compressor", `zstd "-19`, `quote`},
+		{"lint", "off", "setuid,what", `"what".* no-trailer, codec, .*, odd-name`},
+		{"lint", "error", "what", `"what".* unpack, no-trailer, codec, .*, odd-name`},
+		{"lint", "warning", "what", `"what".* no-trailer, codec, .*, odd-name`},
+		{"lint", "off", "unpack", ` unpack `},
+		{"lint", "arch", "z80", `"z80".* x86_64, `},
+		{"lint", "kernel-codecs", "zip", `"zip".* gzip, zstd, `},
 	} {
-		result := clitest.Run(newProgram(), "pack", "--out", "out", "a.list", "--"+wrong.option, wrong.value)
-		if result.Code != 2 || !strings.HasPrefix(result.Stderr, "packer: option --"+wrong.option+": ") {
-			t.Errorf("--%s %s: %+v", wrong.option, wrong.value, result)
+		result := clitest.Run(newProgram(), wrong.command, "a.list", "--"+wrong.option, wrong.value)
+		want := regexp.MustCompile("^packer: option --" + wrong.option + ": .*" + wrong.want + ".*\n$")
+		if result.Code != 2 || !want.MatchString(result.Stderr) {
+			t.Errorf("--%s %s: %+v, want exit code 2 and %s", wrong.option, wrong.value, result, want)
 		}
 	}
 	if got := names(t); got != "a.list" {
