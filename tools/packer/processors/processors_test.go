@@ -58,7 +58,7 @@ func packer(t *testing.T, processor string) string {
 	return file
 }
 
-// input writes a list of files with content of all kinds to a folder, a few
+// input writes a list of files with content of all kinds to a directory, a few
 // members of 128 KiB.
 func input(t *testing.T, dir string) {
 	t.Helper()
@@ -96,7 +96,7 @@ func input(t *testing.T, dir string) {
 	}
 }
 
-// run runs a program in a folder.
+// run runs a program in a directory.
 func run(t *testing.T, dir string, command ...string) []byte {
 	t.Helper()
 	cmd := exec.Command(command[0], command[1:]...)
