@@ -20,7 +20,7 @@ func unseen() uint64 { return uint64(time.Now().UnixNano()) }
 // packer returns the packer for a processor, amd64 or arm64.
 func (s *session) packer(processor string) ([]byte, error) {
 	if s.packers[processor] == nil {
-		target := "//tools/packer/processors:packer_" + processor
+		target := "//tools/packer/cpus:packer_" + processor
 		b := s.newBazel(s.here, "")
 		if _, err := b.build(target); err != nil {
 			return nil, err
