@@ -80,10 +80,12 @@ func commandsHelp(cmd *cobra.Command) string {
 	return b.String()
 }
 
-// optionGroups calls visit for each group of a command's options.
+// optionGroups calls visit for each group of a command's options. A single group is not worth
+// a heading of its own.
 func optionGroups(cmd *cobra.Command, visit func(title string, options []*pflag.Flag)) {
 	var titles []string
 	groups := map[string][]*pflag.Flag{}
+	var all []*pflag.Flag
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
 		title := "Other options"
 		if group := f.Annotations[groupKey]; group != nil {
@@ -93,13 +95,14 @@ func optionGroups(cmd *cobra.Command, visit func(title string, options []*pflag.
 			titles = append(titles, title)
 		}
 		groups[title] = append(groups[title], f)
+		all = append(all, f)
 	})
+	if len(titles) <= 2 { // the second is that of --help
+		visit("Options", all)
+		return
+	}
 	for _, title := range titles {
-		name := title
-		if len(titles) == 1 {
-			name = "Options"
-		}
-		visit(name, groups[title])
+		visit(title, groups[title])
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -55,8 +56,9 @@ func manCommandSection(b *strings.Builder, cmd *cobra.Command) {
 	fmt.Fprintf(b, ".SS %s\n.nf\n%s\n.fi\n.PP\n", roff(cmd.Name()), roff(strings.Join(usageLines(cmd), "\n")))
 	b.WriteString(manText(cmd.Long))
 	optionGroups(cmd, func(title string, options []*pflag.Flag) {
-		if options[0].Annotations == nil {
-			return // --help
+		options = slices.DeleteFunc(options, func(f *pflag.Flag) bool { return f.Annotations == nil }) // --help
+		if len(options) == 0 {
+			return
 		}
 		fmt.Fprintf(b, "\\fI%s\\fR\n", title)
 		for _, f := range options {

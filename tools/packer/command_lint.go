@@ -70,7 +70,7 @@ after wrong usage.`,
 	cli.Options(cmd, "Rules", func(flags *pflag.FlagSet) { l.addRuleOptions(flags) })
 	cli.Options(cmd, "Kernel", func(flags *pflag.FlagSet) { l.addKernelOptions(flags) })
 	cli.Options(cmd, "Output", func(flags *pflag.FlagSet) {
-		flags.BoolVar(&l.json, "json", false, "Print one JSON object a line")
+		flags.BoolVar(&l.json, "json", false, "Print one JSON object per line")
 		flags.StringVar(&l.origins, "origins", "", "Name the target of each entry, from the completed `LIST` that packer pack --write-list has written")
 		addOutOption(flags, &l.out, "; if there are errors, the findings go to standard error")
 	})
@@ -99,8 +99,8 @@ func (l *linter) addRuleOptions(flags *pflag.FlagSet) {
 }
 
 func (l *linter) addKernelOptions(flags *pflag.FlagSet) {
-	flags.StringVar(&l.Init, "init", "/init", "Check that the first program is `PATH`: the kernel's rdinit= (default /init)")
-	flags.Func("arch", "Check that programs are for `ARCH`, such as x86_64, arm64 or riscv64 (default: all for the same)", func(name string) (err error) {
+	flags.StringVar(&l.Init, "init", "/init", "Check `PATH` as the first program, for a kernel that starts with rdinit=PATH (default /init)")
+	flags.Func("arch", "Check that programs are for `ARCH`, such as x86_64, arm64 or riscv64 (default: any, but the same for all)", func(name string) (err error) {
 		l.Arch, err = lint.ParseArch(name)
 		return err
 	})

@@ -54,7 +54,7 @@ with 2.`,
 	}
 	cli.Options(cmd, "Listing", func(flags *pflag.FlagSet) {
 		flags.BoolVar(&l.names, "names", false, "Print names only")
-		flags.BoolVar(&l.json, "json", false, "Print one JSON object a line")
+		flags.BoolVar(&l.json, "json", false, "Print one JSON object per line")
 		flags.BoolVar(&l.members, "members", false, "Print the members of the image, each of which was compressed on its own or not at all")
 		addOutOption(flags, &l.out, "")
 	})
