@@ -276,6 +276,13 @@ func Exclusive(cmd *cobra.Command, names ...string) error {
 	return nil
 }
 
+// CompleteValues makes the shell complete the value of a command's option with these words.
+func CompleteValues(cmd *cobra.Command, option string, words ...string) {
+	if err := cmd.RegisterFlagCompletionFunc(option, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic(err) // there is no such option
+	}
+}
+
 // AddJobs adds the option --jobs, whose value is at least 1.
 func AddJobs(flags *pflag.FlagSet, jobs *int, usage string) {
 	flags.Func("jobs", usage, func(text string) (err error) {

@@ -66,7 +66,7 @@ Environment:
 		flags.BoolVar(&o.printCommand, "print-command", false, "Print the QEMU command instead of running it; its temporary files are kept")
 		flags.StringVar(&o.config, "config", executable+".boot.json", "Read the configuration of the boot from the JSON `FILE` (default: the path of this executable and .boot.json)")
 	})
-	cmd.RegisterFlagCompletionFunc("kvm", cobra.FixedCompletions([]string{"auto", "on", "off"}, cobra.ShellCompDirectiveNoFileComp))
+	cli.CompleteValues(cmd, "kvm", "auto", "on", "off")
 	return cmd
 }
 

@@ -59,9 +59,10 @@ After an error, the exit code is 1 and FILE is unchanged. Wrong usage exits with
 		flags.StringVar(&opts.ListOut, "write-list", "", "Write the completed list of the image to `FILE`")
 	})
 	cli.Options(cmd, "What join adds to the layers", func(flags *pflag.FlagSet) {
-		addMethodOptions(cmd, flags, &opts)
+		addMethodOptions(flags, &opts)
 		addFormatOptions(flags, &opts)
 	})
+	cli.CompleteValues(cmd, "compress", codec.Names()...)
 	cli.Options(cmd, "Before and after the layers", func(flags *pflag.FlagSet) { addFrameOptions(flags, &opts) })
 	return cmd
 }

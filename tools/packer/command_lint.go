@@ -69,6 +69,9 @@ after wrong usage.`,
 	}
 	cli.Options(cmd, "Rules", func(flags *pflag.FlagSet) { l.addRuleOptions(flags) })
 	cli.Options(cmd, "Kernel", func(flags *pflag.FlagSet) { l.addKernelOptions(flags) })
+	for _, option := range []string{"off", "error", "warning"} {
+		cli.CompleteValues(cmd, option, ruleIDs()...)
+	}
 	cli.Options(cmd, "Output", func(flags *pflag.FlagSet) {
 		flags.BoolVar(&l.json, "json", false, "Print one JSON object per line")
 		flags.StringVar(&l.origins, "origins", "", "Name the target of each entry, from the completed `LIST` that packer pack --write-list has written")
@@ -194,6 +197,14 @@ func readKernelConfig(name string) (*lint.Kernel, error) {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return kernel, nil
+}
+
+func ruleIDs() []string {
+	var ids []string
+	for _, r := range lint.Rules() {
+		ids = append(ids, r.ID)
+	}
+	return ids
 }
 
 func printRules(w io.Writer) error {

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/cli"
+	"github.com/rules-initramfs/rules_initramfs/internal/codec"
 	"github.com/rules-initramfs/rules_initramfs/internal/pack"
 	"github.com/rules-initramfs/rules_initramfs/internal/pack/source"
 	"github.com/rules-initramfs/rules_initramfs/internal/pack/write"
@@ -68,15 +69,16 @@ After an error, the exit code is 1 and FILE is unchanged. Wrong usage exits with
 			"Write files that come from archives to `DIR`, new or empty, so that the list of --write-list can name them")
 	})
 	cli.Options(cmd, "Compression", func(flags *pflag.FlagSet) {
-		addMethodOptions(cmd, flags, &opts.Options)
+		addMethodOptions(flags, &opts.Options)
 		flags.Func("split", "Split the image into members, which are compressed in parallel: `HOW` is size (a size that suits the codec: 8 MiB, or 32 MiB for zstd:6 to zstd:9), none, or a number of bytes (default size)",
 			func(text string) (err error) {
 				opts.SegmentSize, err = parseSplit(text)
 				return err
 			})
-		cmd.RegisterFlagCompletionFunc("split", cobra.FixedCompletions([]string{"size", "none"}, cobra.ShellCompDirectiveNoFileComp))
 		cli.AddJobs(flags, &opts.Jobs, "Compress up to `N` members at once (default: one per CPU); the image does not depend on it")
 	})
+	cli.CompleteValues(cmd, "compress", codec.Names()...)
+	cli.CompleteValues(cmd, "split", "size", "none")
 	cli.Options(cmd, "Entries", func(flags *pflag.FlagSet) {
 		flags.BoolVar(&opts.Parents, "parents", false, "Add missing parent directories (0755 0 0), and put each directory before its contents")
 		flags.BoolVar(&opts.AllowDuplicates, "allow-duplicates", false, "Allow duplicate paths; the last one wins")

@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/codec"
@@ -14,7 +13,7 @@ import (
 )
 
 // addMethodOptions adds the options that choose how to compress.
-func addMethodOptions(cmd *cobra.Command, flags *pflag.FlagSet, opts *write.Options) {
+func addMethodOptions(flags *pflag.FlagSet, opts *write.Options) {
 	flags.Func("compress", "Compress with `CODEC[:LEVEL]`: "+strings.Join(codec.Names(), ", ")+" (default none)",
 		func(text string) (err error) {
 			opts.Method, err = codec.Parse(text)
@@ -25,7 +24,6 @@ func addMethodOptions(cmd *cobra.Command, flags *pflag.FlagSet, opts *write.Opti
 			opts.Method, err = codec.ParseProgram(text)
 			return err
 		})
-	cmd.RegisterFlagCompletionFunc("compress", cobra.FixedCompletions(codec.Names(), cobra.ShellCompDirectiveNoFileComp))
 }
 
 // addFormatOptions adds the options that apply to every record of an archive.
