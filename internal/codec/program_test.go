@@ -322,7 +322,7 @@ func TestProgramOfManyCodecs(t *testing.T) {
 		if _, err := s.Write(entry); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.EndEntry(); err != nil {
+		if _, err := s.EndEntry(); err != nil {
 			t.Fatal(err)
 		}
 	}

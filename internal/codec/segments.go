@@ -80,12 +80,13 @@ func (s *SegmentWriter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// EndEntry says that an entry ends here, padding included.
-func (s *SegmentWriter) EndEntry() error {
+// EndEntry says that an entry ends here, padding included. It reports whether the segment
+// ends here too.
+func (s *SegmentWriter) EndEntry() (bool, error) {
 	if s.current == nil || s.size == 0 || s.written < s.size {
-		return s.err()
+		return false, s.err()
 	}
-	return s.end()
+	return true, s.end()
 }
 
 // Close ends the last segment and waits until all are written or, after an error,
@@ -98,6 +99,10 @@ func (s *SegmentWriter) Close() error {
 	s.stop()
 	return s.err()
 }
+
+// Codecs returns the codec of each member in turn, once Close has returned nil; that of
+// one that is not compressed is empty.
+func (s *SegmentWriter) Codecs() []string { return s.out.codecs }
 
 func (s *SegmentWriter) err() error {
 	select {
@@ -318,6 +323,7 @@ type memberWriter struct {
 	w      io.Writer
 	offset int64
 	codec  string // of the last member; empty if it is not compressed
+	codecs []string
 }
 
 // begin begins a member whose first bytes these are; nil stands for one that is
@@ -333,6 +339,7 @@ func (m *memberWriter) begin(prefix []byte) error {
 		nuls += -(m.offset + nuls) & 3
 	}
 	m.codec = codec
+	m.codecs = append(m.codecs, codec)
 	_, err := m.Write(make([]byte, nuls))
 	return err
 }

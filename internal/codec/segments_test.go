@@ -42,7 +42,7 @@ func writeSegments(t *testing.T, w io.Writer, m Method, size int64, jobs, piece 
 			}
 			entry = entry[n:]
 		}
-		if err := s.EndEntry(); err != nil {
+		if _, err := s.EndEntry(); err != nil {
 			return errors.Join(err, s.Close())
 		}
 	}

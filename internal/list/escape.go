@@ -47,9 +47,9 @@ func isEscape(text string) bool {
 
 func isOctal(c byte) bool { return '0' <= c && c <= '7' }
 
-// Unescape undoes Escape. A backslash before anything but three octal digits up
+// unescape undoes Escape. A backslash before anything but three octal digits up
 // to 377 stands for itself.
-func Unescape(field string) (string, error) {
+func unescape(field string) (string, error) {
 	if strings.IndexByte(field, '\\') < 0 {
 		return field, nil
 	}
@@ -69,7 +69,7 @@ func Unescape(field string) (string, error) {
 	return b.String(), nil
 }
 
-// verbatim is an Unescape that knows no escapes.
+// verbatim is an unescape that knows no escapes.
 func verbatim(field string) (string, error) { return field, nil }
 
 // expand replaces ${VAR} in a location by its value, in which ${VAR} is

@@ -7,15 +7,32 @@
 //	slink <name> <target> <mode> <uid> <gid>
 //
 // A list that the kernel's tool packs soundly means the same here. Where that
-// tool loses something and says nothing, [Parser.Next] returns an [Error]. There
-// is one extension: in a name, a target, a link or a location, \ooo (three octal
-// digits) stands for a byte, which is how white space is written.
+// tool loses something and says nothing, [Parser.Next] returns an [Error]. There are
+// two extensions. In a name, a target, a link or a location, \ooo (three octal
+// digits) is a byte, which is how white space is written. And a line
+//
+//	#: WORD ARGUMENT...
+//
+// which is a comment to the kernel's tool, is a [Directive] where [Options] ask for
+// them: directives in directive.go is the table of the words. Arguments have the
+// same escapes. A directive applies
+//
+//   - to what follows: origin until the next origin, attribute until the next
+//     attribute or origin, member until the next member;
+//   - to the next entry: added, mtime and size;
+//   - to all entries of its origin, wherever these are: hardlink, metadata and replaces,
+//     and to the lists and archives of the origin that follow: exclude, location and var;
+//   - or it gives entries: archive and list.
+//
+// The lists that the rules generate are in this format, and so are the completed lists
+// that [Write] writes: packed again, one of these gives the same archive.
 package list
 
 import (
 	"fmt"
 	"io"
 	"path"
+	"slices"
 )
 
 // Kind is the type of an entry, by the word its line begins with.
@@ -83,12 +100,15 @@ type Entry struct {
 	// Major and Minor are a Node's numbers.
 	Major, Minor uint32
 
-	// Added tells that nobody gave the entry: it is a parent directory that was
-	// missing.
+	// Size counts the bytes of a File's content, once it has been packed.
+	Size int64
+
+	// Added reports a parent directory that no list names.
 	Added bool
 	// Replaces are those of its paths at which it replaces an entry of another
-	// layer.
-	Replaces []string
+	// layer, and Attribute is what the user calls the setting that says so.
+	Replaces  []string
+	Attribute string
 
 	// Pos is where the entry was written.
 	Pos Pos
@@ -108,6 +128,16 @@ func (e *Entry) Names() []string {
 		return []string{e.Name}
 	}
 	return append([]string{e.Name}, e.Links...)
+}
+
+// DeleteNames removes the names that drop matches, and reports whether any remains.
+func (e *Entry) DeleteNames(drop func(name string) bool) bool {
+	names := slices.DeleteFunc(slices.Clone(e.Names()), drop)
+	if len(names) == 0 {
+		return false
+	}
+	e.Name, e.Links = names[0], names[1:]
+	return true
 }
 
 // Pos is a place in a list.
@@ -154,10 +184,3 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // CleanPath returns the absolute path that a name leads to, symbolic links aside.
 func CleanPath(name string) string { return path.Clean("/" + name) }
-
-// MaxErrors is how many errors of one list or archive are reported.
-const MaxErrors = 20
-
-// FirstIno is the inode number of the first entry of an archive, as usr/gen_init_cpio
-// counts.
-const FirstIno = 721

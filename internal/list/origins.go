@@ -2,23 +2,24 @@ package list
 
 import (
 	"io"
-	"path"
 )
 
-// Origins reads a completed list of this name and returns the labels of the targets
-// that its comments name, by the absolute paths of their entries.
+// Origins reads the completed list r, which errors call name, and returns where its
+// entries come from, by their absolute paths.
 func Origins(r io.Reader, name string) (map[string]string, error) {
 	origins := map[string]string{}
-	for p := NewParser(r, Options{Name: name, Origins: true}); ; {
+	for p := NewParser(r, Options{Name: name, Directives: true}); ; {
 		e, _, err := p.Next()
-		if err == io.EOF {
+		switch {
+		case err == io.EOF:
 			return origins, nil
-		}
-		if err != nil {
+		case err != nil:
 			return nil, err
+		case e == nil:
+			continue
 		}
 		for _, name := range e.Names() {
-			origins[path.Clean("/"+name)] = e.Pos.Origin
+			origins[CleanPath(name)] = e.Pos.Origin
 		}
 	}
 }

@@ -10,7 +10,7 @@ import (
 )
 
 func TestOrigins(t *testing.T) {
-	text := "dir /a 0755 0 0\n# //b:b\nfile /a/b x 0644 0 0 /a//c\n#: mtime 1\n#no label\npipe /d 0600 0 0\n# //e:e\nsock e 0600 0 0\n"
+	text := "dir /a 0755 0 0\n#: origin //b:b\nfile /a/b x 0644 0 0 /a//c\n#: mtime 1\n# no label\npipe /d 0600 0 0\n#: origin //e:e\nsock e 0600 0 0\n"
 	got, err := list.Origins(strings.NewReader(text), "a.list")
 	if err != nil {
 		t.Fatal(err)
@@ -19,7 +19,7 @@ func TestOrigins(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("origins (-want +got):\n%s", diff)
 	}
-	if _, err := list.Origins(strings.NewReader("# //b:b\nfile\n"), "a.list"); message(err) == "" {
+	if _, err := list.Origins(strings.NewReader("#: origin //b:b\nfile\n"), "a.list"); message(err) == "" {
 		t.Error("a broken list is no error")
 	}
 }

@@ -36,7 +36,7 @@ const (
 type Options struct {
 	// Name names the list in errors.
 	Name string
-	// Origin is the label of the target that the list belongs to, or empty.
+	// Origin is where the list comes from, or empty.
 	Origin string
 	// Vars are the values of ${VAR} in locations. The environment is never asked:
 	// what a list gives depends on nothing that is not declared.
@@ -46,20 +46,8 @@ type Options struct {
 	NoEscapes bool
 	// Directives makes lines that begin with "#:" directives instead of comments.
 	Directives bool
-	// Locations takes $(location LABEL) for one field, as Bazel's rules write the
-	// path of a target's file.
+	// Locations takes $(location LABEL) for one field.
 	Locations bool
-	// Origins takes comments "# LABEL" for the Origin of the entries behind them, as
-	// they are in a completed list.
-	Origins bool
-}
-
-// Directive is a line "#: WORD ARGUMENT..." of a generated list, which is a
-// comment to the kernel's tool. What the words mean is the caller's affair.
-type Directive struct {
-	Word string
-	Args []string
-	Pos  Pos
 }
 
 // Parser reads a list entry by entry.
@@ -67,53 +55,80 @@ type Parser struct {
 	opts Options
 	in   *bufio.Reader
 	line int
+
+	// What the directives so far say of the lines after them.
+	origin, attribute string
+	next              pending
 }
 
 // NewParser returns a parser that reads the list r.
 func NewParser(r io.Reader, opts Options) *Parser {
-	return &Parser{opts: opts, in: bufio.NewReaderSize(r, 64<<10)}
+	return &Parser{opts: opts, origin: opts.Origin, in: bufio.NewReaderSize(r, 64<<10)}
 }
 
 // Next returns the next entry or, if the options ask for directives, the next
-// directive; the other one is nil. At the end the error is io.EOF. A fault in a
-// line is an *Error, after which Next goes on with the line that follows.
+// directive that is not applied to the entries; the other one is nil. At the end the
+// error is io.EOF. An error in a line is an *Error, after which Next goes on with the
+// line that follows.
 func (p *Parser) Next() (*Entry, *Directive, error) {
 	for {
 		line, err := p.readLine()
+		if err == io.EOF {
+			if err := p.checkPending(); err != nil {
+				return nil, nil, p.error(err)
+			}
+		}
 		if err != nil {
 			return nil, nil, err
 		}
-		if strings.HasPrefix(line, "#") {
-			if rest, ok := strings.CutPrefix(line, "#:"); ok && p.opts.Directives {
-				d, err := p.directive(rest)
-				if err != nil {
-					return nil, nil, p.fault(err)
-				}
-				return nil, d, nil
+		if text, ok := strings.CutPrefix(line, "#:"); ok && p.opts.Directives {
+			d, err := parseDirective(text)
+			applied := false
+			if err == nil {
+				applied, err = p.apply(d)
 			}
-			if label, ok := strings.CutPrefix(line, "# "); ok && p.opts.Origins {
-				p.opts.Origin = label
+			if err != nil {
+				return nil, nil, p.error(err)
+			}
+			if !applied {
+				d.Attribute, d.Pos = p.attribute, p.pos()
+				return nil, d, nil
 			}
 			continue
 		}
-		if isBlank(line) {
+		if strings.HasPrefix(line, "#") || isBlank(line) {
 			continue
 		}
 		e, err := p.entry(line)
+		next := p.next
+		p.next = pending{}
 		if err != nil {
-			return nil, nil, p.fault(err)
+			return nil, nil, p.error(err)
 		}
-		e.Pos = p.pos()
+		e.Pos, e.MTime, e.Size, e.Added = p.pos(), next.mtime, next.size, next.added
 		return e, nil, nil
 	}
 }
 
-// Pos returns the place of the line that Next read last.
+// linePos returns the place of the line that was read last.
+func (p *Parser) linePos() Pos { return Pos{Origin: p.origin, File: p.opts.Name, Line: p.line} }
+
+// pos returns the place of what that line says: an origin that a directive names is all
+// there is to say, because the list is not the user's.
 func (p *Parser) pos() Pos {
-	return Pos{Origin: p.opts.Origin, File: p.opts.Name, Line: p.line}
+	if p.origin != p.opts.Origin {
+		return Pos{Origin: p.origin}
+	}
+	return p.linePos()
 }
 
-func (p *Parser) fault(err error) error { return &Error{Pos: p.pos(), Err: err} }
+// error says where err is, unless it does.
+func (p *Parser) error(err error) error {
+	if placed, ok := err.(*Error); ok {
+		return placed
+	}
+	return &Error{Pos: p.linePos(), Err: err}
+}
 
 // readLine returns the next line without its newline.
 func (p *Parser) readLine() (string, error) {
@@ -136,7 +151,7 @@ func (p *Parser) readLine() (string, error) {
 		case length > maxLine:
 			// Read to its end: what is left of it is no line of its own.
 			if long = nil; ended {
-				return "", p.fault(fmt.Errorf("line longer than %d bytes", maxLine))
+				return "", p.error(fmt.Errorf("line longer than %d bytes", maxLine))
 			}
 		case !ended:
 			long = append(long, chunk...)
@@ -183,22 +198,6 @@ func joinLocations(words []string) []string {
 	return words
 }
 
-func (p *Parser) directive(rest string) (*Directive, error) {
-	words := fields(rest)
-	if len(words) == 0 {
-		return nil, errors.New(`a directive needs a word after "#:"`)
-	}
-	d := &Directive{Word: words[0], Pos: p.pos()}
-	for _, arg := range words[1:] {
-		text, err := Unescape(arg)
-		if err != nil {
-			return nil, err
-		}
-		d.Args = append(d.Args, text)
-	}
-	return d, nil
-}
-
 func (p *Parser) entry(line string) (*Entry, error) {
 	// The kernel's tool says "unknown file type" to these, drops the line and
 	// exits 0.
@@ -216,7 +215,7 @@ func (p *Parser) entry(line string) (*Entry, error) {
 	if kind == 0 {
 		return nil, fmt.Errorf("unknown type %q: want file, dir, nod, slink, pipe or sock", words[0])
 	}
-	f := &fieldReader{kind: kind, words: words[1:], vars: p.opts.Vars, unescape: Unescape}
+	f := &fieldReader{kind: kind, words: words[1:], vars: p.opts.Vars, unescape: unescape}
 	if p.opts.NoEscapes {
 		f.unescape = verbatim
 	}
@@ -360,22 +359,22 @@ func (f *fieldReader) id(what string) uint32 {
 	return id
 }
 
-// ParseAttribute reads the value of mode, uid or gid as a list's line has it; a
-// mode is permission bits only.
-func ParseAttribute(key, text string) (uint32, error) {
-	switch key {
+// ParseField reads the value of mode, uid, gid, mtime or size; a mode is permission bits
+// only.
+func ParseField(field, text string) (uint32, error) {
+	switch field {
 	case "mode":
 		return parseMode(text, permMask)
 	case "uid", "gid":
-		return parseID(key, text)
-	case "mtime":
-		seconds, err := strconv.ParseUint(text, 10, 32)
+		return parseID(field, text)
+	case "mtime", "size":
+		n, err := strconv.ParseUint(text, 10, 32)
 		if err != nil {
-			return 0, fmt.Errorf("bad mtime %q: want seconds since 1970, 0 to 4294967295", text)
+			return 0, fmt.Errorf("bad %s %q: want a number from 0 to 4294967295", field, text)
 		}
-		return uint32(seconds), nil
+		return uint32(n), nil
 	}
-	return 0, fmt.Errorf("unknown attribute %q: want mode, uid, gid or mtime", key)
+	return 0, fmt.Errorf("unknown field %q: want mode, uid, gid or mtime", field)
 }
 
 func parseMode(word string, most uint64) (uint32, error) {

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/rules-initramfs/rules_initramfs/internal/golden"
 	"github.com/rules-initramfs/rules_initramfs/internal/list"
 )
 
@@ -57,7 +58,8 @@ func parseOne(t *testing.T, text string, opts list.Options) *list.Entry {
 	return entries[0]
 }
 
-var ignorePos = cmpopts.IgnoreFields(list.Entry{}, "Pos")
+// ignorePos leaves out what a line does not say.
+var ignorePos = cmpopts.IgnoreFields(list.Entry{}, "Pos", "MTime", "Size", "Added")
 
 func TestParseEntry(t *testing.T) {
 	vars := map[string]string{
@@ -225,18 +227,6 @@ func TestParseLongest(t *testing.T) {
 }
 
 func TestParseFault(t *testing.T) {
-	const (
-		wantFile  = "; want: file <name> <location> <mode> <uid> <gid> [<hard links>...]"
-		wantDir   = "; want: dir <name> <mode> <uid> <gid>"
-		wantNod   = "; want: nod <name> <mode> <uid> <gid> <dev_type> <maj> <min>"
-		wantSlink = "; want: slink <name> <target> <mode> <uid> <gid>"
-		wantPipe  = "; want: pipe <name> <mode> <uid> <gid>"
-		wantSock  = "; want: sock <name> <mode> <uid> <gid>"
-
-		wantOctal   = ": want octal digits such as 0755"
-		wantDecimal = ": want a decimal number"
-		want32      = ": want a decimal number of 32 bits"
-	)
 	vars := map[string]string{
 		"SELF":  "a${SELF}b",
 		"PING":  "${PONG}",
@@ -246,127 +236,119 @@ func TestParseFault(t *testing.T) {
 		"NUL":   "a\x00b",
 		"HALF":  strings.Repeat("v", 2048),
 	}
-	var (
-		forty = strings.Repeat("n", 40)
-		over  = strings.Repeat("n", 4096)
-	)
-	tests := []struct{ name, line, want string }{
+	over := strings.Repeat("n", 4096)
+	messages := map[string]string{}
+	tests := []struct{ name, line string }{
 		// Types.
-		{"unknown type", "link /a b 0777 0 0", `unknown type "link": want file, dir, nod, slink, pipe or sock`},
-		{"type in capitals", "DIR /a 0755 0 0", `unknown type "DIR": want file, dir, nod, slink, pipe or sock`},
-		{"byte order mark", "\ufeffdir /a 0755 0 0", `unknown type "\ufeffdir": want file, dir, nod, slink, pipe or sock`},
-		{"leading blank", " dir /a 0755 0 0", "the line begins with white space: the type must stand in column 1"},
-		{"leading tab", "\tdir /a 0755 0 0", "the line begins with white space: the type must stand in column 1"},
-		{"comment past column 0", " # comment", "the line begins with white space: the type must stand in column 1"},
+		{"unknown type", "link /a b 0777 0 0"},
+		{"type in capitals", "DIR /a 0755 0 0"},
+		{"byte order mark", "\ufeffdir /a 0755 0 0"},
+		{"leading blank", " dir /a 0755 0 0"},
+		{"leading tab", "\tdir /a 0755 0 0"},
+		{"comment past column 0", " # comment"},
 
 		// Fields that are missing, of each kind.
-		{"bare file", "file", "too few fields: no name" + wantFile},
-		{"file, 1 field", "file /a", "too few fields: no location" + wantFile},
-		{"file, 2 fields", "file /a x", "too few fields: no mode" + wantFile},
-		{"file, 3 fields", "file /a x 0644", "too few fields: no uid" + wantFile},
-		{"file, 4 fields", "file /a x 0644 0", "too few fields: no gid" + wantFile},
-		{"bare dir", "dir", "too few fields: no name" + wantDir},
-		{"bare dir and a blank", "dir ", "too few fields: no name" + wantDir},
-		{"bare dir and CR", "dir\r", "too few fields: no name" + wantDir},
-		{"dir, 1 field", "dir /a", "too few fields: no mode" + wantDir},
-		{"dir, 2 fields", "dir /a 0755", "too few fields: no uid" + wantDir},
-		{"dir, 3 fields", "dir /a 0755 0", "too few fields: no gid" + wantDir},
-		{"bare nod", "nod", "too few fields: no name" + wantNod},
-		{"nod, 1 field", "nod /a", "too few fields: no mode" + wantNod},
-		{"nod, 2 fields", "nod /a 0600", "too few fields: no uid" + wantNod},
-		{"nod, 3 fields", "nod /a 0600 0", "too few fields: no gid" + wantNod},
-		{"nod, 4 fields", "nod /a 0600 0 0", "too few fields: no dev_type" + wantNod},
-		{"nod, 5 fields", "nod /a 0600 0 0 c", "too few fields: no major number" + wantNod},
-		{"nod, 6 fields", "nod /a 0600 0 0 c 5", "too few fields: no minor number" + wantNod},
-		{"nod, type and major number in one", "nod /a 0600 0 0 c5", "too few fields: no minor number" + wantNod},
-		{"bare slink", "slink", "too few fields: no name" + wantSlink},
-		{"slink, 1 field", "slink /a", "too few fields: no target" + wantSlink},
-		{"slink, 2 fields", "slink /a b", "too few fields: no mode" + wantSlink},
-		{"slink, 3 fields", "slink /a b 0777", "too few fields: no uid" + wantSlink},
-		{"slink, 4 fields", "slink /a b 0777 0", "too few fields: no gid" + wantSlink},
-		{"bare pipe", "pipe", "too few fields: no name" + wantPipe},
-		{"pipe, 3 fields", "pipe /a 0600 0", "too few fields: no gid" + wantPipe},
-		{"bare sock", "sock", "too few fields: no name" + wantSock},
-		{"sock, 2 fields", "sock /a 0600", "too few fields: no uid" + wantSock},
+		{"bare file", "file"},
+		{"file, 1 field", "file /a"},
+		{"file, 2 fields", "file /a x"},
+		{"file, 3 fields", "file /a x 0644"},
+		{"file, 4 fields", "file /a x 0644 0"},
+		{"bare dir", "dir"},
+		{"bare dir and a blank", "dir "},
+		{"bare dir and CR", "dir\r"},
+		{"dir, 1 field", "dir /a"},
+		{"dir, 2 fields", "dir /a 0755"},
+		{"dir, 3 fields", "dir /a 0755 0"},
+		{"bare nod", "nod"},
+		{"nod, 1 field", "nod /a"},
+		{"nod, 2 fields", "nod /a 0600"},
+		{"nod, 3 fields", "nod /a 0600 0"},
+		{"nod, 4 fields", "nod /a 0600 0 0"},
+		{"nod, 5 fields", "nod /a 0600 0 0 c"},
+		{"nod, 6 fields", "nod /a 0600 0 0 c 5"},
+		{"nod, type and major number in one", "nod /a 0600 0 0 c5"},
+		{"bare slink", "slink"},
+		{"slink, 1 field", "slink /a"},
+		{"slink, 2 fields", "slink /a b"},
+		{"slink, 3 fields", "slink /a b 0777"},
+		{"slink, 4 fields", "slink /a b 0777 0"},
+		{"bare pipe", "pipe"},
+		{"pipe, 3 fields", "pipe /a 0600 0"},
+		{"bare sock", "sock"},
+		{"sock, 2 fields", "sock /a 0600"},
 
 		// Modes.
-		{"mode 789", "dir /a 789 0 0", `bad mode "789"` + wantOctal},
-		{"mode in hexadecimal", "dir /a 0x1ff 0 0", `bad mode "0x1ff"` + wantOctal},
-		{"mode with a rest", "dir /a 0755x 0 0", `bad mode "0755x"` + wantOctal},
-		{"mode below 0", "dir /a -1 0 0", `bad mode "-1"` + wantOctal},
-		{"mode of words", "dir /a u=rwx 0 0", `bad mode "u=rwx"` + wantOctal},
-		{"mode over 16 bits", "dir /a 0200000 0 0", `bad mode "0200000"` + wantOctal},
-		{"mode over 64 bits", "dir /a 7777777777777777777777 0 0", `bad mode "7777777777777777777777"` + wantOctal},
-		{"mode of another type", "dir /a 0100755 0 0",
-			"mode 0100755 has the type of something else than a dir in it: leave the type out"},
-		{"mode of a directory on a file", "file /a x 040755 0 0",
-			"mode 040755 has the type of something else than a file in it: leave the type out"},
-		{"mode of a block device on a character device", "nod /a 060600 0 0 c 1 3",
-			"mode 060600 has the type of something else than a nod in it: leave the type out"},
+		{"mode 789", "dir /a 789 0 0"},
+		{"mode in hexadecimal", "dir /a 0x1ff 0 0"},
+		{"mode with a rest", "dir /a 0755x 0 0"},
+		{"mode below 0", "dir /a -1 0 0"},
+		{"mode of words", "dir /a u=rwx 0 0"},
+		{"mode over 16 bits", "dir /a 0200000 0 0"},
+		{"mode over 64 bits", "dir /a 7777777777777777777777 0 0"},
+		{"mode of another type", "dir /a 0100755 0 0"},
+		{"mode of a directory on a file", "file /a x 040755 0 0"},
+		{"mode of a block device on a character device", "nod /a 060600 0 0 c 1 3"},
 
 		// Owners.
-		{"uid over 32 bits", "dir /a 0755 4294967296 0", `bad uid "4294967296"` + want32},
-		{"gid over 32 bits", "dir /a 0755 0 4294967296", `bad gid "4294967296"` + want32},
-		{"uid below 32 bits", "dir /a 0755 -2147483649 0", `bad uid "-2147483649"` + want32},
-		{"gid over 64 bits", "dir /a 0755 0 18446744073709551616", `bad gid "18446744073709551616"` + want32},
-		{"uid of letters", "dir /a 0755 root 0", `bad uid "root"` + want32},
-		{"uid in hexadecimal", "dir /a 0755 0x0 0", `bad uid "0x0"` + want32},
-		{"gid with a rest", "dir /a 0755 0 0x", `bad gid "0x"` + want32},
+		{"uid over 32 bits", "dir /a 0755 4294967296 0"},
+		{"gid over 32 bits", "dir /a 0755 0 4294967296"},
+		{"uid below 32 bits", "dir /a 0755 -2147483649 0"},
+		{"gid over 64 bits", "dir /a 0755 0 18446744073709551616"},
+		{"uid of letters", "dir /a 0755 root 0"},
+		{"uid in hexadecimal", "dir /a 0755 0x0 0"},
+		{"gid with a rest", "dir /a 0755 0 0x"},
 
 		// Devices.
-		{"major number out of range", "nod /a 0600 0 0 c 4096 0",
-			"major number 4096 is over 4095, the most that the kernel's device numbers hold"},
-		{"minor number out of range", "nod /a 0600 0 0 c 0 1048576",
-			"minor number 1048576 is over 1048575, the most that the kernel's device numbers hold"},
-		{"major number over 32 bits", "nod /a 0600 0 0 c 4294967296 0", `bad major number "4294967296"` + wantDecimal},
-		{"minor number below 0", "nod /a 0600 0 0 c 0 -1", `bad minor number "-1"` + wantDecimal},
-		{"device type of letters", "nod /a 0600 0 0 block 8 0", `bad major number "lock"` + wantDecimal},
-		{"no device type", "nod /a 0600 0 0 5 1", `too few fields: no minor number` + wantNod},
+		{"major number out of range", "nod /a 0600 0 0 c 4096 0"},
+		{"minor number out of range", "nod /a 0600 0 0 c 0 1048576"},
+		{"major number over 32 bits", "nod /a 0600 0 0 c 4294967296 0"},
+		{"minor number below 0", "nod /a 0600 0 0 c 0 -1"},
+		{"device type of letters", "nod /a 0600 0 0 block 8 0"},
+		{"no device type", "nod /a 0600 0 0 5 1"},
 
 		// Names.
-		{"long name", "dir " + over + " 0755 0 0", "the name has 4096 bytes, the kernel takes 4095 at most: " + forty + "..."},
-		{"long name after a slash", "dir /" + over + " 0755 0 0", "the name has 4096 bytes, the kernel takes 4095 at most: " + forty + "..."},
-		{"long escaped name", "dir " + strings.Repeat(`\156`, 4096) + " 0755 0 0",
-			"the name has 4096 bytes, the kernel takes 4095 at most: " + forty + "..."},
-		{"long target", "slink /a " + over + " 0777 0 0", "the target has 4096 bytes, the kernel takes 4095 at most: " + forty + "..."},
-		{"long hard link", "file /a x 0644 0 0 /b " + over, "the hard link has 4096 bytes, the kernel takes 4095 at most: " + forty + "..."},
-		{"long location", "file /a " + over + " 0644 0 0", "the location has 4096 bytes, more than 4095: " + forty + "..."},
-		{"long location with variables", "file /a ${HALF}${HALF} 0644 0 0", "the location has more than 4095 bytes with ${HALF} expanded"},
-		{"root that is no directory", "pipe / 0600 0 0", "only a dir can be named /"},
-		{"hard link to root", "file /a x 0644 0 0 /", "only a dir can be named /"},
-		{"trailer", "dir TRAILER!!! 0755 0 0", "the kernel takes an entry named TRAILER!!! for the end of the archive"},
-		{"trailer after a slash", "dir /TRAILER!!! 0755 0 0", "the kernel takes an entry named TRAILER!!! for the end of the archive"},
-		{"trailer, escaped", `dir /TRAILER!\041! 0755 0 0`, "the kernel takes an entry named TRAILER!!! for the end of the archive"},
-		{"trailer as a hard link", "file /a x 0644 0 0 /TRAILER!!!", "the kernel takes an entry named TRAILER!!! for the end of the archive"},
-		{"NUL", "dir /a\x00b 0755 0 0", "the line has a NUL byte in it"},
-		{"NUL at the end", "dir /a 0755 0 0\x00", "the line has a NUL byte in it"},
-		{"escaped NUL in a name", `dir /a\000b 0755 0 0`, `name: \000 is not possible: a path has no NUL in it`},
-		{"escaped NUL in a target", `slink /a \000 0777 0 0`, `target: \000 is not possible: a path has no NUL in it`},
-		{"escaped NUL in a location", `file /a \000 0644 0 0`, `location: \000 is not possible: a path has no NUL in it`},
-		{"escaped NUL in a hard link", `file /a x 0644 0 0 \000`, `hard link: \000 is not possible: a path has no NUL in it`},
+		{"long name", "dir " + over + " 0755 0 0"},
+		{"long name after a slash", "dir /" + over + " 0755 0 0"},
+		{"long escaped name", "dir " + strings.Repeat(`\156`, 4096) + " 0755 0 0"},
+		{"long target", "slink /a " + over + " 0777 0 0"},
+		{"long hard link", "file /a x 0644 0 0 /b " + over},
+		{"long location", "file /a " + over + " 0644 0 0"},
+		{"long location with variables", "file /a ${HALF}${HALF} 0644 0 0"},
+		{"root that is no directory", "pipe / 0600 0 0"},
+		{"hard link to root", "file /a x 0644 0 0 /"},
+		{"trailer", "dir TRAILER!!! 0755 0 0"},
+		{"trailer after a slash", "dir /TRAILER!!! 0755 0 0"},
+		{"trailer, escaped", `dir /TRAILER!\041! 0755 0 0`},
+		{"trailer as a hard link", "file /a x 0644 0 0 /TRAILER!!!"},
+		{"NUL", "dir /a\x00b 0755 0 0"},
+		{"NUL at the end", "dir /a 0755 0 0\x00"},
+		{"escaped NUL in a name", `dir /a\000b 0755 0 0`},
+		{"escaped NUL in a target", `slink /a \000 0777 0 0`},
+		{"escaped NUL in a location", `file /a \000 0644 0 0`},
+		{"escaped NUL in a hard link", `file /a x 0644 0 0 \000`},
 
 		// Locations.
-		{"variable that is not set", "file /a ${NOWHERE}/x 0644 0 0", "the location's variable ${NOWHERE} is not set"},
-		{"variable without a name", "file /a ${} 0644 0 0", "the location's variable ${} is not set"},
-		{"variable that is not set in a value", "file /a ${UNSET} 0644 0 0", "the location's variable ${NOWHERE} is not set"},
-		{"variable that contains itself", "file /a ${SELF} 0644 0 0", "the value of ${SELF} contains itself"},
-		{"variables that contain each other", "file /a ${PING} 0644 0 0", "the value of ${PING} contains itself"},
-		{"NUL in a value", "file /a ${NUL} 0644 0 0", "the location has a NUL byte in it"},
-		{"empty location", "file /a ${EMPTY} 0644 0 0", "the location is empty"},
+		{"variable that is not set", "file /a ${NOWHERE}/x 0644 0 0"},
+		{"variable without a name", "file /a ${} 0644 0 0"},
+		{"variable that is not set in a value", "file /a ${UNSET} 0644 0 0"},
+		{"variable that contains itself", "file /a ${SELF} 0644 0 0"},
+		{"variables that contain each other", "file /a ${PING} 0644 0 0"},
+		{"NUL in a value", "file /a ${NUL} 0644 0 0"},
+		{"empty location", "file /a ${EMPTY} 0644 0 0"},
 
-		{"long line", "dir /a 0755 0 0" + strings.Repeat(" ", 1<<20-len("dir /a 0755 0 0")+1), "line longer than 1048576 bytes"},
-		{"very long line", "file /a x 0644 0 0" + strings.Repeat(" /link", 1<<20), "line longer than 1048576 bytes"},
-		{"long comment", "#" + strings.Repeat(" dir", 1<<18), "line longer than 1048576 bytes"},
+		{"long line", "dir /a 0755 0 0" + strings.Repeat(" ", 1<<20-len("dir /a 0755 0 0")+1)},
+		{"very long line", "file /a x 0644 0 0" + strings.Repeat(" /link", 1<<20)},
+		{"long comment", "#" + strings.Repeat(" dir", 1<<18)},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			// Once in the middle of a list, which goes on, and once at its end.
 			text := "# comment\ndir /before 0755 0 0\n\n" + test.line + "\ndir /after 0755 0 0\n" + test.line
 			entries, _, faults := parse(t, text, list.Options{Name: "base.list", Vars: vars})
-			want := []string{"base.list:4: " + test.want, "base.list:6: " + test.want}
-			if diff := cmp.Diff(want, faults); diff != "" {
-				t.Errorf("faults of %.80q (-want +got):\n%s", test.line, diff)
+			if len(faults) != 2 || strings.Replace(faults[1], ":6: ", ":4: ", 1) != faults[0] || !strings.HasPrefix(faults[0], "base.list:4: ") {
+				t.Fatalf("faults of %.80q: %q, want the same in lines 4 and 6", test.line, faults)
 			}
+			messages[test.name] = strings.TrimPrefix(faults[0], "base.list:4: ")
 			var lines []int
 			for _, e := range entries {
 				lines = append(lines, e.Pos.Line)
@@ -376,6 +358,7 @@ func TestParseFault(t *testing.T) {
 			}
 		})
 	}
+	golden.Messages(t, "TestParseFault.txt", messages)
 }
 
 func TestParseBlankAndComment(t *testing.T) {
@@ -400,33 +383,69 @@ func TestParseEmpty(t *testing.T) {
 }
 
 func TestParseDirective(t *testing.T) {
-	text := "#: origin //pkg:target\r\n" +
-		"#:data a\\040b\tc\\134 \n" +
+	text := "#: origin //pkg:target\r\n" + // 1
+		"#:location a\\040b\tc\\134 \n" +
 		"# : no directive\n" +
-		" #: no directive either\n" +
-		"#:\n" +
-		"#: data \\000\n" +
-		"#: unknown"
+		"#: attribute vars\n" +
+		"#: var A B\n" + // 5
+		"#: mtime 7\n" +
+		"#: added\n" +
+		"dir /a 0755 0 0\n" +
+		"#: size 6\n" +
+		"file /b x 0644 0 0\n" + // 10
+		"#: origin\n" +
+		"#: member none\n" +
+		"pipe /c 0600 0 0\n"
 	entries, directives, faults := parse(t, text, list.Options{Name: "all.list", Directives: true})
-	if len(entries) > 0 {
-		t.Errorf("%d entries, want none", len(entries))
+	if len(faults) > 0 {
+		t.Errorf("faults: %q", faults)
 	}
+	origin := list.Pos{Origin: "//pkg:target"}
 	wantDirectives := []*list.Directive{
-		{Word: "origin", Args: []string{"//pkg:target"}, Pos: list.Pos{File: "all.list", Line: 1}},
-		{Word: "data", Args: []string{"a b", `c\`}, Pos: list.Pos{File: "all.list", Line: 2}},
-		{Word: "unknown", Pos: list.Pos{File: "all.list", Line: 7}},
+		{Word: "origin", Args: []string{"//pkg:target"}, Pos: origin},
+		{Word: "location", Args: []string{"a b", `c\`}, Pos: origin},
+		{Word: "var", Args: []string{"A", "B"}, Attribute: "vars", Pos: origin},
+		{Word: "origin", Pos: list.Pos{File: "all.list", Line: 11}},
+		{Word: "member", Args: []string{"none"}, Pos: list.Pos{File: "all.list", Line: 12}},
 	}
 	if diff := cmp.Diff(wantDirectives, directives); diff != "" {
 		t.Errorf("directives (-want +got):\n%s", diff)
 	}
-	wantFaults := []string{
-		"all.list:4: the line begins with white space: the type must stand in column 1",
-		`all.list:5: a directive needs a word after "#:"`,
-		`all.list:6: \000 is not possible: a path has no NUL in it`,
+	seven := uint32(7)
+	wantEntries := []*list.Entry{
+		{Kind: list.Dir, Name: "a", Perm: 0o755, MTime: &seven, Added: true, Pos: origin},
+		{Kind: list.File, Name: "b", Location: "x", Perm: 0o644, Size: 6, Pos: origin},
+		{Kind: list.Pipe, Name: "c", Perm: 0o600, Pos: list.Pos{File: "all.list", Line: 13}},
 	}
-	if diff := cmp.Diff(wantFaults, faults); diff != "" {
-		t.Errorf("faults (-want +got):\n%s", diff)
+	if diff := cmp.Diff(wantEntries, entries); diff != "" {
+		t.Errorf("entries (-want +got):\n%s", diff)
 	}
+}
+
+func TestParseDirectiveFaults(t *testing.T) {
+	messages := map[string]string{}
+	for name, test := range map[string]struct {
+		text string
+		at   []string
+	}{
+		"white space before":        {" #: origin //a:a\n", []string{"all.list:1"}},
+		"no word":                   {"#:\n", []string{"all.list:1"}},
+		"NUL":                       {"#: var A \\000\n", []string{"all.list:1"}},
+		"unknown":                   {"#: unknown", []string{"all.list:1"}},
+		"too few arguments":         {"#: origin //a:a\n#: location key\n", []string{"//a:a (all.list:2)"}},
+		"too many arguments":        {"#: added twice\n", []string{"all.list:1"}},
+		"negative time":             {"#: mtime -1\npipe /p 0644 0 0\n", []string{"all.list:1"}},
+		"size of 33 bits":           {"#: size 4294967296\npipe /p 0644 0 0\n", []string{"all.list:1"}},
+		"no entry before an origin": {"\n#: added\n#: origin //a:a\n", []string{"all.list:2"}},
+		"no entry at the end":       {"#: origin //a:a\n#: mtime 1\n", []string{"//a:a (all.list:2)"}},
+	} {
+		_, _, faults := parse(t, test.text, list.Options{Name: "all.list", Directives: true})
+		if len(faults) != len(test.at) || !strings.HasPrefix(faults[0], test.at[0]+": ") {
+			t.Errorf("%s: faults %q, want them at %q", name, faults, test.at)
+		}
+		messages[name] = strings.Join(faults, "\n")
+	}
+	golden.Messages(t, "TestParseDirectiveFaults.txt", messages)
 }
 
 // Without escapes, a backslash is one wherever it stands.
@@ -480,33 +499,40 @@ func TestParseSmallReads(t *testing.T) {
 	}
 }
 
-func TestParseAttribute(t *testing.T) {
+func TestParseField(t *testing.T) {
 	tests := []struct {
-		key, text string
-		want      uint32
-		wantErr   string
+		field, text string
+		want        uint32
+		ok          bool
 	}{
-		{"mode", "0755", 0o755, ""},
-		{"mode", "7777", 0o7777, ""},
-		{"mode", "0", 0, ""},
-		{"mode", "010000", 0, `bad mode "010000": want octal digits such as 0755`},
-		{"mode", "", 0, `bad mode "": want octal digits such as 0755`},
-		{"mode", "8", 0, `bad mode "8": want octal digits such as 0755`},
-		{"uid", "-1", 0xffffffff, ""},
-		{"gid", "4294967295", 0xffffffff, ""},
-		{"uid", "root", 0, `bad uid "root": want a decimal number of 32 bits`},
-		{"gid", "4294967296", 0, `bad gid "4294967296": want a decimal number of 32 bits`},
-		{"mtime", "4294967295", 0xffffffff, ""},
-		{"mtime", "4294967296", 0, `bad mtime "4294967296": want seconds since 1970, 0 to 4294967295`},
-		{"mtime", "-1", 0, `bad mtime "-1": want seconds since 1970, 0 to 4294967295`},
-		{"size", "0", 0, `unknown attribute "size": want mode, uid, gid or mtime`},
+		{"mode", "0755", 0o755, true},
+		{"mode", "7777", 0o7777, true},
+		{"mode", "0", 0, true},
+		{"mode", "010000", 0, false},
+		{"mode", "", 0, false},
+		{"mode", "8", 0, false},
+		{"uid", "-1", 0xffffffff, true},
+		{"gid", "4294967295", 0xffffffff, true},
+		{"uid", "root", 0, false},
+		{"gid", "4294967296", 0, false},
+		{"mtime", "4294967295", 0xffffffff, true},
+		{"mtime", "4294967296", 0, false},
+		{"mtime", "-1", 0, false},
+		{"size", "4294967295", 0xffffffff, true},
+		{"size", "4294967296", 0, false},
+		{"color", "0", 0, false},
 	}
+	messages := map[string]string{}
 	for _, test := range tests {
-		got, err := list.ParseAttribute(test.key, test.text)
-		if message(err) != test.wantErr || got != test.want {
-			t.Errorf("ParseAttribute(%q, %q) = %d, %q, want %d, %q", test.key, test.text, got, message(err), test.want, test.wantErr)
+		got, err := list.ParseField(test.field, test.text)
+		if (err == nil) != test.ok || got != test.want {
+			t.Errorf("ParseField(%q, %q) = %d, %v, want %d", test.field, test.text, got, err, test.want)
+		}
+		if err != nil {
+			messages[test.field+" "+test.text] = err.Error()
 		}
 	}
+	golden.Messages(t, "TestParseField.txt", messages)
 }
 
 func message(err error) string {
@@ -547,12 +573,12 @@ func FuzzParser(f *testing.F) {
 			case err != nil:
 				t.Fatalf("Next: %v", err)
 			case d != nil:
-				line = d.Pos.Line
+				line = max(line, d.Pos.Line)
 			default:
-				if e.Pos.Line <= line {
+				if e.Pos.Line <= line && e.Pos.Line > 0 {
 					t.Fatalf("entry in line %d after line %d", e.Pos.Line, line)
 				}
-				line = e.Pos.Line
+				line = max(line, e.Pos.Line)
 				again := parseOne(t, e.String()+"\n", list.Options{})
 				if diff := cmp.Diff(e, again, ignorePos); diff != "" {
 					t.Fatalf("%q (-parsed +printed and parsed):\n%s", e, diff)

@@ -3,7 +3,10 @@ package pack
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"strings"
@@ -12,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/rules-initramfs/rules_initramfs/internal/golden"
 	"github.com/rules-initramfs/rules_initramfs/internal/image"
 	"github.com/rules-initramfs/rules_initramfs/internal/image/kernel"
 	"github.com/rules-initramfs/rules_initramfs/internal/pack/packtest"
@@ -72,7 +76,7 @@ func randomLayer(r *rand.Rand, origin string) string {
 // unpacks to the same.
 func TestJoinUnpacksToItsList(t *testing.T) {
 	packtest.InTree(t, map[string]string{"content/0": "", "content/1": "one", "content/2": "another"})
-	joined, replaced, again := 0, 0, 0
+	joined, replaced, restored := 0, 0, 0
 	for seed := range uint64(1000) {
 		r := rand.New(rand.NewPCG(seed, 11))
 		var parts []Layer
@@ -85,7 +89,7 @@ func TestJoinUnpacksToItsList(t *testing.T) {
 				t.Fatal(err)
 			}
 			err := Run(context.Background(), Options{
-				Options: write.Options{Out: part.Segment, ListOut: part.List, Layer: true, Jobs: 1},
+				Options: write.Options{Out: part.Archive, ListOut: part.List, Layer: true, Jobs: 1},
 				Read:    source.Options{Directives: true},
 				Lists:   []string{"in.list"},
 				Parents: true,
@@ -107,7 +111,7 @@ func TestJoinUnpacksToItsList(t *testing.T) {
 			t.Fatal(err)
 		}
 		if n := bytes.Count(img, []byte("TRAILER!!!")); n > len(parts) {
-			again++
+			restored++
 		}
 		if err := Run(context.Background(), Options{Lists: []string{"image.list"}, Options: write.Options{Out: "whole", Jobs: 1}}); err != nil {
 			t.Fatalf("seed %d: the list cannot be packed: %v\n%s", seed, err, text)
@@ -121,40 +125,45 @@ func TestJoinUnpacksToItsList(t *testing.T) {
 			t.Fatalf("seed %d: files (-list +image):\n%s\nof\n%s", seed, diff, text)
 		}
 	}
-	if joined < 40 || replaced < 10 || again < 3 {
-		t.Errorf("%d joined, %d of them with replacements, %d with directories again: too few to tell", joined, replaced, again)
+	if joined < 40 || replaced < 10 || restored < 3 {
+		t.Errorf("%d joined, %d of them with replacements, %d with directories restored: too few to tell", joined, replaced, restored)
 	}
 }
 
 func TestJoinFaults(t *testing.T) {
-	packtest.InTree(t, map[string]string{
-		"empty":     "",
-		"junk":      "junk",
-		"bad.list":  "what\n",
-		"some.list": "pipe /p 0600 0 0\n",
+	messages := map[string]string{}
+	t.Run("in a directory", func(t *testing.T) {
+		packtest.InTree(t, map[string]string{
+			"empty":     "",
+			"junk":      "junk",
+			"bad.list":  "what\n",
+			"some.list": "pipe /p 0600 0 0\n",
+		})
+		if err := Run(context.Background(), Options{Lists: []string{"some.list"}, Options: write.Options{Out: "good", Jobs: 1}}); err != nil {
+			t.Fatal(err)
+		}
+		for _, test := range []struct {
+			layer Layer
+			want  error
+		}{
+			{Layer{"empty", "some.list"}, io.EOF},
+			{Layer{"junk", "some.list"}, image.ErrJunk},
+			{Layer{"gone", "some.list"}, fs.ErrNotExist},
+			{Layer{"good", "gone"}, fs.ErrNotExist},
+			{Layer{"good", "bad.list"}, nil},
+		} {
+			before := packtest.Tree(t)
+			err := Join(context.Background(), []Layer{test.layer}, write.Options{Out: "out", ListOut: "out.list", Jobs: 1})
+			if err == nil || test.want != nil && !errors.Is(err, test.want) {
+				t.Errorf("%v: %v, want %v", test.layer, err, test.want)
+			}
+			if diff := cmp.Diff(before, packtest.Tree(t)); diff != "" {
+				t.Errorf("%v leaves (-before +after):\n%s", test.layer, diff)
+			}
+			messages[fmt.Sprint(test.layer)] = packtest.Message(err)
+		}
 	})
-	if err := Run(context.Background(), Options{Lists: []string{"some.list"}, Options: write.Options{Out: "good", Jobs: 1}}); err != nil {
-		t.Fatal(err)
-	}
-	for _, test := range []struct {
-		layer Layer
-		want  string
-	}{
-		{Layer{"empty", "some.list"}, "empty: no segment: EOF"},
-		{Layer{"junk", "some.list"}, "junk: no segment: " + image.ErrJunk.Error()},
-		{Layer{"gone", "some.list"}, "cannot read the segment: open gone: no such file or directory"},
-		{Layer{"good", "gone"}, "cannot read the layer's list: open gone: no such file or directory"},
-		{Layer{"good", "bad.list"}, `bad.list:1: unknown type "what": want file, dir, nod, slink, pipe or sock`},
-	} {
-		before := packtest.Tree(t)
-		err := Join(context.Background(), []Layer{test.layer}, write.Options{Out: "out", ListOut: "out.list", Jobs: 1})
-		if err == nil || err.Error() != test.want {
-			t.Errorf("%v: %v, want %s", test.layer, err, test.want)
-		}
-		if diff := cmp.Diff(before, packtest.Tree(t)); diff != "" {
-			t.Errorf("%v leaves (-before +after):\n%s", test.layer, diff)
-		}
-	}
+	golden.Messages(t, "TestJoinFaults.txt", messages)
 }
 
 // Nothing is left of a join that is interrupted.

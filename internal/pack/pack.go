@@ -14,7 +14,7 @@ import (
 // Options say what to pack and how.
 type Options struct {
 	write.Options
-	// Read says how lists are read. Its Layer is that of the archive.
+	// Read says how lists are read.
 	Read source.Options
 	// Lists are the names of the lists, directories and archives, packed one after the
 	// other.
@@ -29,17 +29,16 @@ type Options struct {
 
 // Run packs. On an error, and when ctx ends, no output has its name.
 func Run(ctx context.Context, opts Options) error {
-	open := source.Open
-	if opts.Read.Directives { // what the rules generate names lists only
-		open = source.OpenGenerated
-	}
-	opts.Read.Layer = opts.Layer
-	sources, err := open(ctx, opts.Lists, opts.Read)
+	sources, err := source.Open(ctx, opts.Lists, opts.Read)
 	if err != nil {
 		return err
 	}
 	defer sources.Close()
-	entries, err := plan.Complete(sources.Entries, opts.Parents, opts.AllowDuplicates)
+	entries, err := plan.Apply(sources.Entries, sources.Changes, opts.Layer)
+	if err != nil {
+		return err
+	}
+	entries, err = plan.Complete(entries, opts.Parents, opts.AllowDuplicates)
 	if err != nil {
 		return err
 	}

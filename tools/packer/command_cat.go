@@ -13,6 +13,7 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/cpio"
 	"github.com/rules-initramfs/rules_initramfs/internal/image"
 	"github.com/rules-initramfs/rules_initramfs/internal/image/kernel"
+	"github.com/rules-initramfs/rules_initramfs/internal/listing"
 )
 
 func catCommand() *cobra.Command {
@@ -70,17 +71,17 @@ func findBody(model *kernel.Model, name string) (int, error) {
 	file, at, err := model.Lookup(name)
 	if err != nil {
 		if at != kernel.CleanPath(name) {
-			return 0, fmt.Errorf("%s: %w: it leads to %s", printable(name), err, printable(at))
+			return 0, fmt.Errorf("%s: %w: it leads to %s", listing.Printable(name), err, listing.Printable(at))
 		}
-		return 0, fmt.Errorf("%s: %w", printable(name), err)
+		return 0, fmt.Errorf("%s: %w", listing.Printable(name), err)
 	}
 	switch file.Type() {
 	case cpio.TypeRegular:
 		return file.Body, nil
 	case cpio.TypeDir:
-		return 0, fmt.Errorf("%s is a directory", printable(name))
+		return 0, fmt.Errorf("%s is a directory", listing.Printable(name))
 	}
-	return 0, fmt.Errorf("%s has no content: it is a %s", printable(name), fileTypes[file.Type()].name)
+	return 0, fmt.Errorf("%s has no content: it is a %s", listing.Printable(name), listing.TypeName(file.Type()))
 }
 
 // copyBody copies the content of the entry with this index.

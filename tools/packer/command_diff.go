@@ -15,6 +15,7 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/cli"
 	"github.com/rules-initramfs/rules_initramfs/internal/cpio"
 	"github.com/rules-initramfs/rules_initramfs/internal/image/kernel"
+	"github.com/rules-initramfs/rules_initramfs/internal/listing"
 )
 
 func diffCommand() *cobra.Command {
@@ -90,9 +91,9 @@ func printDifferences(out io.Writer, sides [2]*kernel.Model, noTimes bool) bool 
 		var line string
 		switch {
 		case a == nil:
-			line = "+ " + printable(name)
+			line = "+ " + listing.Printable(name)
 		case b == nil:
-			line = "- " + printable(name)
+			line = "- " + listing.Printable(name)
 		default:
 			changes := compareFiles(a, b, noTimes)
 			if !slices.Equal(links[0][a], links[1][b]) {
@@ -101,7 +102,7 @@ func printDifferences(out io.Writer, sides [2]*kernel.Model, noTimes bool) bool 
 			if len(changes) == 0 {
 				continue
 			}
-			line = "~ " + printable(name) + ": " + strings.Join(changes, ", ")
+			line = "~ " + listing.Printable(name) + ": " + strings.Join(changes, ", ")
 		}
 		differ = true
 		fmt.Fprintln(out, line) // out keeps the error
@@ -144,17 +145,17 @@ func compareFiles(a, b *kernel.File, noTimes bool) []string {
 		}
 	}
 	if a.Type() != b.Type() {
-		change(true, "type %s -> %s", fileTypes[a.Type()].name, fileTypes[b.Type()].name)
+		change(true, "type %s -> %s", listing.TypeName(a.Type()), listing.TypeName(b.Type()))
 	} else {
 		change(a.Digest != b.Digest && a.Size == b.Size, "content of %d bytes", a.Size)
 		change(a.Digest != b.Digest && a.Size != b.Size, "content %d -> %d bytes", a.Size, b.Size)
-		change(a.Target != b.Target, "target %s -> %s", printable(a.Target), printable(b.Target))
+		change(a.Target != b.Target, "target %s -> %s", listing.Printable(a.Target), listing.Printable(b.Target))
 		change(a.RMajor != b.RMajor || a.RMinor != b.RMinor, "device %d,%d -> %d,%d", a.RMajor, a.RMinor, b.RMajor, b.RMinor)
 	}
 	// The kernel ignores the permissions of a symbolic link.
 	bothLinks := a.Type() == cpio.TypeSymlink && b.Type() == cpio.TypeSymlink
 	change((a.Mode^b.Mode)&^cpio.TypeMask != 0 && !bothLinks, "mode %04o -> %04o", a.Mode&^cpio.TypeMask, b.Mode&^cpio.TypeMask)
 	change(a.UID != b.UID || a.GID != b.GID, "owner %d:%d -> %d:%d", a.UID, a.GID, b.UID, b.GID)
-	change(a.MTime != b.MTime && !noTimes, "time %s -> %s", timeString(a.MTime), timeString(b.MTime))
+	change(a.MTime != b.MTime && !noTimes, "time %s -> %s", listing.Time(a.MTime), listing.Time(b.MTime))
 	return changes
 }

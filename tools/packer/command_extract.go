@@ -12,6 +12,7 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/cli"
 	"github.com/rules-initramfs/rules_initramfs/internal/image"
 	"github.com/rules-initramfs/rules_initramfs/internal/image/unpack"
+	"github.com/rules-initramfs/rules_initramfs/internal/listing"
 )
 
 func extractCommand() *cobra.Command {
@@ -55,7 +56,7 @@ func extract(ctx context.Context, name, dir string, skip bool) error {
 		case loss != unpack.LossDropped && skip:
 			return
 		case loss != unpack.LossOwner: // these may be all entries
-			fmt.Fprintf(os.Stderr, "packer: %s: %s is left out: %s\n", name, printable(entry), reason)
+			fmt.Fprintf(os.Stderr, "packer: %s: %s is left out: %s\n", name, listing.Printable(entry), reason)
 		}
 		losses[loss]++
 	})

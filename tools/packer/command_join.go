@@ -13,7 +13,7 @@ import (
 )
 
 func joinCommand() *cobra.Command {
-	opts := write.Options{SegmentSize: codec.DefaultSegmentSize, Jobs: runtime.GOMAXPROCS(0)}
+	opts := write.Options{MemberSize: codec.DefaultSegmentSize, Jobs: runtime.GOMAXPROCS(0)}
 	var tail bool
 	cmd := &cobra.Command{
 		Use: "join --out FILE [OPTION...] {LAYER LIST}...\n" +
@@ -27,7 +27,7 @@ later layer replaces it.
 
 With --tail, FILE is only what follows the last layer, and may be empty. It is for a boot
 loader that loads the layers and the tail as separate initrd files. What --prepend names
-is checked but is not part of FILE.
+is checked but is not part of FILE. The list and the listings are those of the whole image.
 
 After an error, the exit code is 1 and FILE is unchanged. Wrong usage exits with 2.`,
 		Example: "packer join --out initramfs base.cpio base.list app.cpio app.list",
@@ -48,7 +48,7 @@ After an error, the exit code is 1 and FILE is unchanged. Wrong usage exits with
 			}
 			var layers []pack.Layer
 			for i := 0; i < len(args); i += 2 {
-				layers = append(layers, pack.Layer{Segment: args[i], List: args[i+1]})
+				layers = append(layers, pack.Layer{Archive: args[i], List: args[i+1]})
 			}
 			return pack.Join(cmd.Context(), layers, opts)
 		},
@@ -56,7 +56,7 @@ After an error, the exit code is 1 and FILE is unchanged. Wrong usage exits with
 	cli.Options(cmd, "Output", func(flags *pflag.FlagSet) {
 		flags.StringVar(&opts.Out, "out", "", "Write the image to `FILE`")
 		flags.BoolVar(&tail, "tail", false, "Write only what follows the layers")
-		flags.StringVar(&opts.ListOut, "write-list", "", "Write the completed list of the image to `FILE`")
+		addListingOptions(flags, &opts)
 	})
 	cli.Options(cmd, "What join adds to the layers", func(flags *pflag.FlagSet) {
 		addMethodOptions(flags, &opts)

@@ -9,7 +9,6 @@ import (
 	"os"
 	"runtime/debug"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -17,6 +16,7 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/cli"
 	"github.com/rules-initramfs/rules_initramfs/internal/lint"
 	"github.com/rules-initramfs/rules_initramfs/internal/list"
+	"github.com/rules-initramfs/rules_initramfs/internal/listing"
 )
 
 // lintMemory is where the garbage collector begins to work harder, in bytes: an image with a
@@ -219,32 +219,17 @@ func printRules(w io.Writer) error {
 func printFinding(w io.Writer, f lint.Finding, origin string) error {
 	entry := f.Entry
 	if strings.HasPrefix(entry, "/") {
-		entry = printable(entry)
+		entry = listing.Printable(entry)
 	}
 	if origin != "" {
 		entry += " of " + origin
 	}
-	_, err := fmt.Fprintf(w, "%s %s: %s: %s (%s)\n", f.Severity, f.Rule, entry, harmless(f.Message), harmless(f.Fix))
+	_, err := fmt.Fprintf(w, "%s %s: %s: %s (%s)\n", f.Severity, f.Rule, entry, listing.Harmless(f.Message), listing.Harmless(f.Fix))
 	return err
 }
 
-// harmless escapes the control characters of a text as printable does.
-func harmless(text string) string {
-	var b strings.Builder
-	for i, r := range text {
-		if _, n := utf8.DecodeRuneInString(text[i:]); isControl(r) || r == utf8.RuneError && n == 1 {
-			for _, c := range []byte(text[i : i+n]) {
-				fmt.Fprintf(&b, `\%03o`, c)
-			}
-			continue
-		}
-		b.WriteRune(r)
-	}
-	return b.String()
-}
-
 func printFindingJSON(w io.Writer, f lint.Finding, origin string) error {
-	return encodeJSON(w, struct {
+	return listing.EncodeJSON(w, struct {
 		Rule     string        `json:"rule"`
 		Severity lint.Severity `json:"severity"`
 		Entry    string        `json:"entry"`
@@ -253,5 +238,5 @@ func printFindingJSON(w io.Writer, f lint.Finding, origin string) error {
 		Origin     string `json:"origin,omitempty"`
 		Message    string `json:"message"`
 		Fix        string `json:"fix"`
-	}{f.Rule, f.Severity, f.Entry, bytesUnlessUTF8(f.Entry), origin, f.Message, f.Fix})
+	}{f.Rule, f.Severity, f.Entry, listing.BytesUnlessUTF8(f.Entry), origin, f.Message, f.Fix})
 }

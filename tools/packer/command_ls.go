@@ -2,32 +2,28 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
-	"time"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/cli"
-	"github.com/rules-initramfs/rules_initramfs/internal/cpio"
 	"github.com/rules-initramfs/rules_initramfs/internal/image"
 	"github.com/rules-initramfs/rules_initramfs/internal/image/kernel"
-	"github.com/rules-initramfs/rules_initramfs/internal/list"
+	"github.com/rules-initramfs/rules_initramfs/internal/listing"
 )
 
-// listing is what packer ls was asked for.
-type listing struct {
+// lister is what packer ls was asked for.
+type lister struct {
 	names, members, json bool
 	out                  string
 }
 
 func lsCommand() *cobra.Command {
-	var l listing
+	var l lister
 	cmd := &cobra.Command{
 		Use:        "ls [OPTION...] IMAGE [PATH...]",
 		GroupID:    groupRead,
@@ -61,15 +57,15 @@ with 2.`,
 	return cmd
 }
 
-func (l *listing) run(ctx context.Context, name string, paths []string) error {
-	show := printLong
+func (l *lister) run(ctx context.Context, name string, paths []string) error {
+	show := listing.Text
 	switch {
 	case l.members:
 		show = func(io.Writer, *image.Entry) error { return nil }
 	case l.names:
 		show = printName
 	case l.json:
-		show = printJSON
+		show = func(out io.Writer, e *image.Entry) error { return listing.JSON(out, e, "") }
 	}
 	wanted := newPathFilter(paths)
 	return writeResults(ctx, l.out, func(out io.Writer) error {
@@ -91,129 +87,8 @@ func (l *listing) run(ctx context.Context, name string, paths []string) error {
 
 // printName prints a name, unambiguous and safe for a terminal.
 func printName(w io.Writer, e *image.Entry) error {
-	_, err := fmt.Fprintln(w, printable(e.Name))
+	_, err := fmt.Fprintln(w, listing.Printable(e.Name))
 	return err
-}
-
-// printLong prints an entry as ls -l would.
-func printLong(w io.Writer, e *image.Entry) error {
-	size := fmt.Sprint(e.Size)
-	if t := e.Type(); t == cpio.TypeBlock || t == cpio.TypeChar {
-		size = fmt.Sprintf("%d, %d", e.RMajor, e.RMinor)
-	}
-	name := printable(e.Name)
-	if e.Type() == cpio.TypeSymlink {
-		name += " -> " + printable(e.Target)
-	}
-	_, err := fmt.Fprintf(w, "%s %3d %5d %5d %10s %s %s\n",
-		modeString(e.Mode), e.NLink, e.UID, e.GID, size, timeString(e.MTime), name)
-	return err
-}
-
-func timeString(mtime uint32) string {
-	return time.Unix(int64(mtime), 0).UTC().Format(time.DateTime)
-}
-
-// modeString formats a mode as ls -l does, with "?" for an unknown type.
-func modeString(mode uint32) string {
-	s := []byte("?rwxrwxrwx")
-	if t, ok := fileTypes[mode&cpio.TypeMask]; ok {
-		s[0] = t.letter
-	}
-	for i := range 9 {
-		if mode>>(8-i)&1 == 0 {
-			s[1+i] = '-'
-		}
-	}
-	for _, special := range []struct {
-		bit    uint32
-		at     int
-		letter byte
-	}{{0o4000, 3, 's'}, {0o2000, 6, 's'}, {0o1000, 9, 't'}} {
-		switch {
-		case mode&special.bit == 0:
-		case s[special.at] == '-':
-			s[special.at] = special.letter - 'a' + 'A'
-		default:
-			s[special.at] = special.letter
-		}
-	}
-	return string(s)
-}
-
-// printable escapes a name as a list does, and control characters too.
-func printable(name string) string {
-	if name == "" {
-		return "/"
-	}
-	name = list.Escape(name)
-	if strings.IndexFunc(name, isControl) < 0 && utf8.ValidString(name) {
-		return name
-	}
-	var b strings.Builder
-	for i, r := range name {
-		_, n := utf8.DecodeRuneInString(name[i:])
-		if isControl(r) || r == utf8.RuneError && n == 1 {
-			for _, c := range []byte(name[i : i+n]) {
-				fmt.Fprintf(&b, `\%03o`, c)
-			}
-			continue
-		}
-		b.WriteRune(r)
-	}
-	return b.String()
-}
-
-// isControl reports whether a terminal may take r as a command.
-func isControl(r rune) bool { return r < 0x20 || 0x7f <= r && r < 0xa0 }
-
-// jsonEntry has its fields in the order of the output.
-type jsonEntry struct {
-	Name string `json:"name"`
-	// NameBytes is the name if it is not UTF-8, where JSON has no room for it.
-	NameBytes []byte  `json:"name_bytes,omitempty"`
-	Type      string  `json:"type"`
-	Mode      string  `json:"mode"`
-	UID       uint32  `json:"uid"`
-	GID       uint32  `json:"gid"`
-	NLink     uint32  `json:"nlink"`
-	Size      int64   `json:"size"`
-	MTime     uint32  `json:"mtime"`
-	Target    *string `json:"target,omitempty"`
-	// TargetBytes is the target if it is not UTF-8.
-	TargetBytes []byte  `json:"target_bytes,omitempty"`
-	DevType     string  `json:"dev_type,omitempty"`
-	Major       *uint32 `json:"maj,omitempty"`
-	Minor       *uint32 `json:"min,omitempty"`
-	Ino         uint32  `json:"ino"`
-	Member      int     `json:"member"`
-}
-
-func printJSON(w io.Writer, e *image.Entry) error {
-	j := jsonEntry{
-		Name: e.Name, NameBytes: bytesUnlessUTF8(e.Name), Type: fileTypes[e.Type()].word, Mode: fmt.Sprintf("%04o", e.Mode&^cpio.TypeMask),
-		UID: e.UID, GID: e.GID, NLink: e.NLink, Size: e.Size, MTime: e.MTime, Ino: e.Ino, Member: e.Member + 1,
-	}
-	switch e.Type() {
-	case cpio.TypeSymlink:
-		j.Target, j.TargetBytes = &e.Target, bytesUnlessUTF8(e.Target)
-	case cpio.TypeBlock, cpio.TypeChar:
-		j.DevType, j.Major, j.Minor = string(fileTypes[e.Type()].letter), &e.RMajor, &e.RMinor
-	}
-	return encodeJSON(w, j)
-}
-
-func bytesUnlessUTF8(text string) []byte {
-	if utf8.ValidString(text) {
-		return nil
-	}
-	return []byte(text)
-}
-
-func encodeJSON(w io.Writer, v any) error {
-	encoder := json.NewEncoder(w)
-	encoder.SetEscapeHTML(false)
-	return encoder.Encode(v)
 }
 
 func printMembers(w io.Writer, members []image.Member, asJSON bool) {
@@ -222,7 +97,7 @@ func printMembers(w io.Writer, members []image.Member, asJSON bool) {
 	}
 	for _, m := range members {
 		if asJSON {
-			encodeJSON(w, struct {
+			listing.EncodeJSON(w, struct {
 				Offset   int64  `json:"offset"`
 				Codec    string `json:"codec"`
 				Stored   int64  `json:"stored"`
@@ -271,7 +146,7 @@ func (f *pathFilter) missing(img string) error {
 	var missing []error
 	for i, p := range f.args {
 		if !f.seen[i] {
-			missing = append(missing, fmt.Errorf("%s: no entry %s", img, printable(p)))
+			missing = append(missing, fmt.Errorf("%s: no entry %s", img, listing.Printable(p)))
 		}
 	}
 	return errors.Join(missing...)

@@ -23,7 +23,7 @@ import (
 func packCommand() *cobra.Command {
 	opts := pack.Options{
 		Read:    source.Options{Vars: map[string]string{}},
-		Options: write.Options{SegmentSize: sizeOfMethod, Jobs: runtime.GOMAXPROCS(0)},
+		Options: write.Options{MemberSize: sizeOfMethod, Jobs: runtime.GOMAXPROCS(0)},
 	}
 	cmd := &cobra.Command{
 		Use:     "pack --out FILE [OPTION...] SOURCE...",
@@ -64,7 +64,7 @@ After an error, the exit code is 1 and FILE is unchanged. Wrong usage exits with
 	}
 	cli.Options(cmd, "Output", func(flags *pflag.FlagSet) {
 		flags.StringVar(&opts.Out, "out", "", "Write the image to `FILE`")
-		flags.StringVar(&opts.ListOut, "write-list", "", "Write the completed list of the image to `FILE`")
+		addListingOptions(flags, &opts.Options)
 		flags.StringVar(&opts.ContentsOut, "write-contents", "",
 			"Write files that come from archives to `DIR`, new or empty, so that the list of --write-list can name them")
 	})
@@ -72,7 +72,7 @@ After an error, the exit code is 1 and FILE is unchanged. Wrong usage exits with
 		addMethodOptions(flags, &opts.Options)
 		flags.Func("split", "Split the image into members, which are compressed in parallel: `HOW` is size (a size that suits the codec: 8 MiB, or 32 MiB for zstd:6 to zstd:9), none, or a number of bytes (default size)",
 			func(text string) (err error) {
-				opts.SegmentSize, err = parseSplit(text)
+				opts.MemberSize, err = parseSplit(text)
 				return err
 			})
 		cli.AddJobs(flags, &opts.Jobs, "Compress up to `N` members at once (default: one per CPU); the image does not depend on it")

@@ -26,6 +26,13 @@ func addMethodOptions(flags *pflag.FlagSet, opts *write.Options) {
 		})
 }
 
+// addListingOptions adds the options that name files for lists of the entries.
+func addListingOptions(flags *pflag.FlagSet, opts *write.Options) {
+	flags.StringVar(&opts.ListOut, "write-list", "", "Write the completed list of the image to `FILE`")
+	flags.StringVar(&opts.ListingOut, "write-listing", "", "Write the output of packer ls for the image to `FILE`")
+	flags.StringVar(&opts.JSONOut, "write-json", "", "Write the output of packer ls --json for the image to `FILE`, with the origins of the entries")
+}
+
 // addFormatOptions adds the options that apply to every record of an archive.
 func addFormatOptions(flags *pflag.FlagSet, opts *write.Options) {
 	flags.Func("mtime", "Set the mtime of every entry, in `SECONDS` since 1970 (default 0)", func(text string) error {

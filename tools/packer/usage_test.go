@@ -37,7 +37,9 @@ func TestOptions(t *testing.T) {
 		"var":            "NAME=value",
 		"warning":        "no-init",
 		"write-contents": "contents",
+		"write-json":     "json",
 		"write-list":     "list",
+		"write-listing":  "listing",
 	})
 }
 

@@ -100,3 +100,29 @@ func Soon(t *testing.T, f func() error) error {
 		return errors.New("unreachable")
 	}
 }
+
+// Places returns where each of the errors is; the place is empty if an error has none.
+func Places(err error) []string {
+	if err == nil {
+		return nil
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		var places []string
+		for _, err := range joined.Unwrap() {
+			places = append(places, Places(err)...)
+		}
+		return places
+	}
+	if placed, ok := err.(*list.Error); ok {
+		return []string{placed.Pos.String()}
+	}
+	return []string{""}
+}
+
+// Message returns the text of an error, and none of nil.
+func Message(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}

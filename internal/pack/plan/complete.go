@@ -2,7 +2,6 @@
 package plan
 
 import (
-	"errors"
 	"fmt"
 	"path"
 
@@ -37,14 +36,14 @@ func Complete(entries []*list.Entry, parents, duplicates bool) ([]*list.Entry, e
 			c.claim(c.named, list.CleanPath(name), e)
 		}
 	}
-	if !parents || len(c.faults) > 0 {
-		return entries, errors.Join(c.faults...)
+	if err := c.errors.Err(); !parents || err != nil {
+		return entries, err
 	}
 	c.entries = make([]*list.Entry, 0, len(entries))
 	for _, e := range entries {
 		c.place(e)
 	}
-	return c.entries, errors.Join(c.faults...)
+	return c.entries, c.errors.Err()
 }
 
 type completer struct {
@@ -53,15 +52,9 @@ type completer struct {
 	named, placed map[string]*list.Entry
 	done          map[*list.Entry]bool
 	entries       []*list.Entry
-	faults        []error
+	errors        list.Errors
 	// duplicates allows paths that are given twice.
 	duplicates bool
-}
-
-func (c *completer) fault(pos list.Pos, format string, args ...any) {
-	if len(c.faults) < list.MaxErrors {
-		c.faults = append(c.faults, &list.Error{Pos: pos, Err: fmt.Errorf(format, args...)})
-	}
 }
 
 // claim notes that e makes the path name, which no other entry may.
@@ -71,10 +64,19 @@ func (c *completer) claim(paths map[string]*list.Entry, name string, e *list.Ent
 			c.checkDuplicate(name, first, e)
 			return
 		}
-		c.fault(e.Pos, "%s is given twice: first by %s", name, first.Pos)
+		c.errors.Add(twice(e, name, first))
 		return
 	}
 	paths[name] = e
+}
+
+// twice is the error about a path that e has and first had before it.
+func twice(e *list.Entry, path string, first *list.Entry) error {
+	return errorf(e, "%s is given twice: first by %s", path, first.Pos)
+}
+
+func errorf(e *list.Entry, format string, args ...any) error {
+	return &list.Error{Pos: e.Pos, Err: fmt.Errorf(format, args...)}
 }
 
 // checkDuplicate checks that it does not matter to what is below the path name
@@ -82,7 +84,7 @@ func (c *completer) claim(paths map[string]*list.Entry, name string, e *list.Ent
 func (c *completer) checkDuplicate(name string, first, e *list.Entry) {
 	leads := func(e *list.Entry) bool { return e.Kind == list.Dir || e.Kind == list.Symlink }
 	if (leads(first) || leads(e)) && (first.Kind != e.Kind || first.Target != e.Target) {
-		c.fault(e.Pos, "%s is given twice and leads to two places: first by %s; --parents cannot tell which one counts", name, first.Pos)
+		c.errors.Add(errorf(e, "%s is given twice and leads to two places: first by %s; parent directories cannot be added below it", name, first.Pos))
 	}
 }
 
@@ -140,7 +142,7 @@ func (c *completer) directory(dir string, e *list.Entry, links *int) (string, bo
 	case at.Kind == list.Symlink:
 		c.place(at)
 		if *links == 0 {
-			c.fault(e.Pos, "%s is below a loop of symbolic links: %s", list.CleanPath(e.Name), real)
+			c.errors.Add(errorf(e, "%s is below a loop of symbolic links: %s", list.CleanPath(e.Name), real))
 			return "", false
 		}
 		*links--
@@ -150,7 +152,7 @@ func (c *completer) directory(dir string, e *list.Entry, links *int) (string, bo
 		}
 		return c.directory(path.Clean("/"+target), e, links)
 	default:
-		c.fault(e.Pos, "%s cannot be in %s, which is a %s (from %s)", list.CleanPath(e.Name), real, at.Kind, at.Pos)
+		c.errors.Add(errorf(e, "%s cannot be in %s, which is a %s (from %s)", list.CleanPath(e.Name), real, at.Kind, at.Pos))
 		return "", false
 	}
 	return real, true

@@ -1,10 +1,9 @@
 package plan
 
 import (
-	"errors"
-	"fmt"
 	"slices"
 
+	"github.com/rules-initramfs/rules_initramfs/internal/cpio"
 	"github.com/rules-initramfs/rules_initramfs/internal/image"
 	"github.com/rules-initramfs/rules_initramfs/internal/image/kernel"
 	"github.com/rules-initramfs/rules_initramfs/internal/list"
@@ -17,175 +16,156 @@ type merger struct {
 	mtime  uint32
 	layer  int
 	ino    uint32
-	// given has what gave each path, where the kernel puts it.
-	given map[string]gift
+	// records are those of the current entry.
+	records []cpio.Header
+	// owners has which entry made each path, where the kernel puts it.
+	owners map[string]owner
 	// entries are those of all layers, less what was replaced.
 	entries []*list.Entry
-	faults  []error
-	// unlinked tells that a symbolic link was replaced, which names may be below.
+	errors  list.Errors
+	// unlinked reports that a symbolic link was replaced, which names may be below.
 	unlinked bool
 }
 
-// gift is an entry and the one of its names that makes a path: not that path where
+// owner is an entry and the one of its names that makes a path: not that path where
 // symbolic links lead there.
-type gift struct {
+type owner struct {
 	*list.Entry
 	name string
 }
 
-// MergeLayers returns the entries of all layers, and what has to be unpacked after them:
-// directories that one layer gives and a later one has added, which takes their
-// modes and owners from them. That paths are given twice, or that the kernel would
-// make something else of the layers than they say, are faults.
-func MergeLayers(layers [][]*list.Entry, mtime uint32) (entries, again []*list.Entry, err error) {
-	m := &merger{kernel: kernel.NewModel(), mtime: mtime, given: map[string]gift{}}
+// MergeLayers returns the entries of all layers, and those that have to be unpacked once
+// more after the layers: a directory that a later layer added, which took the place of
+// the mode and owner that an earlier one gave it. Paths that two layers give are errors,
+// and so is what the kernel would unpack otherwise than the layers say. The layers'
+// entries are changed.
+func MergeLayers(layers [][]*list.Entry, mtime uint32) (entries, restored []*list.Entry, err error) {
+	m := &merger{kernel: kernel.NewModel(), mtime: mtime, owners: map[string]owner{}}
 	for i, layer := range layers {
 		m.layer, m.ino = i, list.FirstIno
 		for _, e := range layer {
 			m.add(e)
 		}
 	}
-	if len(m.faults) > 0 {
-		return nil, nil, errors.Join(m.faults...)
+	if err := m.errors.Err(); err != nil {
+		return nil, nil, err
 	}
 	if m.unlinked {
-		m.straighten()
+		m.resolveNames()
 	}
 	m.kernel.End() // which gives directories their times
 	for _, e := range m.entries {
+		e.Replaces, e.Attribute = nil, ""
 		if e.Kind != list.Dir {
 			continue
 		}
 		f, _, err := m.kernel.Lookup(e.Name)
 		if err != nil {
-			return nil, nil, &list.Error{Pos: e.Pos, Err: fmt.Errorf("%s: %w", list.CleanPath(e.Name), err)}
+			return nil, nil, errorf(e, "%s: %w", list.CleanPath(e.Name), err)
 		}
 		if f.Mode != e.Mode() || f.UID != e.UID || f.GID != e.GID {
-			again = append(again, e)
+			restored = append(restored, e)
 		}
-		if f.MTime != m.timeOf(e) {
-			return nil, nil, &list.Error{Pos: e.Pos, Err: fmt.Errorf(
-				"%s: a layer before this one has the directory, and its time stays: give it the time there", list.CleanPath(e.Name))}
+		if f.MTime != e.TimeOr(mtime) {
+			return nil, nil, errorf(e, "%s: an earlier layer has the directory, and its time stays: set the same time here", list.CleanPath(e.Name))
 		}
 	}
-	return m.entries, again, nil
+	return m.entries, restored, nil
 }
 
-func (m *merger) timeOf(e *list.Entry) uint32 {
-	if e.MTime != nil {
-		return *e.MTime
-	}
-	return m.mtime
-}
-
-func (m *merger) fault(e *list.Entry, format string, args ...any) {
-	if len(m.faults) < list.MaxErrors {
-		m.faults = append(m.faults, &list.Error{Pos: e.Pos, Err: fmt.Errorf(format, args...)})
-	}
-}
-
-// add unpacks an entry, a record a name.
+// add unpacks an entry, a record for each name.
 func (m *merger) add(e *list.Entry) {
-	ino := m.ino
+	m.records = e.AppendRecords(m.records[:0], m.ino, m.mtime)
 	m.ino++
-	names := e.Names()
-	kept := true
-	for i, name := range names {
-		record := &image.Entry{Trailers: m.layer, Target: e.Target}
-		record.Name, record.Ino, record.Mode = name, ino, e.Mode()
-		record.UID, record.GID, record.MTime = e.UID, e.GID, m.timeOf(e)
-		record.NLink = uint32(len(names))
-		record.RMajor, record.RMinor = e.Major, e.Minor
-		if e.Kind == list.Symlink {
-			record.Size = int64(len(e.Target) + 1)
-		} else if e.Kind == list.File && i == len(names)-1 {
-			record.Size = 1 // whatever it is: the kernel goes by whether there is any
-		}
-		made := m.kernel.Add(record)
-		if made.Drop != 0 {
-			m.dropped(e, name, made)
+	placed := false
+	for _, h := range m.records {
+		result := m.kernel.Add(&image.Entry{Header: h, Target: e.Target, Trailers: m.layer})
+		if result.Drop != 0 {
+			m.dropped(e, h.Name, result)
 			return
 		}
-		if m.claim(e, name, made) {
-			kept = false
-		}
+		placed = m.claim(e, h.Name, result) || placed
 	}
-	if kept {
+	if placed {
 		m.entries = append(m.entries, e)
 	}
 }
 
 // dropped reports a name that the kernel would drop.
-func (m *merger) dropped(e *list.Entry, name string, made kernel.Result) {
+func (m *merger) dropped(e *list.Entry, name string, result kernel.Result) {
 	path := list.CleanPath(name)
-	switch first := m.given[path]; {
+	switch first := m.owners[path]; {
 	case first.Entry == nil || slices.Contains(e.Replaces, path):
-		m.fault(e, "%s would be dropped by the kernel: %s", path, made.Detail)
+		m.errors.Add(errorf(e, "the kernel would drop %s: %s", path, result.Detail))
 	case first.Added:
-		m.fault(e, "%s is a directory that %s needs", path, first.Pos)
+		m.errors.Add(errorf(e, "%s is a directory that %s needs", path, first.Pos))
 	default:
-		m.fault(e, "%s is given twice: first by %s", path, first.Pos)
+		m.errors.Add(twice(e, path, first.Entry))
 	}
 }
 
-// claim notes that a name of e gives what the kernel has made. It tells whether an
-// entry before it stands for it: the same directory.
-func (m *merger) claim(e *list.Entry, name string, made kernel.Result) (stands bool) {
-	path := made.Path
-	first := m.given[path]
+// claim makes e the owner of the path that the kernel has made of one of its names. It
+// reports whether e has a place of its own: a directory may share that of an earlier one.
+func (m *merger) claim(e *list.Entry, name string, result kernel.Result) bool {
+	path := result.Path
+	first := m.owners[path]
 	replaces := slices.Contains(e.Replaces, path)
+	replacement := &list.Directive{Word: "replaces", Attribute: e.Attribute, Pos: e.Pos}
 	switch {
 	case first.Entry == nil && replaces:
-		m.fault(e, "replaces: no target before this one has an entry %s: take the path out", path)
+		m.errors.Add(replacement.Errorf(replacesNothing, path))
 	case first.Entry == nil:
 	case e.Added && first.Kind == list.Dir:
-		return true
+		return false
 	case e.Added && first.Kind == list.Symlink:
-		m.fault(e, "it needs the directory %s, which is a symbolic link of %s: name the path that it leads to", path, first.Pos)
+		m.errors.Add(errorf(e, "it needs the directory %s, which is a symbolic link of %s: use the path that the link leads to", path, first.Pos))
 	case e.Added:
-		m.fault(e, "it needs the directory %s, which is a %s of %s", path, first.Kind, first.Pos)
+		m.errors.Add(errorf(e, "it needs the directory %s, which is a %s of %s", path, first.Kind, first.Pos))
 	case first.Added && e.Kind == list.Dir:
 		// The first one keeps the place, before what is in it.
-		first.Perm, first.UID, first.GID, first.MTime, first.Pos, first.Added = e.Perm, e.UID, e.GID, e.MTime, e.Pos, false
-		return true
+		first.Added = false
+		takeMetadata(first.Entry, e)
+		return false
 	case first.Added:
-		m.fault(e, "%s is a directory that %s needs", path, first.Pos)
+		m.errors.Add(errorf(e, "%s is a directory that %s needs", path, first.Pos))
 	case !replaces:
-		m.fault(e, "%s is given twice: first by %s", path, first.Pos)
+		m.errors.Add(twice(e, path, first.Entry))
 	case e.Kind == list.File && first.Kind == list.File && len(first.Names()) > 1:
-		m.fault(e, "replaces: %s is one of %d names of a file of %s, which the kernel would change too: pack both in one segment", path, len(first.Names()), first.Pos)
-	case e.Kind == list.Node && made.File != nil && (made.File.RMajor != e.Major || made.File.RMinor != e.Minor):
-		m.fault(e, "replaces: %s is a device already, whose numbers the kernel keeps: pack both in one segment", path)
+		m.errors.Add(replacement.Errorf("%s is one of %d names of a file of %s, and the kernel would change all of them: put both files into one layer", path, len(first.Names()), first.Pos))
+	case e.Kind == list.Node && result.File != nil && (result.File.RMajor != e.Major || result.File.RMinor != e.Minor):
+		m.errors.Add(replacement.Errorf("%s is already a device, and the kernel keeps its numbers: put both devices into one layer", path))
 	case e.Kind == list.Dir && first.Kind == list.Dir:
-		first.Perm, first.UID, first.GID, first.MTime, first.Pos = e.Perm, e.UID, e.GID, e.MTime, e.Pos
-		return true
+		takeMetadata(first.Entry, e)
+		return false
 	default:
 		m.remove(first)
 	}
-	m.given[path] = gift{e, name}
-	return false
+	m.owners[path] = owner{e, name}
+	return true
 }
 
-// straighten makes the names of all entries those that they lead to: a list has no
-// place for a symbolic link that was there for some of its entries only.
-func (m *merger) straighten() {
-	for path, g := range m.given {
-		if list.CleanPath(g.name) == path {
+// takeMetadata gives the directory at e what other says of it.
+func takeMetadata(e, other *list.Entry) {
+	e.Perm, e.UID, e.GID, e.MTime, e.Pos = other.Perm, other.UID, other.GID, other.MTime, other.Pos
+}
+
+// resolveNames gives all entries the names that their names lead to: a list cannot say
+// that a symbolic link was there for some of its entries only.
+func (m *merger) resolveNames() {
+	for path, o := range m.owners {
+		if list.CleanPath(o.name) == path {
 			continue
 		}
-		names := slices.Clone(g.Names())
-		names[slices.Index(names, g.name)] = path[1:]
-		g.Name, g.Links = names[0], names[1:]
+		names := slices.Clone(o.Names())
+		names[slices.Index(names, o.name)] = path[1:]
+		o.Name, o.Links = names[0], names[1:]
 	}
 }
 
-// remove takes a name off the entry that has it.
-func (m *merger) remove(g gift) {
-	m.unlinked = m.unlinked || g.Kind == list.Symlink
-	names := slices.DeleteFunc(slices.Clone(g.Names()), func(name string) bool { return name == g.name })
-	if len(names) > 0 {
-		g.Name, g.Links = names[0], names[1:]
-		return
+// remove takes a name away from the entry that has it.
+func (m *merger) remove(o owner) {
+	m.unlinked = m.unlinked || o.Kind == list.Symlink
+	if !o.DeleteNames(func(name string) bool { return name == o.name }) {
+		m.entries = slices.DeleteFunc(m.entries, func(other *list.Entry) bool { return other == o.Entry })
 	}
-	m.entries = slices.DeleteFunc(m.entries, func(other *list.Entry) bool { return other == g.Entry })
 }

@@ -1,23 +1,32 @@
 package plan
 
 import (
+	"os"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/rules-initramfs/rules_initramfs/internal/golden"
 	"github.com/rules-initramfs/rules_initramfs/internal/list"
 	"github.com/rules-initramfs/rules_initramfs/internal/pack/packtest"
 	"github.com/rules-initramfs/rules_initramfs/internal/pack/source"
-	"github.com/rules-initramfs/rules_initramfs/internal/pack/write"
 )
 
 // layers parses the completed lists of layers.
 func layers(t *testing.T, texts ...string) [][]*list.Entry {
 	t.Helper()
+	packtest.InTree(t, nil)
 	var all [][]*list.Entry
 	for _, text := range texts {
-		entries, err := source.ReadCompleted("layer.list", strings.NewReader(text))
+		if err := os.WriteFile("layer.list", []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		layer, err := source.ReadLayer("layer.list")
+		if err != nil {
+			t.Fatalf("%.80q: %v", text, err)
+		}
+		entries, err := Apply(layer.Entries, layer.Changes, true)
 		if err != nil {
 			t.Fatalf("%.80q: %v", text, err)
 		}
@@ -30,7 +39,7 @@ func layers(t *testing.T, texts ...string) [][]*list.Entry {
 func completed(t *testing.T, entries []*list.Entry) string {
 	t.Helper()
 	var b strings.Builder
-	if err := write.List(&b, entries, false); err != nil {
+	if err := list.Write(&b, entries, nil); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()
@@ -45,91 +54,91 @@ func TestMergeLayers(t *testing.T) {
 		{"nothing", []string{"", ""}, "", ""},
 		{
 			"one after the other",
-			[]string{"# //a:a\ndir /a 0755 0 0\n", "# //b:b\ndir /b 0755 0 0\n"},
-			"# //a:a\ndir /a 0755 0 0\n# //b:b\ndir /b 0755 0 0\n",
+			[]string{"#: origin //a:a\ndir /a 0755 0 0\n", "#: origin //b:b\ndir /b 0755 0 0\n"},
+			"#: origin //a:a\ndir /a 0755 0 0\n#: origin //b:b\ndir /b 0755 0 0\n",
 			"",
 		},
 		{
 			"a directory that both need is in the first",
 			[]string{
-				"# //a:a\n#: added\ndir /d 0755 0 0\npipe /d/a 0600 0 0\n",
-				"# //b:b\n#: added\ndir /d 0755 0 0\npipe /d/b 0600 0 0\n",
+				"#: origin //a:a\n#: added\ndir /d 0755 0 0\npipe /d/a 0600 0 0\n",
+				"#: origin //b:b\n#: added\ndir /d 0755 0 0\npipe /d/b 0600 0 0\n",
 			},
-			"# //a:a\ndir /d 0755 0 0\npipe /d/a 0600 0 0\n# //b:b\npipe /d/b 0600 0 0\n",
+			"#: origin //a:a\n#: added\ndir /d 0755 0 0\npipe /d/a 0600 0 0\n#: origin //b:b\npipe /d/b 0600 0 0\n",
 			"",
 		},
 		{
 			"a later one that is added takes mode and owner",
 			[]string{
-				"# //a:a\ndir /d 0700 7 8\n",
-				"# //b:b\n#: added\ndir /d 0755 0 0\npipe /d/b 0600 0 0\n",
+				"#: origin //a:a\ndir /d 0700 7 8\n",
+				"#: origin //b:b\n#: added\ndir /d 0755 0 0\npipe /d/b 0600 0 0\n",
 			},
-			"# //a:a\ndir /d 0700 7 8\n# //b:b\npipe /d/b 0600 0 0\n",
-			"# //a:a\ndir /d 0700 7 8\n",
+			"#: origin //a:a\ndir /d 0700 7 8\n#: origin //b:b\npipe /d/b 0600 0 0\n",
+			"#: origin //a:a\ndir /d 0700 7 8\n",
 		},
 		{
 			"a later one that is given has its own",
 			[]string{
-				"# //a:a\n#: added\ndir /d 0755 0 0\npipe /d/a 0600 0 0\n",
-				"# //b:b\ndir /d 0700 7 8\n",
+				"#: origin //a:a\n#: added\ndir /d 0755 0 0\npipe /d/a 0600 0 0\n",
+				"#: origin //b:b\ndir /d 0700 7 8\n",
 			},
-			"# //b:b\ndir /d 0700 7 8\n# //a:a\npipe /d/a 0600 0 0\n",
+			"#: origin //b:b\ndir /d 0700 7 8\n#: origin //a:a\npipe /d/a 0600 0 0\n",
 			"",
 		},
 		{
 			"added again behind it",
 			[]string{
-				"# //a:a\n#: added\ndir /d 0755 0 0\npipe /d/a 0600 0 0\n",
-				"# //b:b\ndir /d 0700 7 8\n",
-				"# //c:c\n#: added\ndir /d 0755 0 0\npipe /d/c 0600 0 0\n",
+				"#: origin //a:a\n#: added\ndir /d 0755 0 0\npipe /d/a 0600 0 0\n",
+				"#: origin //b:b\ndir /d 0700 7 8\n",
+				"#: origin //c:c\n#: added\ndir /d 0755 0 0\npipe /d/c 0600 0 0\n",
 			},
-			"# //b:b\ndir /d 0700 7 8\n# //a:a\npipe /d/a 0600 0 0\n# //c:c\npipe /d/c 0600 0 0\n",
-			"# //b:b\ndir /d 0700 7 8\n",
+			"#: origin //b:b\ndir /d 0700 7 8\n#: origin //a:a\npipe /d/a 0600 0 0\n#: origin //c:c\npipe /d/c 0600 0 0\n",
+			"#: origin //b:b\ndir /d 0700 7 8\n",
 		},
 		{
 			"replaced",
 			[]string{
-				"# //a:a\nfile /f x 0644 0 0\nslink /s f 0777 0 0\ndir /d 0755 0 0\nnod /n 0600 0 0 c 1 3\n",
-				"# //b:b\n#: replaces /f\nfile /f y 0600 1 2\n#: replaces /s\npipe /s 0600 0 0\n#: replaces /d\ndir /d 0700 3 4\n#: replaces /n\nnod /n 0666 0 0 c 1 3\n",
+				"#: origin //a:a\nfile /f x 0644 0 0\nslink /s f 0777 0 0\ndir /d 0755 0 0\nnod /n 0600 0 0 c 1 3\n",
+				"#: origin //b:b\n#: replaces /f\nfile /f y 0600 1 2\n#: replaces /s\npipe /s 0600 0 0\n#: replaces /d\ndir /d 0700 3 4\n#: replaces /n\nnod /n 0666 0 0 c 1 3\n",
 			},
-			"# //b:b\ndir /d 0700 3 4\nfile /f y 0600 1 2\npipe /s 0600 0 0\nnod /n 0666 0 0 c 1 3\n",
+			"#: origin //b:b\ndir /d 0700 3 4\nfile /f y 0600 1 2\npipe /s 0600 0 0\nnod /n 0666 0 0 c 1 3\n",
 			"",
 		},
 		{
 			"an empty directory by a file, and that by a directory",
 			[]string{
-				"# //a:a\ndir /d 0755 0 0\n",
-				"# //b:b\n#: replaces /d\nfile /d y 0600 1 2\n",
-				"# //c:c\n#: replaces /d\ndir /d 0711 0 0\n",
+				"#: origin //a:a\ndir /d 0755 0 0\n",
+				"#: origin //b:b\n#: replaces /d\nfile /d y 0600 1 2\n",
+				"#: origin //c:c\n#: replaces /d\ndir /d 0711 0 0\n",
 			},
-			"# //c:c\ndir /d 0711 0 0\n",
+			"#: origin //c:c\ndir /d 0711 0 0\n",
 			"",
 		},
 		{
 			"one of two names",
 			[]string{
-				"# //a:a\nfile /f x 0644 0 0 /g\n",
-				"# //b:b\n#: replaces /f\nslink /f g 0777 0 0\n",
+				"#: origin //a:a\nfile /f x 0644 0 0 /g\n",
+				"#: origin //b:b\n#: replaces /f\nslink /f g 0777 0 0\n",
 			},
-			"# //a:a\nfile /g x 0644 0 0\n# //b:b\nslink /f g 0777 0 0\n",
+			"#: origin //a:a\nfile /g x 0644 0 0\n#: origin //b:b\nslink /f g 0777 0 0\n",
 			"",
 		},
 		{
 			"one of two names below a symbolic link",
 			[]string{
-				"# //a:a\ndir /usr 0755 0 0\nslink /lib usr 0777 0 0\nfile /lib/f x 0644 0 0 /lib/g\n",
-				"# //b:b\n#: added\ndir /usr 0755 0 0\n#: replaces /usr/f\nslink /usr/f g 0777 0 0\n",
+				"#: origin //a:a\ndir /usr 0755 0 0\nslink /lib usr 0777 0 0\nfile /lib/f x 0644 0 0 /lib/g\n",
+				"#: origin //b:b\n#: added\ndir /usr 0755 0 0\n#: replaces /usr/f\nslink /usr/f g 0777 0 0\n",
 			},
-			"# //a:a\ndir /usr 0755 0 0\nslink /lib usr 0777 0 0\nfile /lib/g x 0644 0 0\n# //b:b\nslink /usr/f g 0777 0 0\n",
+			"#: origin //a:a\ndir /usr 0755 0 0\nslink /lib usr 0777 0 0\nfile /lib/g x 0644 0 0\n#: origin //b:b\nslink /usr/f g 0777 0 0\n",
 			"",
 		},
 		{
 			"a symbolic link that something is below",
 			[]string{
-				"# //a:a\ndir /usr 0755 0 0\nslink /lib usr 0777 0 0\nfile /lib/f x 0644 0 0 /lib/g\ndir /lib/d 0700 0 0\n",
-				"# //b:b\n#: replaces /lib\ndir /lib 0755 0 0\n",
+				"#: origin //a:a\ndir /usr 0755 0 0\nslink /lib usr 0777 0 0\nfile /lib/f x 0644 0 0 /lib/g\ndir /lib/d 0700 0 0\n",
+				"#: origin //b:b\n#: replaces /lib\ndir /lib 0755 0 0\n",
 			},
-			"# //a:a\ndir /usr 0755 0 0\nfile /usr/f x 0644 0 0 /usr/g\ndir /usr/d 0700 0 0\n# //b:b\ndir /lib 0755 0 0\n",
+			"#: origin //a:a\ndir /usr 0755 0 0\nfile /usr/f x 0644 0 0 /usr/g\ndir /usr/d 0700 0 0\n#: origin //b:b\ndir /lib 0755 0 0\n",
 			"",
 		},
 	}
@@ -157,84 +166,87 @@ func TestMergeLayersFaults(t *testing.T) {
 	}{
 		{
 			"given twice",
-			[]string{"# //a:a\nfile /f x 0644 0 0\ndir /d 0755 0 0\n", "# //b:b\nfile /f x 0644 0 0\ndir /d 0755 0 0\n"},
-			[]string{"//b:b: /f is given twice: first by //a:a", "//b:b: /d is given twice: first by //a:a"},
+			[]string{"#: origin //a:a\nfile /f x 0644 0 0\ndir /d 0755 0 0\n", "#: origin //b:b\nfile /f x 0644 0 0\ndir /d 0755 0 0\n"},
+			[]string{"//b:b", "//b:b"},
 		},
 		{
 			"a directory with something in it, and a file",
-			[]string{"# //a:a\ndir /d 0755 0 0\npipe /d/p 0600 0 0\n", "# //b:b\nfile /d x 0644 0 0\n"},
-			[]string{"//b:b: /d is given twice: first by //a:a"},
+			[]string{"#: origin //a:a\ndir /d 0755 0 0\npipe /d/p 0600 0 0\n", "#: origin //b:b\nfile /d x 0644 0 0\n"},
+			[]string{"//b:b"},
 		},
 		{
 			"a directory with something in it, replaced by a file",
-			[]string{"# //a:a\ndir /d 0755 0 0\npipe /d/p 0600 0 0\n", "# //b:b\n#: replaces /d\nfile /d x 0644 0 0\n"},
-			[]string{"//b:b: /d would be dropped by the kernel: a directory of that name is not empty"},
+			[]string{"#: origin //a:a\ndir /d 0755 0 0\npipe /d/p 0600 0 0\n", "#: origin //b:b\n#: replaces /d\nfile /d x 0644 0 0\n"},
+			[]string{"//b:b"},
 		},
 		{
 			"what another needs as a directory",
-			[]string{"# //a:a\n#: added\ndir /d 0755 0 0\npipe /d/p 0600 0 0\n", "# //b:b\nslink /d x 0777 0 0\n"},
-			[]string{"//b:b: /d is a directory that //a:a needs"},
+			[]string{"#: origin //a:a\n#: added\ndir /d 0755 0 0\npipe /d/p 0600 0 0\n", "#: origin //b:b\nslink /d x 0777 0 0\n"},
+			[]string{"//b:b"},
 		},
 		{
 			"an empty one that another needs",
-			[]string{"# //a:a\n#: added\ndir /d 0755 0 0\n", "# //b:b\nslink /d x 0777 0 0\n"},
-			[]string{"//b:b: /d is a directory that //a:a needs"},
+			[]string{"#: origin //a:a\n#: added\ndir /d 0755 0 0\n", "#: origin //b:b\nslink /d x 0777 0 0\n"},
+			[]string{"//b:b"},
 		},
 		{
 			"below a symbolic link of another",
 			[]string{
-				"# //a:a\ndir /usr 0755 0 0\nslink /lib usr 0777 0 0\n",
-				"# //b:b\n#: added\ndir /lib 0755 0 0\nfile /lib/f x 0644 0 0\n",
+				"#: origin //a:a\ndir /usr 0755 0 0\nslink /lib usr 0777 0 0\n",
+				"#: origin //b:b\n#: added\ndir /lib 0755 0 0\nfile /lib/f x 0644 0 0\n",
 			},
-			[]string{"//b:b: it needs the directory /lib, which is a symbolic link of //a:a: name the path that it leads to"},
+			[]string{"//b:b"},
 		},
 		{
 			"below a file of another",
-			[]string{"# //a:a\nfile /f x 0644 0 0\n", "# //b:b\n#: added\ndir /f 0755 0 0\nfile /f/g x 0644 0 0\n"},
-			[]string{"//b:b: it needs the directory /f, which is a file of //a:a"},
+			[]string{"#: origin //a:a\nfile /f x 0644 0 0\n", "#: origin //b:b\n#: added\ndir /f 0755 0 0\nfile /f/g x 0644 0 0\n"},
+			[]string{"//b:b"},
 		},
 		{
 			"replaces nothing",
-			[]string{"# //a:a\ndir /d 0755 0 0\n", "# //b:b\n#: replaces /f\nfile /f x 0644 0 0\n"},
-			[]string{"//b:b: replaces: no target before this one has an entry /f: take the path out"},
+			[]string{"#: origin //a:a\ndir /d 0755 0 0\n", "#: origin //b:b\n#: replaces /f\nfile /f x 0644 0 0\n"},
+			[]string{"//b:b"},
 		},
 		{
 			"replaces what comes later",
-			[]string{"# //a:a\n#: replaces /f\nfile /f x 0644 0 0\n", "# //b:b\nfile /f x 0644 0 0\n"},
+			[]string{"#: origin //a:a\n#: replaces /f\nfile /f x 0644 0 0\n", "#: origin //b:b\nfile /f x 0644 0 0\n"},
 			[]string{
-				"//a:a: replaces: no target before this one has an entry /f: take the path out",
-				"//b:b: /f is given twice: first by //a:a",
+				"//a:a",
+				"//b:b",
 			},
 		},
 		{
 			"one of several names",
-			[]string{"# //a:a\nfile /f x 0644 0 0 /g /h\n", "# //b:b\n#: replaces /g\nfile /g y 0644 0 0\n"},
-			[]string{"//b:b: replaces: /g is one of 3 names of a file of //a:a, which the kernel would change too: pack both in one segment"},
+			[]string{"#: origin //a:a\nfile /f x 0644 0 0 /g /h\n", "#: origin //b:b\n#: replaces /g\nfile /g y 0644 0 0\n"},
+			[]string{"//b:b"},
 		},
 		{
 			"a device by another",
-			[]string{"# //a:a\nnod /n 0600 0 0 c 1 3\n", "# //b:b\n#: replaces /n\nnod /n 0600 0 0 c 1 5\n"},
-			[]string{"//b:b: replaces: /n is a device already, whose numbers the kernel keeps: pack both in one segment"},
+			[]string{"#: origin //a:a\nnod /n 0600 0 0 c 1 3\n", "#: origin //b:b\n#: replaces /n\nnod /n 0600 0 0 c 1 5\n"},
+			[]string{"//b:b"},
 		},
 		{
 			"a directory with a time of its own, after one that was added",
-			[]string{"# //a:a\n#: added\ndir /d 0755 0 0\npipe /d/p 0600 0 0\n", "# //b:b\n#: mtime 5\ndir /d 0755 0 0\n"},
-			[]string{"//b:b: /d: a layer before this one has the directory, and its time stays: give it the time there"},
+			[]string{"#: origin //a:a\n#: added\ndir /d 0755 0 0\npipe /d/p 0600 0 0\n", "#: origin //b:b\n#: mtime 5\ndir /d 0755 0 0\n"},
+			[]string{"//b:b"},
 		},
 		{
 			"a directory replaced by one of another time",
-			[]string{"# //a:a\ndir /d 0755 0 0\n", "# //b:b\n#: mtime 5\n#: replaces /d\ndir /d 0755 0 0\n"},
-			[]string{"//b:b: /d: a layer before this one has the directory, and its time stays: give it the time there"},
+			[]string{"#: origin //a:a\ndir /d 0755 0 0\n", "#: origin //b:b\n#: mtime 5\n#: replaces /d\ndir /d 0755 0 0\n"},
+			[]string{"//b:b"},
 		},
 	}
+	messages := map[string]string{}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			_, _, err := MergeLayers(layers(t, test.layers...), 0)
-			if diff := cmp.Diff(test.want, packtest.Faults(err)); diff != "" {
+			if diff := cmp.Diff(test.want, packtest.Places(err)); diff != "" {
 				t.Errorf("faults (-want +got):\n%s", diff)
 			}
+			messages[test.name] = packtest.Message(err)
 		})
 	}
+	golden.Messages(t, "TestMergeLayersFaults.txt", messages)
 }
 
 // Directories get their times when all is unpacked: that of the image, or their own.

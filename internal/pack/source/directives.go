@@ -1,15 +1,43 @@
 package source
 
 import (
+	"slices"
 	"strings"
 
+	"github.com/rules-initramfs/rules_initramfs/internal/glob"
 	"github.com/rules-initramfs/rules_initramfs/internal/list"
 )
 
-// target is what the directives since the last origin said.
-type target struct {
-	label string
-	// locations are what the target's own lists may name.
+// Changes are what directives say of entries of their origin, wherever these are.
+type Changes struct {
+	Links        []Link
+	Metadata     []Metadata
+	Replacements []Replacement
+}
+
+// Link gives the file with the path File another name.
+type Link struct {
+	*list.Directive
+	Name, File string
+}
+
+// Metadata sets what entries have; nil leaves it.
+type Metadata struct {
+	*list.Directive
+	Pattern               *glob.Glob
+	Perm, UID, GID, MTime *uint32
+}
+
+// Replacement lets the entry with this path take the place of an earlier one.
+type Replacement struct {
+	*list.Directive
+	Path string
+}
+
+// origin is what the directives since the last origin said.
+type origin struct {
+	name string
+	// locations are the files that its lists may name.
 	locations []*location
 	// vars are the values of ${VAR} in them.
 	vars map[string]string
@@ -17,27 +45,21 @@ type target struct {
 	excludes excludes
 }
 
-// location is a file that lists may name, by a key or as $(location LABEL).
+// location is a file that lists may name by its key, or as $(location NAME) by any of
+// its names.
 type location struct {
-	key, path, label string
-	used             bool
+	*list.Directive
+	key, path string
+	names     []string
+	used      bool
 }
 
 // find returns the location that a list names, or nil.
-func (t *target) find(name string) *location {
-	for _, l := range t.locations {
-		if l.key == name {
-			return l
-		}
-	}
-	text, ok := strings.CutPrefix(name, "$(location ")
-	if !ok {
-		return nil
-	}
-	text = strings.TrimSuffix(text, ")")
-	label := fullLabel(text, t.label)
-	for _, l := range t.locations {
-		if l.key == text || l.label == label {
+func (o *origin) find(text string) *location {
+	name, named := strings.CutPrefix(text, "$(location ")
+	name = strings.TrimSuffix(name, ")")
+	for _, l := range o.locations {
+		if l.key == name || named && slices.Contains(l.names, name) {
 			return l
 		}
 	}
@@ -45,181 +67,147 @@ func (t *target) find(name string) *location {
 }
 
 // declared says what find would find.
-func (t *target) declared() string {
-	if len(t.locations) == 0 {
-		return "nothing is declared there"
+func (o *origin) declared() string {
+	if len(o.locations) == 0 {
+		return "none is declared"
 	}
 	var keys []string
-	for _, l := range t.locations {
+	for _, l := range o.locations {
 		keys = append(keys, l.key)
 	}
-	return "declared there: " + strings.Join(keys, ", ")
+	return "declared: " + strings.Join(keys, ", ")
 }
 
-// fullLabel returns a label of the main repository the way the rules write it,
-// //PACKAGE:NAME, as a list of the target origin means it.
-func fullLabel(text, origin string) string {
-	text = strings.TrimPrefix(text, "@@")
-	if strings.HasPrefix(text, "@//") {
-		text = text[1:]
-	}
-	repository, path, absolute := strings.Cut(text, "//")
-	if !absolute {
-		folder, _, _ := strings.Cut(origin, ":")
-		return folder + ":" + strings.TrimPrefix(text, ":")
-	}
-	if repository != "" {
-		repository = "@@" + repository
-	}
-	if !strings.Contains(path, ":") {
-		path += ":" + path[strings.LastIndexByte(path, '/')+1:]
-	}
-	return repository + "//" + path
-}
-
-// arity is how many arguments each directive has at least.
-var arity = map[string]int{
-	"archive": 2, "data": 2, "exclude": 1, "hardlink": 2, "list": 1, "metadata": 2, "origin": 1, "replaces": 1, "var": 2,
-}
-
+// direct does what a directive says.
 func (r *reader) direct(d *list.Directive) {
-	want, known := arity[d.Word]
 	switch {
-	case !known:
-		r.fault(d.Pos, "unknown directive %q", d.Word)
+	case d.Word == "member":
+		r.members = append(r.members, list.Member{Codec: d.Args[0]})
 		return
-	case len(d.Args) < want:
-		r.fault(d.Pos, "directive %q has %d arguments and wants %d", d.Word, len(d.Args), want)
+	case d.Word == "origin":
+		r.endOrigin()
+		r.origin = origin{name: d.Pos.Origin, vars: map[string]string{}}
 		return
-	case d.Word != "origin" && r.target.label == "":
-		r.fault(d.Pos, "%s before any origin", d.Word)
+	case r.origin.name == "":
+		r.errors.Add(d.Errorf("the directive is before any origin"))
 		return
 	}
+	var err error
 	switch d.Word {
 	case "archive":
-		r.archive(d)
-	case "data":
-		r.declare(d)
+		err = r.archive(d)
 	case "exclude":
-		r.exclude(d)
+		err = r.origin.excludes.add(d)
 	case "hardlink":
-		r.hardlink(d)
+		r.changes.Links = append(r.changes.Links, Link{d, strings.TrimPrefix(d.Args[0], "/"), list.CleanPath(d.Args[1])})
 	case "list":
-		r.readDeclared(d.Args[0])
+		r.readDeclared(d)
+	case "location":
+		err = r.declare(d)
 	case "metadata":
-		r.override(d)
-	case "origin":
-		r.origin(d)
+		err = r.metadata(d)
 	case "replaces":
-		r.replaces(d)
+		r.changes.Replacements = append(r.changes.Replacements, Replacement{d, list.CleanPath(d.Args[0])})
 	case "var":
-		r.target.vars[d.Args[0]] = d.Args[1]
+		r.origin.vars[d.Args[0]] = d.Args[1]
 	}
+	r.errors.Add(err)
 }
 
-func (r *reader) origin(d *list.Directive) {
-	r.endTarget()
-	r.target = target{label: d.Args[0], vars: map[string]string{}}
-}
-
-// endTarget checks that all that the target declared was of use.
-func (r *reader) endTarget() {
-	for _, l := range r.target.locations {
+// endOrigin checks that everything the origin declared was of use.
+func (r *reader) endOrigin() {
+	for _, l := range r.origin.locations {
 		if !l.used {
-			r.fault(list.Pos{Origin: r.target.label}, "data: no list names the location %q", l.key)
+			r.errors.Add(l.Errorf("no list names the location %q", l.key))
 		}
 	}
-	for _, glob := range r.target.excludes.unused() {
-		r.fault(r.at(), "archive_excludes: %s stands for nothing in the archives: take it out, or write the path in the image, prefix included", glob)
+	for _, x := range r.origin.excludes {
+		if !x.used {
+			r.errors.Add(x.Errorf("%s matches nothing in the archives: remove it, or write the path in the image, prefix included", x.glob))
+		}
 	}
-	r.target = target{}
+	r.origin = origin{}
 }
 
-func (r *reader) declare(d *list.Directive) {
-	l := &location{key: d.Args[0], path: d.Args[1]}
-	if len(d.Args) > 2 {
-		l.label = d.Args[2]
-	}
-	for _, other := range r.target.locations {
+func (r *reader) declare(d *list.Directive) error {
+	l := &location{Directive: d, key: d.Args[0], path: d.Args[1], names: d.Args[2:]}
+	for _, other := range r.origin.locations {
 		if other.key == l.key {
-			r.fault(d.Pos, "data: the location %q is declared twice", l.key)
-			return
+			return d.Errorf("the location %q is declared twice", l.key)
 		}
 	}
-	r.target.locations = append(r.target.locations, l)
+	r.origin.locations = append(r.origin.locations, l)
+	return nil
 }
 
-// readDeclared reads a list of the current target, whose locations are those that
-// the target declares.
-func (r *reader) readDeclared(name string) {
-	opts := list.Options{Name: name, Origin: r.target.label, Vars: r.target.vars, Locations: true}
+// readDeclared reads a list of the current origin, which names the locations that the
+// origin declares.
+func (r *reader) readDeclared(d *list.Directive) {
+	opts := list.Options{Name: d.Args[0], Origin: r.origin.name, Vars: r.origin.vars, Locations: true}
 	r.read(nil, opts, func(e *list.Entry) {
 		if e.Kind == list.File {
-			l := r.target.find(e.Location)
+			l := r.origin.find(e.Location)
 			if l == nil {
-				r.fault(e.Pos, "undeclared location %q: add it to data; %s", e.Location, r.target.declared())
+				at := *d
+				at.Pos = e.Pos
+				r.errors.Add(at.Errorf("there is no location %q; %s", e.Location, r.origin.declared()))
 				return
 			}
 			l.used = true
 			e.Location = l.path
 		}
-		r.entries = append(r.entries, e)
+		r.add(e)
 	})
 }
 
-// at is the place of a directive, for messages: the label says it all, as a line of
-// a generated file tells nobody anything.
-func (r *reader) at() list.Pos { return list.Pos{Origin: r.target.label} }
-
-func (r *reader) override(d *list.Directive) {
-	o, err := parseOverride(r.at(), d.Args)
-	if err != nil {
-		r.fault(r.at(), "metadata of %s: %w", d.Args[0], err)
-		return
+// metadata reads a pattern and fields such as mode=0755.
+func (r *reader) metadata(d *list.Directive) error {
+	m := Metadata{Directive: d}
+	var err error
+	if m.Pattern, err = glob.Parse("/" + strings.TrimLeft(d.Args[0], "/")); err != nil {
+		return d.Errorf("%w", err)
 	}
-	r.metadata = append(r.metadata, o)
+	for _, field := range d.Args[1:] {
+		name, text, _ := strings.Cut(field, "=")
+		set := map[string]**uint32{"mode": &m.Perm, "uid": &m.UID, "gid": &m.GID, "mtime": &m.MTime}[name]
+		if set == nil {
+			return d.Errorf("%s: unknown field %q: want mode, uid, gid or mtime", m.Pattern, name)
+		}
+		value, err := list.ParseField(name, text)
+		if err != nil {
+			return d.Errorf("%s: %w", m.Pattern, err)
+		}
+		*set = &value
+	}
+	r.changes.Metadata = append(r.changes.Metadata, m)
+	return nil
 }
 
-func (r *reader) hardlink(d *list.Directive) {
-	r.hardlinks = append(r.hardlinks, link{r.at(), strings.TrimPrefix(d.Args[0], "/"), list.CleanPath(d.Args[1])})
-}
-
-func (r *reader) replaces(d *list.Directive) {
-	r.replacing = append(r.replacing, replacement{r.at(), list.CleanPath(d.Args[0])})
-}
-
-// archive takes what is in an archive, below a prefix and less what the target
+// archive takes what is in an archive, below a prefix and less what the origin
 // excludes.
-func (r *reader) archive(d *list.Directive) {
+func (r *reader) archive(d *list.Directive) error {
 	name, prefix := d.Args[0], d.Args[1]
 	if r.readArchive == nil {
-		r.fault(d.Pos, "archives cannot be read here")
-		return
+		return d.Errorf("%s: a list of this kind cannot name archives", name)
 	}
 	entries, err := r.readArchive(name)
 	if err != nil {
-		r.fault(r.at(), "archives: %w", err)
-		return
+		return d.Errorf("%w", err)
 	}
 	for _, e := range entries {
 		if e.Name == "" && prefix != "/" {
 			continue // the archive's own root is the prefix
 		}
-		e.Pos = r.at()
+		e.Pos = d.Pos
 		e.Name = below(prefix, e.Name)
 		for i := range e.Links {
 			e.Links[i] = below(prefix, e.Links[i])
 		}
-		if r.target.excludes.keep(e) {
-			r.entries = append(r.entries, e)
+		if r.origin.excludes.keep(e) {
+			r.add(e)
 		}
 	}
-}
-
-func (r *reader) exclude(d *list.Directive) {
-	if err := r.target.excludes.add(d.Args[0]); err != nil {
-		r.fault(r.at(), "archive_excludes: %w", err)
-	}
+	return nil
 }
 
 // below puts a prefix, an absolute path, in front of a name.

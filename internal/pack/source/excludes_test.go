@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/rules-initramfs/rules_initramfs/internal/golden"
 	"github.com/rules-initramfs/rules_initramfs/internal/list"
 	"github.com/rules-initramfs/rules_initramfs/internal/pack/packtest"
 )
@@ -46,7 +47,7 @@ func TestExcludes(t *testing.T) {
 		t.Run(fmt.Sprint(test.globs), func(t *testing.T) {
 			var x excludes
 			for _, glob := range test.globs {
-				if err := x.add(glob); err != nil {
+				if err := x.add(&list.Directive{Word: "exclude", Args: []string{glob}}); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -60,8 +61,10 @@ func TestExcludes(t *testing.T) {
 				t.Errorf("kept (-want +got):\n%s", diff)
 			}
 			var unused []string
-			for _, g := range x.unused() {
-				unused = append(unused, g.String())
+			for _, exclude := range x {
+				if !exclude.used {
+					unused = append(unused, exclude.glob.String())
+				}
 			}
 			if diff := cmp.Diff(test.unused, unused); diff != "" {
 				t.Errorf("unused (-want +got):\n%s", diff)
@@ -72,12 +75,13 @@ func TestExcludes(t *testing.T) {
 
 func TestExcludesFaults(t *testing.T) {
 	var x excludes
-	for glob, want := range map[string]string{
-		"usr": `"usr" is not absolute: write "/usr"`,
-		"/[":  `"/[": a [ without its ]`,
-	} {
-		if err := x.add(glob); err == nil || err.Error() != want {
-			t.Errorf("%s: %v, want %s", glob, err, want)
+	messages := map[string]string{}
+	for _, glob := range []string{"usr", "/["} {
+		err := x.add(&list.Directive{Word: "exclude", Args: []string{glob}, Attribute: "archive_excludes", Pos: list.Pos{Origin: "//a:a"}})
+		if diff := cmp.Diff([]string{"//a:a"}, packtest.Places(err)); diff != "" {
+			t.Errorf("%s: faults (-want +got):\n%s", glob, diff)
 		}
+		messages[glob] = packtest.Message(err)
 	}
+	golden.Messages(t, "TestExcludesFaults.txt", messages)
 }

@@ -16,6 +16,7 @@ import (
 // Sources are the entries of lists, directories and archives.
 type Sources struct {
 	Entries []*list.Entry
+	Changes Changes
 
 	// files are the archives that contents are read from.
 	files []*os.File
@@ -23,69 +24,54 @@ type Sources struct {
 }
 
 // Open reads what the names lead to, one after the other. A directory gives
-// all that is in it. What it is that a file has, its first bytes tell, not its name:
-// an image as rootfs.Reader reads it, a tar archive, compressed or not, and else a
+// all that is in it. Of a file, the first bytes say what it is, and the name does not:
+// an image as image.Reader reads it, a tar archive, compressed or not, and else a
 // list; "-" is standard input. The contents of what is compressed are kept in a
 // temporary file without a name, so that memory does not grow with them.
 //
-// Close must be called once the entries are of no more use. Reading ends when ctx
-// does.
+// Close must be called after the last use of the entries. Reading ends when ctx does.
 func Open(ctx context.Context, names []string, opts Options) (*Sources, error) {
 	s := &Sources{}
-	var faults []error
-	for _, name := range names {
-		entries, err := s.read(ctx, name, opts)
-		s.Entries = append(s.Entries, entries...)
-		faults = append(faults, err)
-	}
-	if err := errors.Join(faults...); err != nil {
-		s.Close()
-		return nil, err
-	}
-	return s, nil
-}
-
-// OpenGenerated reads lists that the rules generated, whose directives name archives.
-// Close must be called once the entries are of no more use.
-func OpenGenerated(ctx context.Context, names []string, opts Options) (*Sources, error) {
-	s := &Sources{}
-	if err := s.readGenerated(ctx, names, opts); err != nil {
-		s.Close()
-		return nil, err
-	}
-	return s, nil
-}
-
-func (s *Sources) readGenerated(ctx context.Context, names []string, opts Options) (err error) {
 	r := &reader{opts: opts, readArchive: func(name string) ([]*list.Entry, error) {
-		return s.readArchive(ctx, name)
+		return s.readFile(ctx, name, func(io.Reader) ([]*list.Entry, error) {
+			return nil, fmt.Errorf("%s is not an archive: want cpio (newc) or tar, compressed or not", name)
+		})
 	}}
-	s.Entries, err = r.readAll(names)
-	return err
-}
-
-// readArchive reads what is neither a list nor a directory.
-func (s *Sources) readArchive(ctx context.Context, name string) ([]*list.Entry, error) {
-	return s.readFile(ctx, name, func(io.Reader) ([]*list.Entry, error) {
-		return nil, fmt.Errorf("%s: no archive: neither cpio (newc) nor tar, compressed or not", name)
-	})
+	for _, name := range names {
+		entries, err := s.read(ctx, name, r)
+		for _, e := range entries {
+			r.add(e)
+		}
+		r.errors.Add(err)
+	}
+	if err := r.errors.Err(); err != nil {
+		s.Close()
+		return nil, err
+	}
+	s.Entries, s.Changes = r.entries, r.changes
+	return s, nil
 }
 
 // Close closes the files that contents are read from.
 func (s *Sources) Close() error {
-	faults := []error{s.spool.close()}
+	errs := []error{s.spool.close()}
 	for _, file := range s.files {
-		faults = append(faults, file.Close())
+		errs = append(errs, file.Close())
 	}
-	return errors.Join(faults...)
+	return errors.Join(errs...)
 }
 
-func (s *Sources) read(ctx context.Context, name string, opts Options) ([]*list.Entry, error) {
+// read returns the entries of a directory or an archive; those of a list it reads
+// with r.
+func (s *Sources) read(ctx context.Context, name string, r *reader) ([]*list.Entry, error) {
 	if isDir(name) {
 		entries, _, err := ReadDirectory(name, Owners{})
 		return entries, err
 	}
-	return s.readFile(ctx, name, func(in io.Reader) ([]*list.Entry, error) { return readList(name, in, opts) })
+	return s.readFile(ctx, name, func(in io.Reader) ([]*list.Entry, error) {
+		r.readTop(name, in)
+		return nil, nil
+	})
 }
 
 // readFile reads an archive, or what asList reads.
@@ -94,7 +80,7 @@ func (s *Sources) readFile(ctx context.Context, name string, asList func(io.Read
 	if name != "-" {
 		var err error
 		if file, err = os.Open(name); err != nil {
-			return nil, err
+			return nil, Unreadable(name, err)
 		}
 		s.files = append(s.files, file)
 	}
@@ -235,7 +221,7 @@ func (a *archive) fault(err error) error {
 // report notes what is wrong with an entry and tells whether to read on.
 func (a *archive) report(name string, err error) bool {
 	if len(a.faults) == list.MaxErrors {
-		a.faults = append(a.faults, &list.Error{Pos: list.Pos{File: a.name}, Err: errors.New("too many faults: the rest is left out")})
+		a.faults = append(a.faults, &list.Error{Pos: list.Pos{File: a.name}, Err: errors.New("too many errors: the rest is left out")})
 		return false
 	}
 	a.faults = append(a.faults, &list.Error{Pos: list.Pos{File: a.name}, Err: fmt.Errorf("%s: %w", list.Escape("/"+list.CleanPath(name)[1:]), err)})

@@ -230,7 +230,7 @@ func TestReadCpioManyFaults(t *testing.T) {
 		records = append(records, cpioRecord{name: fmt.Sprint(i), mode: 0o150000})
 	}
 	_, err := read(t, cpioArchive(t, records...))
-	if got := packtest.Faults(err); len(got) != list.MaxErrors+1 || got[list.MaxErrors] != "in: too many faults: the rest is left out" {
+	if got := packtest.Faults(err); len(got) != list.MaxErrors+1 || got[list.MaxErrors] != "in: too many errors: the rest is left out" {
 		t.Errorf("%d faults, the last of them %q", len(got), got[len(got)-1])
 	}
 }

@@ -12,12 +12,6 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/pack/source"
 )
 
-// What usr/gen_init_cpio writes, so that the bytes are the same.
-const (
-	deviceMajor = 3
-	deviceMinor = 1
-)
-
 // ArchiveOptions say what is in an archive besides its entries.
 type ArchiveOptions struct {
 	// MTime is the time of every entry, in seconds since 1970.
@@ -39,8 +33,8 @@ type ArchiveOptions struct {
 	Progress func(done, total int, bytes int64)
 }
 
-// Archive writes the entries as an archive with its trailer. If w has a
-// method EndEntry, it is called where an entry ends.
+// Archive writes the entries as an archive with its trailer, and sets the Size of those
+// that are files. If w has a method EndEntry, it is called where an entry ends.
 func Archive(w io.Writer, entries []*list.Entry, opts ArchiveOptions) error {
 	segments, _ := w.(interface{ EndEntry() error })
 	a := &archiver{
@@ -78,7 +72,9 @@ type archiver struct {
 	out   *cpio.Writer
 	ahead *readAhead
 	ino   uint32
-	buf   []byte
+	// Buffers:
+	records   []cpio.Header
+	body, buf []byte
 }
 
 func (a *archiver) warn(format string, args ...any) {
@@ -87,99 +83,66 @@ func (a *archiver) warn(format string, args ...any) {
 	}
 }
 
-// add writes the records of an entry: one, or one a name for a File. ahead is what
-// was read ahead of it.
+// add writes the records of an entry. ahead is what was read ahead of it.
 func (a *archiver) add(e *list.Entry, ahead content) error {
-	h := cpio.Header{
-		Name:  e.Name,
-		Ino:   a.ino,
-		Mode:  e.Mode(),
-		UID:   e.UID,
-		GID:   e.GID,
-		NLink: 1,
-		MTime: a.MTime,
-		Major: deviceMajor,
-		Minor: deviceMinor,
-	}
-	if e.MTime != nil {
-		h.MTime = *e.MTime
-	}
+	ino := a.ino
 	a.ino++
-	switch e.Kind {
-	case list.File:
-		if ahead.held {
-			return a.addHeld(h, e, ahead)
-		}
-		return a.addFile(h, e, ahead.file)
-	case list.Symlink:
-		body := e.Target + "\x00" // unlike other writers, the kernel's counts the NUL
-		h.Size = int64(len(body))
-		if err := a.out.WriteHeader(&h); err != nil {
-			return err
-		}
-		_, err := io.WriteString(a.out, body)
-		return err
-	case list.Node:
-		h.RMajor, h.RMinor = e.Major, e.Minor
-	case list.Dir, list.Pipe, list.Sock:
-		h.NLink = 2
+	if e.Kind == list.File && !ahead.held {
+		return a.addFile(e, ino, ahead.file)
 	}
-	return a.out.WriteHeader(&h)
-}
-
-// addHeld writes the records of a file that was read ahead.
-func (a *archiver) addHeld(h cpio.Header, e *list.Entry, c content) error {
-	if a.FileTimes && e.Content == nil {
-		h.MTime = a.fileTime(e.Location, c.mtime)
+	body := ahead.bytes
+	if e.Kind == list.Symlink {
+		body = append(append(a.body[:0], e.Target...), 0)
+		a.body = body
 	}
-	h.Checksum = c.sum
-	if err := a.addNames(h, e, int64(len(c.bytes))); err != nil {
+	e.Size = int64(len(ahead.bytes))
+	if err := a.writeHeaders(e, ino, ahead.mtime, ahead.sum); err != nil {
 		return err
 	}
-	_, err := a.out.Write(c.bytes)
+	if len(body) == 0 {
+		return nil
+	}
+	_, err := a.out.Write(body)
 	return err
 }
 
-// addNames writes a record for each name; the last one is to have the content, of
-// size bytes.
-func (a *archiver) addNames(h cpio.Header, e *list.Entry, size int64) error {
-	names := 1 + len(e.Links)
-	h.NLink = uint32(names)
-	for i := range names {
-		if i > 0 {
-			h.Name = e.Links[i-1]
-		}
-		if i == names-1 {
-			h.Size = size
-		}
-		if err := a.out.WriteHeader(&h); err != nil {
+// writeHeaders writes a header for each name of e. fileTime is the time that a file has on
+// disk, and sum the checksum of its content.
+func (a *archiver) writeHeaders(e *list.Entry, ino uint32, fileTime int64, sum uint32) error {
+	mtime := a.MTime
+	if a.FileTimes && e.Kind == list.File && e.Content == nil {
+		mtime = a.clipTime(e.Location, fileTime)
+	}
+	a.records = e.AppendRecords(a.records[:0], ino, mtime)
+	for i := range a.records {
+		a.records[i].Checksum = sum
+		if err := a.out.WriteHeader(&a.records[i]); err != nil {
 			return err
 		}
 	}
-	if !a.out.Aligned() {
-		a.warn("%s: best-effort alignment %d missed", h.Name, a.Align)
+	if e.Kind == list.File && !a.out.Aligned() {
+		a.warn("%s: best-effort alignment %d missed", a.records[len(a.records)-1].Name, a.Align)
 	}
 	return nil
 }
 
 // addFile writes the records of a file that is read as it is written. It closes the
 // file, or opens it if it is nil.
-func (a *archiver) addFile(h cpio.Header, e *list.Entry, file *source.Content) (err error) {
+func (a *archiver) addFile(e *list.Entry, ino uint32, file *source.Content) (err error) {
 	if file == nil {
 		if file, err = source.OpenContent(e); err != nil {
 			return err
 		}
 	}
 	defer file.Close()
-	if a.FileTimes && e.Content == nil {
-		h.MTime = a.fileTime(e.Location, file.MTime)
-	}
+	sum := uint32(0)
 	if a.Checksum {
-		if h.Checksum, err = a.sum(file); err != nil {
+		if sum, err = a.sum(file); err != nil {
 			return file.ReadError(err)
 		}
 	}
-	if err := a.addNames(h, e, file.Size); err != nil {
+	e.Size = file.Size
+	if err := a.writeHeaders(e, ino, file.MTime, sum); err != nil {
 		return err
 	}
 	n, err := a.out.ReadFrom(&io.LimitedReader{R: file.Reader, N: file.Size})
@@ -206,9 +169,9 @@ func (a *archiver) addFile(h cpio.Header, e *list.Entry, file *source.Content) (
 	return nil
 }
 
-// fileTime returns the time that a file has on disk, in seconds since 1970, as far
+// clipTime returns the time that a file has on disk, in seconds since 1970, as far
 // as an archive has room for it.
-func (a *archiver) fileTime(location string, mtime int64) uint32 {
+func (a *archiver) clipTime(location string, mtime int64) uint32 {
 	switch {
 	case mtime > math.MaxUint32:
 		a.warn("%s: Timestamp exceeds maximum cpio timestamp, clipping.", location)

@@ -13,36 +13,51 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/pack/source"
 )
 
-// Joined writes an image of segments, which are copied as they are, with what is in
-// front of it, and behind it an archive of the entries of again, if any; the last only,
-// if tail is set. The completed list has the entries.
-func Joined(ctx context.Context, segments []string, tail bool, entries, again []*list.Entry, opts Options) error {
+// Joined is an image of layers.
+type Joined struct {
+	// Layers are what the layers' archives have; Parts, the names of these, which are
+	// copied as they are. Without Parts, the output is what follows them in the image.
+	Layers []Archived
+	Parts  []string
+	// Entries are those of the image; Restored, those that are unpacked once more after
+	// the layers.
+	Entries, Restored []*list.Entry
+}
+
+// Join writes an image of layers, with what is in front of it and after it.
+func Join(ctx context.Context, j Joined, opts Options) error {
 	frame, err := openFrame(ctx, &opts)
 	if err != nil {
 		return err
 	}
 	defer frame.close()
-	if tail {
-		frame.close()
-		frame.front = nil
+	around := *frame
+	if j.Parts == nil {
+		around.front = nil
 	}
 	outputs := &outputs{ctx: ctx}
 	defer outputs.discard()
+	archives := j.Layers
 	err = outputs.write(opts.Out, opts.Perm, func(w io.Writer) error {
-		return frame.write(ctx, w, func(w io.Writer) error {
-			for _, segment := range segments {
-				if err := copySegment(ctx, w, segment); err != nil {
+		return around.write(ctx, w, func(w io.Writer) error {
+			for _, name := range j.Parts {
+				if err := copyLayer(ctx, w, name); err != nil {
 					return err
 				}
 			}
-			if len(again) == 0 {
+			if len(j.Restored) == 0 {
 				return nil
 			}
-			return opts.writeArchive(ctx, w, again)
+			members, err := opts.writeArchive(ctx, w, j.Restored)
+			archives = append(archives, Archived{j.Restored, members})
+			return err
 		})
 	})
+	if err == nil {
+		err = outputs.writeListings(frame, archives, &opts)
+	}
 	if err == nil && opts.ListOut != "" {
-		err = outputs.write(opts.ListOut, 0, func(w io.Writer) error { return List(w, entries, false) })
+		err = outputs.write(opts.ListOut, 0, func(w io.Writer) error { return list.Write(w, j.Entries, nil) })
 	}
 	if err != nil {
 		return err
@@ -50,42 +65,42 @@ func Joined(ctx context.Context, segments []string, tail bool, entries, again []
 	return outputs.commit()
 }
 
-// copySegment copies a segment, which Write has made room behind.
-func copySegment(ctx context.Context, w io.Writer, name string) error {
+// copyLayer copies the archive of a layer, which ends where the next one can begin.
+func copyLayer(ctx context.Context, w io.Writer, name string) error {
 	file, err := os.Open(name)
 	if err != nil {
-		return fmt.Errorf("cannot read the segment: %w", err)
+		return fmt.Errorf("cannot read the layer: %w", err)
 	}
 	defer file.Close()
 	var magic [2]byte
 	if _, err := io.ReadFull(file, magic[:]); err != nil {
-		return fmt.Errorf("%s: no segment: %w", name, err)
+		return fmt.Errorf("%s is not a layer: %w", name, err)
 	}
 	codecName := codec.Detect(magic[:])
 	if codecName == "" && !bytes.Equal(magic[:], []byte("07")) {
-		return fmt.Errorf("%s: no segment: %w", name, image.ErrJunk)
+		return fmt.Errorf("%s is not a layer: %w", name, image.ErrJunk)
 	}
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
 	n, err := io.Copy(w, source.ContextReader(ctx, file))
-	if err == nil && n%segmentAlign != 0 {
-		return fmt.Errorf("%s: %d bytes are no segment: it was packed without --layer", name, n)
+	if err == nil && n%layerAlign != 0 {
+		return fmt.Errorf("%s is not a layer: it has %d bytes, which is not a multiple of %d; pack it with --layer", name, n, layerAlign)
 	}
 	return err
 }
 
-// segmentAlign is what a segment is a multiple of, in bytes: behind it an archive may
-// begin that is not compressed.
-const segmentAlign = 4
+// layerAlign is what the size of a layer is a multiple of, in bytes: an archive that is
+// not compressed may begin after it.
+const layerAlign = 4
 
-// A segmentWriter writes a segment, and then the room that has to be behind it.
-type segmentWriter struct {
+// layerWriter writes the archive of a layer and the padding after it.
+type layerWriter struct {
 	countingWriter
 	magic []byte
 }
 
-func (w *segmentWriter) Write(p []byte) (int, error) {
+func (w *layerWriter) Write(p []byte) (int, error) {
 	if len(w.magic) < 2 {
 		w.magic = append(w.magic, p[:min(len(p), 2-len(w.magic))]...)
 	}
@@ -93,17 +108,17 @@ func (w *segmentWriter) Write(p []byte) (int, error) {
 }
 
 // ReadFrom looks at the first bytes, and leaves the rest to the system.
-func (w *segmentWriter) ReadFrom(r io.Reader) (int64, error) {
+func (w *layerWriter) ReadFrom(r io.Reader) (int64, error) {
 	if len(w.magic) < 2 {
 		return io.Copy(struct{ io.Writer }{w}, r)
 	}
 	return w.countingWriter.ReadFrom(r)
 }
 
-// end makes the room: the next segment may be an archive that is not compressed, and the
-// end of lz4 is where four zeros are (lib/decompress_unlz4.c).
-func (w *segmentWriter) end() error {
-	padding := -w.n & (segmentAlign - 1)
+// end writes the padding: the next layer may be an archive that is not compressed, and
+// lz4 ends where four zeros are (lib/decompress_unlz4.c).
+func (w *layerWriter) end() error {
+	padding := -w.n & (layerAlign - 1)
 	if codec.Detect(w.magic) == "lz4" {
 		padding += 4
 	}

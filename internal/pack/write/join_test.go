@@ -24,8 +24,8 @@ func unpacked(t *testing.T, img []byte) map[string]*kernel.File {
 	return m.Files
 }
 
-// Segments stand where a kernel finds the next one, whatever their codecs are.
-func TestCopySegment(t *testing.T) {
+// A kernel finds the layer after each layer, whatever their codecs are.
+func TestCopyLayer(t *testing.T) {
 	packtest.InTree(t, nil)
 	for _, name := range []string{"none", "gzip", "bzip2", "lzma", "xz", "lzo", "lz4", "zstd"} {
 		t.Run(name, func(t *testing.T) {
@@ -40,7 +40,7 @@ func TestCopySegment(t *testing.T) {
 				if err := Outputs(context.Background(), []*list.Entry{{Kind: list.Pipe, Name: name, Perm: 0o600}}, opts); err != nil {
 					t.Fatal(err)
 				}
-				if err := copySegment(context.Background(), c, name); err != nil {
+				if err := copyLayer(context.Background(), c, name); err != nil {
 					t.Fatal(err)
 				}
 				if c.n%4 != 0 || c.n != int64(img.Len()) {

@@ -40,37 +40,52 @@ func openEarly(ctx context.Context, name string) (e *early, err error) {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, errors.New("an early archive is read twice: this is no regular file")
+		return nil, errors.New("an early archive is read twice, and this is not a regular file")
 	}
 	var first [6]byte
 	if _, err := io.ReadFull(file, first[:]); err != nil || !bytes.HasPrefix(first[:], []byte("07070")) {
-		return nil, errors.New("no early archive: it must begin with an archive that is not compressed, as cpio -o -H newc makes it")
+		return nil, errors.New("not an early archive: it must begin with an archive that is not compressed, as cpio -o -H newc makes it")
 	}
-	if _, err := file.Seek(0, io.SeekStart); err != nil {
+	e = &early{file, info.Size()}
+	err = e.read(ctx, func(r *image.Entry) error {
+		if r.Type() == cpio.TypeRegular && (strings.HasPrefix(r.Name, "/") || strings.HasPrefix(r.Name, "./")) {
+			return fmt.Errorf("%s: the kernel looks for names without a leading / or ./ and does not find this one", r.Name)
+		}
+		return nil
+	})
+	if err != nil {
 		return nil, err
 	}
-	img := image.NewReader(source.ContextReader(ctx, file))
+	return e, nil
+}
+
+// read visits the entries of the archive, and checks that it has a trailer and that the
+// kernel can read all of it.
+func (e *early) read(ctx context.Context, visit func(*image.Entry) error) error {
+	if _, err := e.file.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	img := image.NewReader(source.ContextReader(ctx, e.file))
 	defer img.Close()
 	for {
-		e, err := img.Next()
+		r, err := img.Next()
 		if err == io.EOF {
 			break
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
-		if codec := img.Members()[e.Member].Codec; codec != image.Uncompressed {
-			return nil, fmt.Errorf("no early archive: from byte %d on it is compressed (%s), where the kernel does not look; packer concat joins images",
-				img.Members()[e.Member].Offset, codec)
+		if m := img.Members()[r.Member]; m.Codec != image.Uncompressed {
+			return fmt.Errorf("not an early archive: it is compressed (%s) from byte %d on, where the kernel does not look; packer concat joins images", m.Codec, m.Offset)
 		}
-		if e.Type() == cpio.TypeRegular && (strings.HasPrefix(e.Name, "/") || strings.HasPrefix(e.Name, "./")) {
-			return nil, fmt.Errorf("%s: the kernel looks for names without / or ./ in front, and does not find this one", e.Name)
+		if err := visit(r); err != nil {
+			return err
 		}
 	}
 	if !img.Trailer() {
-		return nil, errors.New("no trailer at its end: it may have been cut off, which cannot be told")
+		return errors.New("it ends without a trailer, so it may have been cut off")
 	}
-	return &early{file, info.Size()}, nil
+	return nil
 }
 
 // writeTo copies the archive.

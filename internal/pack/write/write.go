@@ -9,6 +9,7 @@ import (
 	"io/fs"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/codec"
+	"github.com/rules-initramfs/rules_initramfs/internal/image"
 	"github.com/rules-initramfs/rules_initramfs/internal/list"
 )
 
@@ -20,24 +21,26 @@ type Options struct {
 	// Perm is the mode of the archive on disk; 0 is 0644.
 	Perm fs.FileMode
 	// Layer makes the archive one layer of an image: it ends where the next one can
-	// begin, and the completed list says what joining needs.
+	// begin, and the completed list has what joining needs.
 	Layer bool
 	// ListOut is the name of the completed list to write, or empty. ContentsOut is the
 	// name of a directory, new or empty, for what is in archives: the list names the
 	// files there. It may be empty if there are no archives or no list.
 	ListOut     string
 	ContentsOut string
+	// ListingOut and JSONOut are names of files, or empty: what packer ls and packer ls
+	// --json print of the image. The JSON has the entries' origins too.
+	ListingOut, JSONOut string
 	// DepsOut is the name of a makefile to write, or empty: it says that Deps are
 	// what the archive depends on, as Deps has it.
 	DepsOut string
 	Deps    []string
 	// Method is how the archive is compressed.
 	Method codec.Method
-	// SegmentSize is how many bytes of the archive make a segment, which is
-	// compressed by itself; 0 makes the whole archive one, and less leaves it to the
-	// method.
-	SegmentSize int64
-	// Jobs is how many segments are compressed at once, 1 at least. The bytes do not
+	// MemberSize is how many bytes of the archive are compressed together in a member;
+	// with 0 there is one member, and a negative size leaves it to the method.
+	MemberSize int64
+	// Jobs is how many members are compressed at once, at least 1. The bytes do not
 	// depend on it.
 	Jobs int
 	// Prepend are the names of archives to begin the image with, as they are: what the
@@ -70,23 +73,32 @@ func Outputs(ctx context.Context, entries []*list.Entry, opts Options) error {
 	}
 	outputs := &outputs{ctx: ctx}
 	defer outputs.discard()
+	archive := Archived{Entries: entries}
 	err = outputs.write(opts.Out, opts.Perm, func(w io.Writer) error {
-		return frame.write(ctx, w, func(w io.Writer) error {
+		return frame.write(ctx, w, func(w io.Writer) (err error) {
 			if !opts.Layer {
-				return opts.writeArchive(ctx, w, entries)
-			}
-			segment := &segmentWriter{countingWriter: countingWriter{w: w}}
-			if err := opts.writeArchive(ctx, segment, entries); err != nil {
+				archive.Members, err = opts.writeArchive(ctx, w, entries)
 				return err
 			}
-			return segment.end()
+			layer := &layerWriter{countingWriter: countingWriter{w: w}}
+			if archive.Members, err = opts.writeArchive(ctx, layer, entries); err != nil {
+				return err
+			}
+			return layer.end()
 		})
 	})
+	if err == nil {
+		err = outputs.writeListings(frame, []Archived{archive}, &opts)
+	}
 	if err == nil && files != nil {
 		entries, err = files.write(ctx, entries)
 	}
 	if err == nil && opts.ListOut != "" {
-		err = outputs.write(opts.ListOut, 0, func(w io.Writer) error { return List(w, entries, opts.Layer) })
+		var members []list.Member
+		if opts.Layer {
+			members = archive.Members
+		}
+		err = outputs.write(opts.ListOut, 0, func(w io.Writer) error { return list.Write(w, entries, members) })
 	}
 	if err == nil && opts.DepsOut != "" {
 		err = outputs.write(opts.DepsOut, 0, func(w io.Writer) error { return Deps(w, opts.Deps) })
@@ -101,18 +113,24 @@ func Outputs(ctx context.Context, entries []*list.Entry, opts Options) error {
 	return nil
 }
 
-// writeArchive writes the entries as an archive, compressed.
-func (o *Options) writeArchive(ctx context.Context, w io.Writer, entries []*list.Entry) error {
+// writeArchive writes the entries as an archive, compressed, and returns its members.
+func (o *Options) writeArchive(ctx context.Context, w io.Writer, entries []*list.Entry) ([]list.Member, error) {
 	z, err := o.compressor(ctx, w)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	err = Archive(z, entries, o.ArchiveOptions)
 	// Closed on an error too: a codec has goroutines to end.
 	if closeErr := z.Close(); err == nil {
 		err = closeErr
 	}
-	return err
+	if err != nil {
+		return nil, err
+	}
+	if z, ok := z.(*memberWriter); ok {
+		return z.members(), nil
+	}
+	return []list.Member{{Codec: image.Uncompressed, Entries: len(entries)}}, nil
 }
 
 // compressor returns what compresses the archive to w.
@@ -120,25 +138,51 @@ func (o *Options) compressor(ctx context.Context, w io.Writer) (io.WriteCloser, 
 	if !o.Method.Compresses() {
 		return o.Method.NewWriter(w)
 	}
-	size := o.SegmentSize
+	size := o.MemberSize
 	if size < 0 {
 		size = o.Method.SegmentSize()
 	}
-	return segments{codec.NewSegmentWriter(ctx, w, o.Method, size, o.Jobs)}, nil
+	return &memberWriter{SegmentWriter: codec.NewSegmentWriter(ctx, w, o.Method, size, o.Jobs)}, nil
 }
 
-// segments is a SegmentWriter whose errors are those of an output: no line of a
-// list is to blame.
-type segments struct{ *codec.SegmentWriter }
+// memberWriter counts the entries of each member. Its errors are those of an output: no
+// line of a list is to blame.
+type memberWriter struct {
+	*codec.SegmentWriter
+	// entries counts those of each member that has ended; current, of the one that has not.
+	entries []int
+	current int
+}
 
-func (s segments) Write(p []byte) (int, error) {
-	n, err := s.SegmentWriter.Write(p)
+func (w *memberWriter) Write(p []byte) (int, error) {
+	n, err := w.SegmentWriter.Write(p)
 	return n, outputError(err)
 }
 
-func (s segments) EndEntry() error { return outputError(s.SegmentWriter.EndEntry()) }
+func (w *memberWriter) EndEntry() error {
+	w.current++
+	ended, err := w.SegmentWriter.EndEntry()
+	if ended {
+		w.entries = append(w.entries, w.current)
+		w.current = 0
+	}
+	return outputError(err)
+}
 
-func (s segments) Close() error { return outputError(s.SegmentWriter.Close()) }
+func (w *memberWriter) Close() error { return outputError(w.SegmentWriter.Close()) }
+
+// members returns the members of an archive that is closed.
+func (w *memberWriter) members() []list.Member {
+	entries := append(w.entries, w.current)
+	var members []list.Member
+	for i, name := range w.Codecs() {
+		if name == "" {
+			name = image.Uncompressed
+		}
+		members = append(members, list.Member{Codec: name, Entries: entries[i]})
+	}
+	return members
+}
 
 func outputError(err error) error {
 	var output *writeError

@@ -1,0 +1,134 @@
+package list
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// directives is the table of the words that begin a directive.
+var directives = []struct {
+	word string
+	// least and most are how many arguments the word takes; most is -1 for any number.
+	least, most int
+	// args and doc are for people.
+	args, doc string
+}{
+	{"added", 0, 0, "", "the next entry is a parent directory that no list names"},
+	{"archive", 2, 2, "PATH PREFIX", "the content of this archive goes here, below PREFIX"},
+	{"attribute", 0, 1, "[NAME]", "what the user calls the setting that the next directives come from"},
+	{"exclude", 1, 1, "GLOB", "leave these paths out of the archives of this origin"},
+	{"hardlink", 2, 2, "PATH FILE", "PATH is another name of a file of this origin"},
+	{"list", 1, 1, "PATH", "the entries of this list of the origin go here"},
+	{"location", 2, -1, "KEY PATH [LABEL...]", "lists of this origin may name the file PATH as KEY, or as $(location KEY or LABEL)"},
+	{"member", 1, 1, "CODEC", "the next entries are compressed together, in a member of their own"},
+	{"metadata", 2, -1, "GLOB FIELD=VALUE...", "set mode, uid, gid or mtime of entries of this origin"},
+	{"mtime", 1, 1, "SECONDS", "the time of the next entry, in seconds since 1970"},
+	{"origin", 0, 1, "[LABEL]", "where the next entries and directives come from"},
+	{"replaces", 1, 1, "PATH", "the entry of this origin takes the place of an earlier one"},
+	{"size", 1, 1, "BYTES", "how much content the next entry has"},
+	{"var", 2, 2, "NAME VALUE", "the value of ${NAME} in lists of this origin"},
+}
+
+// Directive is a line "#: WORD ARGUMENT..." that says more than what the next entries
+// are like.
+type Directive struct {
+	Word string
+	Args []string
+	// Attribute is what the user calls the setting that the directive comes from.
+	Attribute string
+	Pos       Pos
+}
+
+// Errorf returns an error about the directive, in the words of its user.
+func (d *Directive) Errorf(format string, args ...any) error {
+	err := fmt.Errorf(format, args...)
+	word := d.Attribute
+	if word == "" {
+		word = d.Word
+	}
+	return &Error{Pos: d.Pos, Err: fmt.Errorf("%s: %w", word, err)}
+}
+
+// parseDirective reads what follows "#:".
+func parseDirective(text string) (*Directive, error) {
+	words := fields(text)
+	if len(words) == 0 {
+		return nil, errors.New(`a directive needs a word after "#:"`)
+	}
+	d := &Directive{Word: words[0]}
+	for _, arg := range words[1:] {
+		plain, err := unescape(arg)
+		if err != nil {
+			return nil, err
+		}
+		d.Args = append(d.Args, plain)
+	}
+	for _, known := range directives {
+		switch {
+		case known.word != d.Word:
+		case len(d.Args) < known.least, known.most >= 0 && len(d.Args) > known.most:
+			return nil, fmt.Errorf("wrong number of arguments; want: #: %s", strings.TrimSpace(known.word+" "+known.args))
+		default:
+			return d, nil
+		}
+	}
+	return nil, fmt.Errorf("unknown directive %q", d.Word)
+}
+
+// pending is what directives say of the next entry.
+type pending struct {
+	mtime *uint32
+	size  int64
+	added bool
+	// pos is where the last of them is; its Line is 0 if there are none.
+	pos Pos
+}
+
+// apply applies what a directive says of the entries that follow, and reports whether
+// that is all it says.
+func (p *Parser) apply(d *Directive) (bool, error) {
+	switch d.Word {
+	case "origin":
+		p.origin, p.attribute = firstOf(d.Args), ""
+		return false, p.checkPending()
+	case "attribute":
+		p.attribute = firstOf(d.Args)
+		return true, nil
+	case "added":
+		p.next.added = true
+	case "mtime":
+		seconds, err := ParseField("mtime", d.Args[0])
+		if err != nil {
+			return true, err
+		}
+		p.next.mtime = &seconds
+	case "size":
+		size, err := ParseField("size", d.Args[0])
+		if err != nil {
+			return true, err
+		}
+		p.next.size = int64(size)
+	default:
+		return false, nil
+	}
+	p.next.pos = p.linePos()
+	return true, nil
+}
+
+// checkPending reports directives that are for an entry and have none.
+func (p *Parser) checkPending() error {
+	pos := p.next.pos
+	p.next = pending{}
+	if pos.Line > 0 {
+		return &Error{Pos: pos, Err: errors.New("no entry of this origin follows the directive")}
+	}
+	return nil
+}
+
+func firstOf(args []string) string {
+	if len(args) == 0 {
+		return ""
+	}
+	return args[0]
+}

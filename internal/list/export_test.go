@@ -1,0 +1,4 @@
+package list
+
+// Unescape is for the tests, which are outside the package.
+var Unescape = unescape

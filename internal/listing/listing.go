@@ -1,0 +1,163 @@
+// Package listing writes what is in an image, for people and as JSON.
+package listing
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/rules-initramfs/rules_initramfs/internal/cpio"
+	"github.com/rules-initramfs/rules_initramfs/internal/image"
+	"github.com/rules-initramfs/rules_initramfs/internal/list"
+)
+
+// Text writes an entry as ls -l would.
+func Text(w io.Writer, e *image.Entry) error {
+	size := fmt.Sprint(e.Size)
+	if t := e.Type(); t == cpio.TypeBlock || t == cpio.TypeChar {
+		size = fmt.Sprintf("%d, %d", e.RMajor, e.RMinor)
+	}
+	name := Printable(e.Name)
+	if e.Type() == cpio.TypeSymlink {
+		name += " -> " + Printable(e.Target)
+	}
+	_, err := fmt.Fprintf(w, "%s %3d %5d %5d %10s %s %s\n",
+		modeString(e.Mode), e.NLink, e.UID, e.GID, size, Time(e.MTime), name)
+	return err
+}
+
+// Time returns a time as a listing has it.
+func Time(mtime uint32) string {
+	return time.Unix(int64(mtime), 0).UTC().Format(time.DateTime)
+}
+
+// types has the letter of ls -l, the word of a list and the name in messages for each type of a
+// mode.
+var types = map[uint32]struct {
+	letter     byte
+	word, name string
+}{
+	cpio.TypeRegular: {'-', "file", "file"},
+	cpio.TypeDir:     {'d', "dir", "directory"},
+	cpio.TypeSymlink: {'l', "slink", "symbolic link"},
+	cpio.TypeChar:    {'c', "nod", "character device"},
+	cpio.TypeBlock:   {'b', "nod", "block device"},
+	cpio.TypePipe:    {'p', "pipe", "pipe"},
+	cpio.TypeSocket:  {'s', "sock", "socket"},
+}
+
+// TypeName returns the name of a type in messages.
+func TypeName(t uint32) string { return types[t].name }
+
+// modeString returns a mode as ls -l has it, with "?" for an unknown type.
+func modeString(mode uint32) string {
+	s := []byte("?rwxrwxrwx")
+	if t, ok := types[mode&cpio.TypeMask]; ok {
+		s[0] = t.letter
+	}
+	for i := range 9 {
+		if mode>>(8-i)&1 == 0 {
+			s[1+i] = '-'
+		}
+	}
+	for _, special := range []struct {
+		bit    uint32
+		at     int
+		letter byte
+	}{{0o4000, 3, 's'}, {0o2000, 6, 's'}, {0o1000, 9, 't'}} {
+		switch {
+		case mode&special.bit == 0:
+		case s[special.at] == '-':
+			s[special.at] = special.letter - 'a' + 'A'
+		default:
+			s[special.at] = special.letter
+		}
+	}
+	return string(s)
+}
+
+// Printable returns a name as a list has it, and harmless.
+func Printable(name string) string {
+	if name == "" {
+		return "/"
+	}
+	return Harmless(list.Escape(name))
+}
+
+// Harmless returns a text with control characters and what is not UTF-8 as \ooo: a
+// terminal prints it.
+func Harmless(text string) string {
+	if strings.IndexFunc(text, isControl) < 0 && utf8.ValidString(text) {
+		return text
+	}
+	var b strings.Builder
+	for i, r := range text {
+		if _, n := utf8.DecodeRuneInString(text[i:]); isControl(r) || r == utf8.RuneError && n == 1 {
+			for _, c := range []byte(text[i : i+n]) {
+				fmt.Fprintf(&b, `\%03o`, c)
+			}
+			continue
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+// isControl reports whether a terminal may take r as a command.
+func isControl(r rune) bool { return r < 0x20 || 0x7f <= r && r < 0xa0 }
+
+// jsonEntry has its fields in the order in which they are printed.
+type jsonEntry struct {
+	Name string `json:"name"`
+	// NameBytes is there, and right, if the name is not UTF-8.
+	NameBytes []byte  `json:"name_bytes,omitempty"`
+	Type      string  `json:"type"`
+	Mode      string  `json:"mode"`
+	UID       uint32  `json:"uid"`
+	GID       uint32  `json:"gid"`
+	NLink     uint32  `json:"nlink"`
+	Size      int64   `json:"size"`
+	MTime     uint32  `json:"mtime"`
+	Target    *string `json:"target,omitempty"`
+	// TargetBytes is to Target what NameBytes is to Name.
+	TargetBytes []byte  `json:"target_bytes,omitempty"`
+	DevType     string  `json:"dev_type,omitempty"`
+	Major       *uint32 `json:"maj,omitempty"`
+	Minor       *uint32 `json:"min,omitempty"`
+	Ino         uint32  `json:"ino"`
+	Member      int     `json:"member"`
+	Origin      string  `json:"origin,omitempty"`
+}
+
+// JSON writes an entry as an object on a line. origin is where it comes from, or empty.
+func JSON(w io.Writer, e *image.Entry, origin string) error {
+	j := jsonEntry{
+		Name: e.Name, NameBytes: BytesUnlessUTF8(e.Name), Type: types[e.Type()].word, Mode: fmt.Sprintf("%04o", e.Mode&^cpio.TypeMask),
+		UID: e.UID, GID: e.GID, NLink: e.NLink, Size: e.Size, MTime: e.MTime, Ino: e.Ino, Member: e.Member + 1, Origin: origin,
+	}
+	switch e.Type() {
+	case cpio.TypeSymlink:
+		j.Target, j.TargetBytes = &e.Target, BytesUnlessUTF8(e.Target)
+	case cpio.TypeBlock, cpio.TypeChar:
+		j.DevType, j.Major, j.Minor = string(types[e.Type()].letter), &e.RMajor, &e.RMinor
+	}
+	return EncodeJSON(w, j)
+}
+
+// BytesUnlessUTF8 returns the bytes of text where JSON cannot hold it, and else nil.
+func BytesUnlessUTF8(text string) []byte {
+	if utf8.ValidString(text) {
+		return nil
+	}
+	return []byte(text)
+}
+
+// EncodeJSON writes a value on a line, with < and > as they are.
+func EncodeJSON(w io.Writer, v any) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(v)
+}

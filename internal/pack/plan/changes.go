@@ -1,0 +1,136 @@
+package plan
+
+import (
+	"slices"
+
+	"github.com/rules-initramfs/rules_initramfs/internal/list"
+	"github.com/rules-initramfs/rules_initramfs/internal/pack/source"
+)
+
+// place is a path of an origin.
+type place struct{ origin, path string }
+
+// Apply makes the changes that directives ask for. In a layer, an entry may also replace
+// one of an earlier layer: its Replaces then has the path.
+func Apply(entries []*list.Entry, changes source.Changes, layer bool) ([]*list.Entry, error) {
+	var errs list.Errors
+	link(entries, changes.Links, &errs)
+	setMetadata(entries, changes.Metadata, &errs)
+	entries = replace(entries, changes.Replacements, layer, &errs)
+	return entries, errs.Err()
+}
+
+// link gives files their other names.
+func link(entries []*list.Entry, links []source.Link, errs *list.Errors) {
+	if len(links) == 0 {
+		return
+	}
+	files := map[place]*list.Entry{}
+	for _, e := range entries {
+		if e.Kind != list.File {
+			continue
+		}
+		for _, name := range e.Names() {
+			files[place{e.Pos.Origin, list.CleanPath(name)}] = e
+		}
+	}
+	for _, l := range links {
+		e := files[place{l.Pos.Origin, l.File}]
+		if e == nil {
+			errs.Add(l.Errorf("%s: this target has no file %s: name a file of the same target", list.CleanPath(l.Name), l.File))
+			continue
+		}
+		e.Links = append(e.Links, l.Name)
+		files[place{l.Pos.Origin, list.CleanPath(l.Name)}] = e
+	}
+}
+
+// setMetadata changes the mode, owner and time of the entries that patterns match.
+func setMetadata(entries []*list.Entry, metadata []source.Metadata, errs *list.Errors) {
+	if len(metadata) == 0 {
+		return
+	}
+	byOrigin := map[string][]*list.Entry{}
+	byPlace := map[place]*list.Entry{}
+	for _, e := range entries {
+		byOrigin[e.Pos.Origin] = append(byOrigin[e.Pos.Origin], e)
+		for _, name := range e.Names() {
+			byPlace[place{e.Pos.Origin, list.CleanPath(name)}] = e
+		}
+	}
+	for _, m := range metadata {
+		if path, plain := m.Pattern.Plain(); plain {
+			e := byPlace[place{m.Pos.Origin, list.CleanPath(path)}]
+			if e == nil {
+				errs.Add(m.Errorf("this target has no entry %s; a parent directory that is added has no metadata: give it an entry", m.Pattern))
+				continue
+			}
+			set(e, m)
+			continue
+		}
+		matched := false
+		for _, e := range byOrigin[m.Pos.Origin] {
+			if matches(e, m) {
+				set(e, m)
+				matched = true
+			}
+		}
+		if !matched {
+			errs.Add(m.Errorf("no entry of this target matches %s; a trailing slash matches directories, and nothing else does", m.Pattern))
+		}
+	}
+}
+
+// matches reports whether the pattern matches one of the names of e.
+func matches(e *list.Entry, m source.Metadata) bool {
+	return slices.ContainsFunc(e.Names(), func(name string) bool {
+		return m.Pattern.Match(list.CleanPath(name), e.Kind == list.Dir)
+	})
+}
+
+func set(e *list.Entry, m source.Metadata) {
+	for _, field := range []struct{ to, from *uint32 }{{&e.Perm, m.Perm}, {&e.UID, m.UID}, {&e.GID, m.GID}} {
+		if field.from != nil {
+			*field.to = *field.from
+		}
+	}
+	if m.MTime != nil {
+		e.MTime = m.MTime
+	}
+}
+
+// replace removes what is replaced.
+func replace(entries []*list.Entry, replacements []source.Replacement, layer bool, errs *list.Errors) []*list.Entry {
+	if len(replacements) == 0 {
+		return entries
+	}
+	byPath := map[string][]*list.Entry{}
+	for _, e := range entries {
+		for _, name := range e.Names() {
+			byPath[list.CleanPath(name)] = append(byPath[list.CleanPath(name)], e)
+		}
+	}
+	removed := map[*list.Entry]bool{}
+	for _, r := range replacements {
+		all := byPath[r.Path]
+		own := slices.IndexFunc(all, func(e *list.Entry) bool { return e.Pos.Origin == r.Pos.Origin })
+		switch {
+		case own < 0:
+			errs.Add(r.Errorf("this target has no entry %s: add one, or remove the path here", r.Path))
+		case own == 0 && layer:
+			all[0].Replaces = append(all[0].Replaces, r.Path)
+			all[0].Attribute = r.Attribute
+		case own == 0:
+			errs.Add(r.Errorf(replacesNothing, r.Path))
+		}
+		for _, e := range all[:max(own, 0)] {
+			removed[e] = !e.DeleteNames(func(name string) bool { return list.CleanPath(name) == r.Path })
+		}
+		if own > 0 {
+			byPath[r.Path] = all[own:]
+		}
+	}
+	return slices.DeleteFunc(entries, func(e *list.Entry) bool { return removed[e] })
+}
+
+const replacesNothing = "no earlier target has an entry %s: remove the path here"

@@ -1,0 +1,99 @@
+package write
+
+import (
+	"io"
+
+	"github.com/rules-initramfs/rules_initramfs/internal/cpio"
+	"github.com/rules-initramfs/rules_initramfs/internal/image"
+	"github.com/rules-initramfs/rules_initramfs/internal/list"
+	"github.com/rules-initramfs/rules_initramfs/internal/listing"
+)
+
+// Archived is what has been written as an archive.
+type Archived struct {
+	Entries []*list.Entry
+	Members []list.Member
+}
+
+// writeListings writes what is in an image of these archives, as packer ls prints it,
+// without unpacking it.
+func (s *outputs) writeListings(f *frame, archives []Archived, opts *Options) error {
+	for _, output := range []struct {
+		name string
+		show func(io.Writer, *image.Entry, string) error
+	}{
+		{opts.ListingOut, func(w io.Writer, e *image.Entry, _ string) error { return listing.Text(w, e) }},
+		{opts.JSONOut, listing.JSON},
+	} {
+		if output.name == "" {
+			continue
+		}
+		err := s.write(output.name, 0, func(w io.Writer) error {
+			l := &lister{mtime: opts.MTime, show: func(e *image.Entry, origin string) error { return output.show(w, e, origin) }}
+			for _, e := range f.front {
+				if err := l.early(s, e); err != nil {
+					return err
+				}
+			}
+			for _, archive := range archives {
+				if err := l.archive(archive); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lister shows the records of an image in turn.
+type lister struct {
+	mtime uint32
+	show  func(e *image.Entry, origin string) error
+	// members counts those so far; codec is that of the last one.
+	members int
+	codec   string
+}
+
+// begin begins a member, the first of its archive or another one. For the kernel, archives
+// in a row that are not compressed are one member, and so are the frames of lz4 in a row,
+// which end where four zeros are: at the end of an archive.
+func (l *lister) begin(codec string, first bool) {
+	joins := codec == image.Uncompressed || codec == "lz4" && !first
+	if !joins || codec != l.codec {
+		l.members++
+	}
+	l.codec = codec
+}
+
+// early shows what is in an archive in front of the image.
+func (l *lister) early(s *outputs, e *early) error {
+	l.begin(image.Uncompressed, true)
+	return e.read(s.ctx, func(e *image.Entry) error {
+		e.Member = l.members - 1
+		return l.show(e, "")
+	})
+}
+
+func (l *lister) archive(a Archived) error {
+	ino := uint32(list.FirstIno)
+	var records []cpio.Header
+	entries := a.Entries
+	for i, member := range a.Members {
+		l.begin(member.Codec, i == 0)
+		for _, e := range entries[:member.Entries] {
+			records = e.AppendRecords(records[:0], ino, l.mtime)
+			ino++
+			for _, h := range records {
+				if err := l.show(&image.Entry{Header: h, Target: e.Target, Member: l.members - 1}, e.Pos.Origin); err != nil {
+					return err
+				}
+			}
+		}
+		entries = entries[member.Entries:]
+	}
+	return nil
+}
