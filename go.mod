@@ -15,6 +15,7 @@ require (
 	github.com/ulikunitz/xz v0.5.17
 	golang.org/x/sys v0.30.0
 	golang.org/x/term v0.29.0
+	google.golang.org/protobuf v1.36.11
 )
 
 require (

@@ -59,7 +59,7 @@ const (
 var linkedTargets = []string{linkedKernel, "//examples/linked:image",
 	"//examples/linked:image_bzip2", "//examples/linked:image_gzip", "//examples/linked:image_lz4", "//examples/linked:image_lzma",
 	"//examples/linked:image_lzo", "//examples/linked:image_none", "//examples/linked:image_xz", "//examples/linked:image_zstd",
-	"//rules/tests/content:trees", "//rules/tests/content:binaries", "//rules/tests/content:archives", "//docs/size:changes",
+	"//rules/tests/content:trees", "//rules/tests/content:binaries", "//rules/tests/content:archives", "//docs/how-to/size:changes",
 	"//rules/tests:everything", "//rules/tests:everything_gzip", "//rules/tests:everything_zstd",
 	"//examples/busybox:image", "//examples/hello:image"}
 

@@ -77,7 +77,7 @@ func everythingRemote(s *session, worker *engine) error {
 
 // images are some of this workspace's, which ask for no programs that a worker has not.
 const images = `kind("initramfs rule|early_cpio rule|initramfs_diff rule",
-	//docs/programs/... + //docs/segments/... + //docs/size/... + //rules/tests/content/... + //rules/tests/pkg/... +
+	//docs/how-to/programs/... + //docs/explanation/members_and_parts/... + //docs/how-to/size/... + //rules/tests/content/... + //rules/tests/pkg/... +
 	//rules/tests/boot:all + //rules/tests/boot/content/... + //rules/tests/boot/layers/...)`
 
 // packingRemote builds this workspace's images with the packer built here, from source:

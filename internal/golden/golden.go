@@ -42,6 +42,37 @@ func Text(t testing.TB, name, got string) {
 	}
 }
 
+// Table compares the rows of a table in a Markdown page with rows. The header is the
+// first line of the table.
+func Table(t testing.TB, path, header string, rows []string) {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, after, ok := strings.Cut(string(text), header+"\n")
+	separator, after, _ := strings.Cut(after, "\n")
+	if !ok || !strings.HasPrefix(separator, "|--") {
+		t.Fatalf("%s has no table with the header %s", path, header)
+	}
+	var old []string
+	for strings.HasPrefix(after, "|") {
+		var row string
+		row, after, _ = strings.Cut(after, "\n")
+		old = append(old, row)
+	}
+	if *update {
+		lines := append([]string{header, separator}, rows...)
+		if err := os.WriteFile(path, []byte(before+strings.Join(lines, "\n")+"\n"+after), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if diff := cmp.Diff(old, rows); diff != "" {
+		t.Errorf("the table of %s (-page +got), which go test -update writes:\n%s", path, diff)
+	}
+}
+
 // Messages compares texts with the file testdata/NAME, which has a heading
 // "-- KEY --" before each of them, in the order of the keys.
 func Messages(t testing.TB, name string, texts map[string]string) {

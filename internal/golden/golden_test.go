@@ -36,3 +36,29 @@ func TestMessages(t *testing.T) {
 		}
 	}
 }
+
+func TestTable(t *testing.T) {
+	t.Chdir(t.TempDir())
+	const page = "text\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n| c |\n|---|\n| 3 |\n"
+	if err := os.WriteFile("page.md", []byte(page), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	Table(t, "page.md", "| c |", []string{"| 3 |"})
+	for name, test := range map[string]func(t testing.TB){
+		"other rows": func(t testing.TB) { Table(t, "page.md", "| c |", []string{"| 4 |"}) },
+		"no rows":    func(t testing.TB) { Table(t, "page.md", "| c |", nil) },
+		"no table":   func(t testing.TB) { Table(t, "page.md", "| d |", nil) },
+	} {
+		r := &recorder{TB: t}
+		if test(r); !r.failed {
+			t.Errorf("%s: passes", name)
+		}
+	}
+	*update = true
+	Table(t, "page.md", "| a | b |", []string{"| 5 | 6 |", "| 7 | 8 |"})
+	*update = false
+	const want = "text\n\n| a | b |\n|---|---|\n| 5 | 6 |\n| 7 | 8 |\n\n| c |\n|---|\n| 3 |\n"
+	if got, err := os.ReadFile("page.md"); err != nil || string(got) != want {
+		t.Errorf("the page is\n%s, %v", got, err)
+	}
+}

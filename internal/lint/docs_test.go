@@ -2,27 +2,16 @@ package lint
 
 import (
 	"fmt"
-	"os"
-	"strings"
 	"testing"
+
+	"github.com/rules-initramfs/rules_initramfs/internal/golden"
 )
 
 // The documentation has the rules as --list-rules has them, and no others.
 func TestDocs(t *testing.T) {
-	text, err := os.ReadFile("../../../docs/lint.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var want, got strings.Builder
+	var rows []string
 	for _, r := range Rules() {
-		fmt.Fprintf(&want, "| `%s` | %s | %s | %s |\n", r.ID, r.Severity, r.Summary, r.Fix)
+		rows = append(rows, fmt.Sprintf("| `%s` | %s | %s | %s |", r.ID, r.Severity, r.Summary, r.Fix))
 	}
-	for line := range strings.Lines(string(text)) {
-		if strings.HasPrefix(line, "| `") {
-			got.WriteString(line)
-		}
-	}
-	if got.String() != want.String() {
-		t.Errorf("docs/lint.md has\n%s\nwant\n%s", &got, &want)
-	}
+	golden.Table(t, "../../docs/reference/lint.md", "| rule | severity | what it finds | what to do |", rows)
 }

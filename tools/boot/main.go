@@ -46,7 +46,7 @@ func (o *options) run() error {
 	return nil
 }
 
-// readConfig reads the configuration and applies the options to it. A limit of 0 is none.
+// readConfig reads the configuration and applies the options to it. A limit of 0 means no limit.
 func (o *options) readConfig() (c *config.Config, limit time.Duration, err error) {
 	if c, err = config.Read(o.config); err != nil {
 		return nil, 0, err

@@ -1,35 +1,39 @@
-// Docs makes the rule reference out of docstrings, and checks the pages of the
-// documentation.
+// Docs generates the rule reference from docstrings, and checks the documentation.
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
+	"strings"
 
+	"github.com/rules-initramfs/rules_initramfs/internal/docs/console"
 	"github.com/rules-initramfs/rules_initramfs/internal/docs/module"
 	"github.com/rules-initramfs/rules_initramfs/internal/docs/pages"
+	"github.com/rules-initramfs/rules_initramfs/internal/docs/prose"
 	"github.com/rules-initramfs/rules_initramfs/internal/docs/reference"
+	"github.com/rules-initramfs/rules_initramfs/internal/workspace"
 )
 
 const usage = `Usage: docs reference OUT MODULE...
+       docs svg TEXT OUT
        docs update FROM TO
        docs check PAGE...
+       docs prose PATH...
 
-reference writes a Markdown page on what starlark_doc_extract has written.
-update copies a file to a path of the workspace; it is for bazel run.
-check fails where the code in pages is not that of the files that they name, or a
-link leads nowhere.
+reference  writes a Markdown page from the files of starlark_doc_extract
+svg        draws the text of a terminal
+update     copies a file to a path of the workspace; start it with bazel run
+check      compares the code in pages with the files that they name, and follows links
+prose      checks the words of Markdown, Go, Starlark and shell files
 
-Exit status: 0 done, 1 a fault, 2 wrong usage.
+Exit status: 0 done, 1 an error or a finding, 2 wrong usage.
 `
 
 const (
 	title = "Rule reference"
-	intro = "Made of the docstrings: do not edit. `bazel run //docs:reference.update` writes it anew, and a test\n" +
-		"compares. [The rules](rules.md) has an overview. Every rule also has `name` and what any Bazel rule has."
+	intro = "Generated from the docstrings: do not edit. `bazel run //docs:reference.update` writes this page, and a test\n" +
+		"compares. See also the [overview](overview.md). Every rule also has `name` and the common attributes of Bazel."
 	repository = "@rules_initramfs"
 )
 
@@ -42,10 +46,14 @@ func run(args []string) int {
 		fmt.Print(usage)
 	case len(args) >= 3 && args[0] == "reference":
 		err = writeReference(args[1], args[2:])
+	case len(args) == 3 && args[0] == "svg":
+		err = writeSVG(args[1], args[2])
 	case len(args) == 3 && args[0] == "update":
 		err = update(args[1], args[2])
 	case len(args) >= 2 && args[0] == "check":
-		err = check(args[1:])
+		err = report(pages.Check(args[1:]))
+	case len(args) >= 2 && args[0] == "prose":
+		err = report(prose.Check(args[1:]))
 	default:
 		fmt.Fprint(os.Stderr, usage)
 		return 2
@@ -77,37 +85,37 @@ func writeReference(out string, names []string) error {
 	return os.WriteFile(out, []byte(page), 0o644)
 }
 
-func update(from, to string) error {
-	workspace := os.Getenv("BUILD_WORKSPACE_DIRECTORY")
-	if workspace == "" {
-		return errors.New("not run by bazel run: BUILD_WORKSPACE_DIRECTORY is not set")
-	}
+func writeSVG(from, to string) error {
 	text, err := os.ReadFile(from)
 	if err != nil {
 		return err
 	}
-	name := filepath.Join(workspace, to)
-	if err := os.WriteFile(name+".new", text, 0o644); err != nil {
+	command, _, _ := strings.Cut(string(text), "\n")
+	return os.WriteFile(to, []byte(console.SVG("Console: "+command, string(text))), 0o644)
+}
+
+func update(from, to string) error {
+	text, err := os.ReadFile(from)
+	if err != nil {
 		return err
 	}
-	if err := os.Rename(name+".new", name); err != nil {
-		os.Remove(name + ".new")
+	if err := workspace.WriteFile(to, text); err != nil {
 		return err
 	}
 	fmt.Println("wrote", to)
 	return nil
 }
 
-func check(names []string) error {
-	faults, err := pages.Check(names)
+// report prints findings, and returns an error if there are any.
+func report(findings []string, err error) error {
 	if err != nil {
 		return err
 	}
-	for _, fault := range faults {
-		fmt.Fprintln(os.Stderr, fault)
+	for _, finding := range findings {
+		fmt.Fprintln(os.Stderr, finding)
 	}
-	if len(faults) > 0 {
-		return fmt.Errorf("%d faults in the pages", len(faults))
+	if len(findings) > 0 {
+		return fmt.Errorf("%d findings", len(findings))
 	}
 	return nil
 }

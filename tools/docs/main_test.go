@@ -11,6 +11,7 @@ func TestRun(t *testing.T) {
 	for name, text := range map[string]string{
 		"good.md":   "# Title\n[up](#title)\n",
 		"bad.md":    "[up](#nowhere)\n",
+		"words.md":  "anew\n",
 		"no.module": "text",
 	} {
 		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
@@ -28,7 +29,13 @@ func TestRun(t *testing.T) {
 		{[]string{"check", "good.md"}, 0},
 		{[]string{"check", "good.md", "bad.md"}, 1},
 		{[]string{"check", "none.md"}, 1},
+		{[]string{"prose"}, 2},
+		{[]string{"prose", "good.md"}, 0},
+		{[]string{"prose", "good.md", "words.md"}, 1},
+		{[]string{"prose", "none.md"}, 1},
 		{[]string{"reference", "out.md", "no.module"}, 1},
+		{[]string{"svg", "good.md", "good.svg"}, 0},
+		{[]string{"svg", "none.txt", "none.svg"}, 1},
 		{[]string{"update", "good.md", "copy.md"}, 1},
 	} {
 		if got := run(test.args); got != test.want {
@@ -36,7 +43,7 @@ func TestRun(t *testing.T) {
 		}
 	}
 	if _, err := os.Stat("out.md"); err == nil {
-		t.Error("a page was written in spite of the error")
+		t.Error("a page was written despite the error")
 	}
 }
 

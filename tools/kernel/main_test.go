@@ -108,7 +108,7 @@ func TestLinkErrors(t *testing.T) {
 				t.Error("there is an image")
 			}
 			if left, err := os.ReadDir(work); err != nil || len(left) > 0 {
-				t.Errorf("left behind: %v, %v", left, err)
+				t.Errorf("files left: %v, %v", left, err)
 			}
 		})
 	}

@@ -91,7 +91,7 @@ func (j *joinedReader) Read(p []byte) (int, error) {
 		if j.read == len(j.parts) {
 			return 0, io.EOF
 		}
-		// All of a part and the zeros behind it, which are not in the file.
+		// All of a part, and the zeros after it, which are not in the file.
 		part := j.parts[j.read]
 		if left := part.size - j.n; left > 0 {
 			n, err := part.File.Read(p[:min(int64(len(p)), left)])

@@ -1,11 +1,16 @@
-// Package module reads what Bazel's rule starlark_doc_extract writes: the
-// documentation of a .bzl file.
+// Package module reads the documentation of a .bzl file, as Bazel's rule
+// starlark_doc_extract writes it.
 //
-// It is a message ModuleInfo of Bazel's src/main/protobuf/stardoc_output.proto,
-// where the field numbers are from.
+// The data is a ModuleInfo message of Bazel's src/main/protobuf/stardoc_output.proto,
+// which is the source of the field numbers.
 package module
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
 
 // Module is the documentation of a .bzl file, in the file's order.
 type Module struct {
@@ -23,7 +28,7 @@ type Rule struct {
 	Name, Doc string
 	// Attributes are in the order of the rule's definition; the first is "name".
 	Attributes []Attribute
-	// Provides has the names of the providers that its targets are sure to have.
+	// Provides has the names of the providers that every target of the rule has.
 	Provides         []string
 	Test, Executable bool
 }
@@ -33,16 +38,17 @@ type Attribute struct {
 	Name, Doc string
 	Type      Type
 	Mandatory bool
-	// Default is a Starlark expression, or "" where there is no default to tell.
+	// Default is a Starlark expression, or "" if there is no default.
 	Default string
-	// Providers has groups of names of providers: a target needs all of one group.
+	// Providers has groups of provider names. A target must have all providers of at
+	// least one group.
 	Providers [][]string
 }
 
-// Type is an attribute's type, as AttributeType has it.
+// Type is an attribute's type: a value of the enum AttributeType.
 type Type uint64
 
-// The types that the rules have.
+// The attribute types that the rules use.
 const (
 	Name                 Type = 1
 	Int                  Type = 2
@@ -71,10 +77,10 @@ type Function struct {
 	Parameters         []Parameter
 }
 
-// Role is what a parameter is for, as FunctionParamRole has it.
+// Role is a parameter's role: a value of the enum FunctionParamRole.
 type Role uint64
 
-// The roles that are written in a special way. Bazel 7 tells no role: NoRole.
+// The roles that are printed in a special way. Bazel 7 does not set a role: NoRole.
 const (
 	NoRole  Role = 0
 	Varargs Role = 4
@@ -101,10 +107,10 @@ func Parse(data []byte) (*Module, error) {
 	}
 	m := &Module{File: top.text(6), Doc: top.text(5)}
 	if m.File == "" {
-		return nil, fmt.Errorf("no ModuleInfo of Bazel: it names no file")
+		return nil, errors.New("not a ModuleInfo message: it has no file name")
 	}
 	for _, part := range []struct {
-		field uint64
+		field protowire.Number
 		read  func(message) error
 	}{{1, m.rule}, {2, m.provider}, {3, m.function}, {7, m.extension}} {
 		if err := top.each(part.field, part.read); err != nil {
@@ -174,7 +180,7 @@ func (m *Module) extension(in message) error {
 	return nil
 }
 
-func texts(in message, field uint64) []string {
+func texts(in message, field protowire.Number) []string {
 	var all []string
 	for _, text := range in.bytes[field] {
 		all = append(all, string(text))

@@ -9,26 +9,27 @@ import (
 
 	"github.com/bazelbuild/rules_go/go/runfiles"
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// field is a field of a message, as a number and what the wire has for it.
-func field(number, wire uint64, value string) string {
-	return string([]byte{byte(number<<3 | wire)}) + value
+// field returns the encoding of a field whose value is encoded already.
+func field(number protowire.Number, wire protowire.Type, value string) string {
+	return string(protowire.AppendTag(nil, number, wire)) + value
 }
 
-func text(number uint64, value string) string {
-	return field(number, wireBytes, string([]byte{byte(len(value))})+value)
+func text(number protowire.Number, value string) string {
+	return field(number, protowire.BytesType, string(protowire.AppendString(nil, value)))
 }
 
 func TestParse(t *testing.T) {
-	attribute := text(1, "size") + text(2, "How large.") + field(3, wireVarint, "\x02") + field(4, wireVarint, "\x01") +
+	attribute := text(1, "size") + text(2, "How large.") + field(3, protowire.VarintType, "\x02") + field(4, protowire.VarintType, "\x01") +
 		text(5, text(1, "AInfo")+text(1, "BInfo")) + text(6, "7")
 	data := text(6, "//x:y.bzl") + text(5, "A file.") +
-		text(1, text(1, "r")+text(3, attribute)+text(5, text(1, "RInfo"))+field(6, wireVarint, "\x01")) +
+		text(1, text(1, "r")+text(3, attribute)+text(5, text(1, "RInfo"))+field(6, protowire.VarintType, "\x01")) +
 		text(2, text(1, "RInfo")+text(3, text(1, "f")+text(2, "A field."))) +
-		text(3, text(1, "m")+text(2, text(1, "kwargs")+field(5, wireVarint, "\x05"))+text(4, text(1, "A text."))) +
+		text(3, text(1, "m")+text(2, text(1, "kwargs")+field(5, protowire.VarintType, "\x05"))+text(4, text(1, "A text."))) +
 		text(7, text(1, "e")+text(2, "An extension.")) +
-		field(15, wireFixed32, "1234") + field(14, wireFixed64, "12345678")
+		field(15, protowire.Fixed32Type, "1234") + field(14, protowire.Fixed64Type, "12345678")
 	got, err := Parse([]byte(data))
 	if err != nil {
 		t.Fatal(err)
@@ -47,12 +48,12 @@ func TestParse(t *testing.T) {
 		t.Error("(-want +got)\n" + diff)
 	}
 	for n := range data {
-		// Shorter messages may be whole ones; none is read past its end.
+		// A shorter message may be valid. None may be read past its end.
 		_, _ = Parse([]byte(data[:n]))
 	}
 }
 
-func TestParseFaults(t *testing.T) {
+func TestParseErrors(t *testing.T) {
 	for name, data := range map[string]string{
 		"empty":             "",
 		"tag cut off":       "\x80",
@@ -69,7 +70,7 @@ func TestParseFaults(t *testing.T) {
 	}
 }
 
-// The judge is Bazel, which writes the same documentation as text.
+// Bazel writes the same documentation as text, which is the expected result.
 var names = regexp.MustCompile(`(?m)^  (rule|provider|function|extension)_name: "(.*)"|^    name: "(.*)"|^    type: (.*)`)
 
 var typeWords = map[Type]string{
@@ -80,14 +81,14 @@ var typeWords = map[Type]string{
 
 func TestParseBazel(t *testing.T) {
 	if os.Getenv("DEFS_BINARY") == "" {
-		t.Skip("only with Bazel")
+		t.Skip("needs files that Bazel builds: run bazel test //internal/docs/module:module_test")
 	}
 	m, err := Parse(read(t, "DEFS_BINARY"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	var want bytes.Buffer
-	// The origin of what is documented has a name at the same depth.
+	// The origin key of an item has a name at the same depth.
 	plain := regexp.MustCompile(`(?m)^  origin_key \{\n.*\n.*\n  \}\n`).ReplaceAll(read(t, "DEFS_TEXT"), nil)
 	for _, match := range names.FindAllSubmatch(plain, -1) {
 		fmt.Fprintf(&want, "%s%s%s%s\n", match[1], match[2], match[3], match[4])

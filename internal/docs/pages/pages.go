@@ -1,5 +1,5 @@
-// Package pages checks the pages of the documentation: the code in them is that of the
-// files beside them, and their links lead somewhere.
+// Package pages checks the pages of the documentation: code in a page equals the code
+// in the file that it names, and links lead to existing pages and headings.
 package pages
 
 import (
@@ -12,45 +12,45 @@ import (
 	"unicode"
 )
 
-// Check returns what is wrong with pages, a line each. A page is a path to a Markdown
-// file; other files are found beside it.
+// Check returns a line for each error in pages. A page is the path of a Markdown file.
+// Paths in a page are relative to its directory.
 //
 // A fenced block whose info string is a language and a path, such as
 //
 //	```starlark busybox/BUILD.bazel
 //
-// must be in that file, line by line; starlark and go blocks must have a path. Links
-// must lead to a page that is given and to a heading in it, or to a file or folder
-// outside of the folders of pages, which is not looked at.
+// must be in that file, line by line. Blocks of starlark and go must have a path. A link
+// must lead to one of pages, and to a heading in it. A link to a file outside of the
+// pages' directories is not checked.
 func Check(names []string) ([]string, error) {
 	all := map[string]*page{}
-	folders := map[string]bool{}
+	directories := map[string]bool{}
 	for _, name := range names {
 		text, err := os.ReadFile(name)
 		if err != nil {
 			return nil, err
 		}
 		all[path.Clean(filepath.ToSlash(name))] = parse(string(text))
-		folders[path.Dir(filepath.ToSlash(name))] = true
+		directories[path.Dir(filepath.ToSlash(name))] = true
 	}
-	var faults []string
+	var findings []string
 	for _, name := range names {
 		name = path.Clean(filepath.ToSlash(name))
 		for _, b := range all[name].blocks {
-			if fault := b.check(path.Dir(name)); fault != "" {
-				faults = append(faults, fmt.Sprintf("%s:%d: %s", name, b.line, fault))
+			if message := b.check(path.Dir(name)); message != "" {
+				findings = append(findings, fmt.Sprintf("%s:%d: %s", name, b.line, message))
 			}
 		}
 		for _, l := range all[name].links {
-			if fault := l.check(name, all, folders); fault != "" {
-				faults = append(faults, fmt.Sprintf("%s:%d: %s: %s", name, l.line, l.target, fault))
+			if message := l.check(name, all, directories); message != "" {
+				findings = append(findings, fmt.Sprintf("%s:%d: %s: %s", name, l.line, l.target, message))
 			}
 		}
 	}
-	return faults, nil
+	return findings, nil
 }
 
-// page is what is looked at in a page.
+// page has the parts of a page that are checked.
 type page struct {
 	blocks  []block
 	links   []link
@@ -89,7 +89,7 @@ func parse(text string) *page {
 		case open != nil:
 			open.text += line + "\n"
 		case strings.HasPrefix(line, "    "):
-			// Code, too.
+			// An indented line is code, too.
 		default:
 			if title := strings.TrimLeft(line, "#"); title != line {
 				p.anchors[anchor(title)] = true
@@ -106,8 +106,8 @@ func parse(text string) *page {
 	return p
 }
 
-// anchor is what GitHub makes of a heading: letters, digits, - and _ in lower case,
-// blanks as -.
+// anchor returns the anchor that GitHub gives to a heading: letters, digits, - and _ in
+// lower case; a space becomes -.
 func anchor(title string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
@@ -120,26 +120,26 @@ func anchor(title string) string {
 	}, strings.TrimSpace(title))
 }
 
-func (b block) check(folder string) string {
+func (b block) check(directory string) string {
 	switch {
 	case b.language == "unclosed":
-		return "the block has no end"
+		return "the code block has no end"
 	case b.file == "" && (b.language == "starlark" || b.language == "go"):
-		return "name the file that the code is from: ```" + b.language + " FILE"
+		return "the code block names no file: write ```" + b.language + " FILE"
 	case b.file == "":
 		return ""
 	}
-	text, err := os.ReadFile(path.Join(folder, b.file))
+	text, err := os.ReadFile(path.Join(directory, b.file))
 	if err != nil {
 		return err.Error()
 	}
 	if !strings.Contains("\n"+string(text), "\n"+b.text) {
-		return "the block is not in " + path.Join(folder, b.file) + ": make them the same"
+		return "the code block differs from " + path.Join(directory, b.file) + ": make them equal"
 	}
 	return ""
 }
 
-func (l link) check(from string, all map[string]*page, folders map[string]bool) string {
+func (l link) check(from string, all map[string]*page, directories map[string]bool) string {
 	if strings.Contains(l.target, "://") {
 		return ""
 	}
@@ -150,10 +150,10 @@ func (l link) check(from string, all map[string]*page, folders map[string]bool) 
 	}
 	p, ok := all[to]
 	switch {
-	case !ok && path.Ext(to) == ".md" && folders[path.Dir(to)]:
-		return "there is no such page"
+	case !ok && path.Ext(to) == ".md" && directories[path.Dir(to)]:
+		return "no such page"
 	case ok && heading != "" && !p.anchors[heading]:
-		return "there is no such heading"
+		return "no such heading"
 	}
 	return ""
 }

@@ -3,12 +3,13 @@ package reference
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/docs/module"
 )
 
-// typeNames has the words for types of attributes.
+// typeNames has the name of each attribute type, as the page shows it.
 var typeNames = map[module.Type]string{
 	module.Int:                  "integer",
 	module.Label:                "label",
@@ -21,13 +22,14 @@ var typeNames = map[module.Type]string{
 	module.StringKeyedLabelDict: "string to label",
 }
 
-// Page returns a page on files. The repository is what its load statements name, such
-// as @rules_initramfs.
+// Page returns a page about modules. The repository is the one that load statements
+// name, such as @rules_initramfs.
 func Page(title, intro, repository string, modules []*module.Module) (string, error) {
-	w := &writer{repository: repository}
+	w := &writer{repository: repository, seen: map[string]bool{}}
 	w.paragraph("# " + title)
 	w.paragraph(intro)
 	for _, m := range modules {
+		w.leaveOut(m)
 		w.index(m)
 	}
 	w.line("")
@@ -42,12 +44,27 @@ func Page(title, intro, repository string, modules []*module.Module) (string, er
 type writer struct {
 	out        strings.Builder
 	repository string
+	// seen has the names of items that an earlier file documents.
+	seen map[string]bool
+}
+
+// leaveOut removes renamed functions, and items that an earlier file exports too.
+func (w *writer) leaveOut(m *module.Module) {
+	seen := func(name string) bool {
+		old := w.seen[name]
+		w.seen[name] = true
+		return old
+	}
+	m.Rules = slices.DeleteFunc(m.Rules, func(r module.Rule) bool { return seen(r.Name) })
+	m.Functions = slices.DeleteFunc(m.Functions, func(f module.Function) bool { return isRenamed(f.Doc) || seen(f.Name) })
+	m.Extensions = slices.DeleteFunc(m.Extensions, func(e module.Extension) bool { return seen(e.Name) })
+	m.Providers = slices.DeleteFunc(m.Providers, func(p module.Provider) bool { return seen(p.Name) })
 }
 
 func (w *writer) line(text string)      { w.out.WriteString(text + "\n") }
 func (w *writer) paragraph(text string) { w.out.WriteString(text + "\n\n") }
 
-// index writes a line with links to all that a file has.
+// index writes a line with links to all items of a file.
 func (w *writer) index(m *module.Module) {
 	var links []string
 	for _, names := range [][]string{
@@ -71,7 +88,7 @@ func names[T any](all []T, name func(T) string) []string {
 	return names
 }
 
-// anchor is what GitHub makes of a heading that is a name.
+// anchor returns the anchor that GitHub gives to a heading that is an identifier.
 func anchor(name string) string { return strings.ToLower(name) }
 
 func (w *writer) module(m *module.Module) error {
@@ -87,7 +104,7 @@ func (w *writer) module(m *module.Module) error {
 	}
 	for _, e := range m.Extensions {
 		w.paragraph("### " + e.Name)
-		w.paragraph("A module extension. " + e.Doc)
+		w.paragraph("Module extension. " + e.Doc)
 	}
 	for _, p := range m.Providers {
 		w.provider(p)
@@ -95,21 +112,25 @@ func (w *writer) module(m *module.Module) error {
 	return nil
 }
 
+// isRenamed reports whether a doc is that of an attribute or function that exists only
+// to name its replacement in an error. The page leaves these out.
+func isRenamed(doc string) bool { return strings.HasPrefix(doc, "Renamed to") }
+
 func (w *writer) rule(r module.Rule) error {
 	w.paragraph("### " + r.Name)
 	w.paragraph(r.Doc)
 	if kind := ruleKind(r); kind != "" {
 		w.paragraph(kind)
 	}
-	w.line("| attribute | type | default | |")
+	w.line("| attribute | type | default | description |")
 	w.line("|---|---|---|---|")
 	for _, a := range r.Attributes {
-		if a.Type == module.Name {
+		if a.Type == module.Name || isRenamed(a.Doc) {
 			continue
 		}
 		kind, ok := typeNames[a.Type]
 		if !ok {
-			return fmt.Errorf("%s: no words for attributes of type %d", a.Name, a.Type)
+			return fmt.Errorf("%s: attribute type %d has no name in typeNames", a.Name, a.Type)
 		}
 		if a.Doc == "" {
 			return fmt.Errorf("%s has no doc", a.Name)
@@ -124,12 +145,12 @@ func ruleKind(r module.Rule) string {
 	var kind []string
 	switch {
 	case r.Test:
-		kind = append(kind, "It is a test.")
+		kind = append(kind, "A test rule.")
 	case r.Executable:
-		kind = append(kind, "It is for `bazel run`.")
+		kind = append(kind, "Targets are started with `bazel run`.")
 	}
 	if len(r.Provides) > 0 {
-		kind = append(kind, "It provides "+strings.Join(codes(r.Provides), ", ")+".")
+		kind = append(kind, "Provides "+strings.Join(codes(r.Provides), ", ")+".")
 	}
 	return strings.Join(kind, " ")
 }
@@ -137,14 +158,14 @@ func ruleKind(r module.Rule) string {
 func defaultOf(a module.Attribute) string {
 	switch {
 	case a.Mandatory:
-		return "mandatory"
+		return "required"
 	case a.Default == "" || a.Default == "None":
 		return ""
 	}
 	return code(a.Default)
 }
 
-// needs says which providers a target must have.
+// needs returns a sentence about the providers that a target must have, or "".
 func needs(a module.Attribute) string {
 	if len(a.Providers) == 0 {
 		return ""
@@ -153,13 +174,13 @@ func needs(a module.Attribute) string {
 	for _, group := range a.Providers {
 		groups = append(groups, strings.Join(codes(group), " and "))
 	}
-	return " What it names has " + strings.Join(groups, " or ") + "."
+	return " Must provide " + strings.Join(groups, " or ") + "."
 }
 
 func (w *writer) function(f module.Function) {
 	w.paragraph("### " + f.Name)
 	w.paragraph(strings.TrimRight(f.Doc, "\n"))
-	w.line("| parameter | default | |")
+	w.line("| parameter | default | description |")
 	w.line("|---|---|---|")
 	for _, p := range f.Parameters {
 		name, fallback := p.Name, ""
@@ -167,7 +188,7 @@ func (w *writer) function(f module.Function) {
 		case p.Role == module.Varargs:
 			name = "*" + name
 		case p.Mandatory:
-			fallback = "mandatory"
+			fallback = "required"
 		case p.Default != "":
 			fallback = code(p.Default)
 		case p.Role == module.Kwargs || p.Role == module.NoRole:
@@ -183,8 +204,8 @@ func (w *writer) function(f module.Function) {
 
 func (w *writer) provider(p module.Provider) {
 	w.paragraph("### " + p.Name)
-	w.paragraph("A provider. " + p.Doc)
-	w.line("| field | |")
+	w.paragraph("Provider. " + p.Doc)
+	w.line("| field | description |")
 	w.line("|---|---|")
 	for _, f := range p.Fields {
 		w.line(row(code(f.Name), f.Doc))
@@ -192,7 +213,7 @@ func (w *writer) provider(p module.Provider) {
 	w.line("")
 }
 
-// row is a row of a table: a cell is one line, a blank line in it a break.
+// row returns a row of a table. A cell is one line; a blank line in it becomes a break.
 func row(cells ...string) string {
 	for i, cell := range cells {
 		var paragraphs []string

@@ -12,7 +12,7 @@ const want = `# Title
 
 Intro.
 
-- ` + "`@r//x:y.bzl`: [a_test](#a_test), [f](#f), [e](#e), [AInfo](#ainfo)" + `
+- ` + "`@r//x:y.bzl`: [a_test](#a_test), [f](#f), [e](#e), [AInfo](#ainfo)\n- `@r//x:z.bzl`: [g](#g)" + `
 
 ## //x:y.bzl
 
@@ -22,21 +22,21 @@ A file.
 
 A test.
 
-It is a test. It provides ` + "`AInfo`, `BInfo`" + `.
+A test rule. Provides ` + "`AInfo`, `BInfo`" + `.
 
-| attribute | type | default | |
+| attribute | type | default | description |
 |---|---|---|---|
 | ` + "`b` | boolean | `False`" + ` | One or two\|three lines.<br><br>And a paragraph. |
-| ` + "`c` | label | mandatory | A label. What it names has `AInfo` and `BInfo` or `CInfo`." + ` |
+| ` + "`c` | label | required | A label. Must provide `AInfo` and `BInfo` or `CInfo`." + ` |
 | ` + "`d` | label |  | Another label." + ` |
 
 ### f
 
 A function.
 
-| parameter | default | |
+| parameter | default | description |
 |---|---|---|
-| ` + "`x`" + ` | mandatory | what. |
+| ` + "`x`" + ` | required | what. |
 | ` + "`y` | `\"1\"`" + ` | which. |
 | ` + "`*args`" + ` |  | more. |
 | ` + "`**kwargs`" + ` |  | more. |
@@ -46,15 +46,26 @@ Returns: a text.
 
 ### e
 
-A module extension. An extension.
+Module extension. An extension.
 
 ### AInfo
 
-A provider. Something.
+Provider. Something.
 
-| field | |
+| field | description |
 |---|---|
 | ` + "`g`" + ` | A field. |
+
+## //x:z.bzl
+
+Another file.
+
+### g
+
+Another function.
+
+| parameter | default | description |
+|---|---|---|
 `
 
 func TestPage(t *testing.T) {
@@ -65,6 +76,7 @@ func TestPage(t *testing.T) {
 			{Name: "b", Type: module.Bool, Default: "False", Doc: "One or\n two|three lines.\n\nAnd a paragraph."},
 			{Name: "c", Type: module.Label, Mandatory: true, Doc: "A label.", Providers: [][]string{{"AInfo", "BInfo"}, {"CInfo"}}},
 			{Name: "d", Type: module.Label, Default: "None", Doc: "Another label."},
+			{Name: "e", Type: module.Label, Doc: "Renamed to d."},
 		}}},
 		Functions: []module.Function{{Name: "f", Doc: "A function.\n", Returns: "a text.", Parameters: []module.Parameter{
 			{Name: "x", Mandatory: true, Doc: "what."},
@@ -72,9 +84,14 @@ func TestPage(t *testing.T) {
 			{Name: "args", Role: module.Varargs, Doc: "more."},
 			{Name: "kwargs", Role: module.Kwargs, Doc: "more."},
 			{Name: "others", Doc: "more."},
-		}}},
+		}}, {Name: "old", Doc: "Renamed to f."}},
 		Extensions: []module.Extension{{Name: "e", Doc: "An extension."}},
 		Providers:  []module.Provider{{Name: "AInfo", Doc: "Something.", Fields: []module.Field{{Name: "g", Doc: "A field."}}}},
+	}, {
+		// Only what the first file does not have.
+		File: "//x:z.bzl", Doc: "Another file.",
+		Functions: []module.Function{{Name: "f", Doc: "A function."}, {Name: "g", Doc: "Another function."}},
+		Providers: []module.Provider{{Name: "AInfo", Doc: "Something."}},
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -84,14 +101,14 @@ func TestPage(t *testing.T) {
 	}
 }
 
-// What would read badly is an error rather than a page.
-func TestPageFaults(t *testing.T) {
+// An attribute without a doc, or of a type without a name, is an error.
+func TestPageErrors(t *testing.T) {
 	for _, test := range []struct {
 		attribute module.Attribute
 		want      string
 	}{
-		{module.Attribute{Name: "a", Type: module.Int}, "//x:y.bzl: r: a has no doc"},
-		{module.Attribute{Name: "a", Type: 99, Doc: "A."}, "//x:y.bzl: r: a: no words for attributes of type 99"},
+		{module.Attribute{Name: "a", Type: module.Int}, "//x:y.bzl: r: a"},
+		{module.Attribute{Name: "a", Type: 99, Doc: "A."}, "//x:y.bzl: r: a"},
 	} {
 		_, err := Page("", "", "", []*module.Module{{
 			File: "//x:y.bzl", Rules: []module.Rule{{Name: "r", Attributes: []module.Attribute{test.attribute}}},

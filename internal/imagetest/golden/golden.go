@@ -3,13 +3,13 @@ package golden
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/rules-initramfs/rules_initramfs/internal/workspace"
 )
 
 // Test is a comparison, or the update that makes it succeed.
@@ -51,17 +51,7 @@ func (t *Test) Run(out io.Writer, rlocation func(string) (string, error)) (bool,
 }
 
 func (t *Test) update(out io.Writer, listing []byte) error {
-	workspace := os.Getenv("BUILD_WORKSPACE_DIRECTORY")
-	if workspace == "" {
-		return errors.New("not run by bazel run: BUILD_WORKSPACE_DIRECTORY is not set")
-	}
-	name := filepath.Join(workspace, t.Source)
-	// In place of a link to a file elsewhere: what it leads to is not ours.
-	if err := os.WriteFile(name+".new", listing, 0o644); err != nil {
-		return err
-	}
-	if err := os.Rename(name+".new", name); err != nil {
-		os.Remove(name + ".new")
+	if err := workspace.WriteFile(t.Source, listing); err != nil {
 		return err
 	}
 	fmt.Fprintln(out, "wrote", t.Source)
