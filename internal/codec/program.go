@@ -32,6 +32,11 @@ func ParseProgram(command string) (Method, error) {
 	if err != nil {
 		return Method{}, err
 	}
+	return Program(args...)
+}
+
+// Program is ParseProgram for a program and its arguments, which are taken as they are.
+func Program(args ...string) (Method, error) {
 	if len(args) == 0 || args[0] == "" {
 		return Method{}, errors.New("no program: want one that compresses its standard input, such as 'zstd -19'")
 	}

@@ -2,7 +2,7 @@
 
 load(":codecs.bzl", "CODECS")
 load(":entries.bzl", "file_entry")
-load(":pack.bzl", "diff_action", "pack_action")
+load(":pack.bzl", "diff_action", "listing_action", "pack_action")
 load(":paths.bzl", "check_parts", "label_text")
 load(":providers.bzl", "InitramfsInfo", "InitramfsLayerInfo")
 load(":toolchains.bzl", "PACKER_TOOLCHAIN_TYPE")
@@ -16,12 +16,20 @@ def _codec_of(file):
 
 def _initramfs_import_impl(ctx):
     archive = ctx.file.src
+    listings = struct(
+        listing = ctx.actions.declare_file(ctx.label.name + ".listing"),
+        json = ctx.actions.declare_file(ctx.label.name + ".json"),
+    )
+    listing_action(ctx, archive, listings.listing)
+    listing_action(ctx, archive, listings.json, ["--json"])
     return [
         DefaultInfo(files = depset([archive])),
         InitramfsInfo(
             archive = archive,
             compression = ctx.attr.compression or _codec_of(archive),
+            json = listings.json,
             list = None,
+            listing = listings.listing,
             segments = [archive],
         ),
     ]
@@ -52,6 +60,7 @@ Example:
 To put what is in it into another image, name the file in `archives` of that one.
 """,
     provides = [InitramfsInfo],
+    toolchains = [PACKER_TOOLCHAIN_TYPE],
 )
 
 def _early_cpio_impl(ctx):
@@ -69,6 +78,10 @@ def _early_cpio_impl(ctx):
         fail("%s: files: give it a file, such as kernel/x86/microcode/GenuineIntel.bin" % origin)
     archive = ctx.actions.declare_file(ctx.label.name + ".cpio")
     completed = ctx.actions.declare_file(ctx.label.name + ".list")
+    listings = struct(
+        listing = ctx.actions.declare_file(ctx.label.name + ".listing"),
+        json = ctx.actions.declare_file(ctx.label.name + ".json"),
+    )
     pack_action(
         ctx,
         InitramfsLayerInfo(
@@ -80,6 +93,7 @@ def _early_cpio_impl(ctx):
         completed,
         struct(codec = "none", level = 0, compressor = None, compressor_args = []),
         [],
+        listings = listings,
         progress = "Packing early archive",
     )
     return [
@@ -87,7 +101,9 @@ def _early_cpio_impl(ctx):
         InitramfsInfo(
             archive = archive,
             compression = "none",
+            json = listings.json,
             list = completed,
+            listing = listings.listing,
             segments = [archive],
         ),
         OutputGroupInfo(list = depset([completed])),

@@ -3,7 +3,7 @@
 load(":archs.bzl", "ARCH_ATTRS", "maybe_target_arch")
 load(":codecs.bzl", "CODECS")
 load(":layer.bzl", "LAYER_ATTRS", "join_layers", "layer_info")
-load(":pack.bzl", "join_action", "lint_action", "listing_action", "pack_action", "tail_action")
+load(":pack.bzl", "join_action", "lint_action", "pack_action", "tail_action")
 load(":paths.bzl", "label_text")
 load(":platform_transition.bzl", "PLATFORM_ATTRS", "platform_transition")
 load(":providers.bzl", "InitramfsInfo", "InitramfsLayerInfo")
@@ -32,9 +32,6 @@ def _check(ctx, origin):
         fail("%s: compressor takes the place of the built-in codec: level is for compressor_args, and compression is the codec that it writes" % origin)
     if ctx.attr.compressor_args and not ctx.attr.compressor:
         fail("%s: compressor_args is for compressor, and there is none" % origin)
-    for argument in ctx.attr.compressor_args:
-        if not argument or [c for c in argument.elems() if c in " \t\n'\"\\"]:
-            fail("%s: compressor_args: %r: an argument has no white space, quotes or backslashes" % (origin, argument))
     for rule, severity in ctx.attr.lint.items():
         if severity not in _SEVERITIES:
             fail("%s: lint: %s: %r is none of %s" % (origin, rule, severity, ", ".join(_SEVERITIES)))
@@ -68,7 +65,7 @@ def _contents(ctx, layer, name):
     """The folder for what archives hold, which a list cannot name."""
     return ctx.actions.declare_directory(name + ".contents") if layer.archives else None
 
-def _pack_whole(ctx, layers, archive, completed, method):
+def _pack_whole(ctx, layers, archive, completed, listings, method):
     layer = join_layers(layers)
     segments = ctx.actions.args()
     segments.add("--split", {"auto": "size", "one": "none"}[ctx.attr.segments])
@@ -82,10 +79,11 @@ def _pack_whole(ctx, layers, archive, completed, method):
         [segments, _format_args(ctx), _front_args(ctx), _behind_args(ctx)],
         inputs = ctx.files.prepend + ctx.files.bootconfig,
         contents = contents,
+        listings = listings,
     )
     return [archive], ([contents] if contents else [])
 
-def _pack_layers(ctx, layers, archive, completed, method):
+def _pack_layers(ctx, layers, archive, completed, listings, method):
     layered = ctx.actions.args()
     layered.add("--layer")
     parts, folders = [], []
@@ -123,6 +121,7 @@ def _pack_layers(ctx, layers, archive, completed, method):
         ctx,
         tail,
         completed,
+        listings,
         [part.list for part in parts],
         method,
         [_format_args(ctx), _front_args(ctx), _behind_args(ctx)],
@@ -147,12 +146,11 @@ def _initramfs_impl(ctx):
     )
     in_layers = ctx.attr.segments == "layer" and layers
     pack = _pack_layers if in_layers else _pack_whole
-    segments, contents = pack(ctx, layers, archive, completed, method)
-
-    listing = ctx.actions.declare_file(ctx.label.name + ".listing")
-    listing_action(ctx, archive, listing)
-    json = ctx.actions.declare_file(ctx.label.name + ".json")
-    listing_action(ctx, archive, json, ["--json"])
+    listings = struct(
+        listing = ctx.actions.declare_file(ctx.label.name + ".listing"),
+        json = ctx.actions.declare_file(ctx.label.name + ".json"),
+    )
+    segments, contents = pack(ctx, layers, archive, completed, listings, method)
     report = ctx.actions.declare_file(ctx.label.name + ".lint")
 
     # Between layers a path that is there again replaces the one before: packer join has seen to it.
@@ -163,13 +161,15 @@ def _initramfs_impl(ctx):
         InitramfsInfo(
             archive = archive,
             compression = codec,
+            json = listings.json,
             list = completed,
+            listing = listings.listing,
             segments = segments,
         ),
         OutputGroupInfo(
-            json = depset([json]),
+            json = depset([listings.json]),
             list = depset([completed] + contents),
-            listing = depset([listing]),
+            listing = depset([listings.listing]),
             segments = depset(segments, order = "preorder"),
             _validation = depset([report]),
         ),

@@ -66,30 +66,59 @@ def _binary_lines(e, expander):
         rest.append(_file(folder + "_repo_mapping", e.repo_mapping.path, "0644"))
     return lines + [_slink(own, relative_target(own, e.name))] + rest
 
+def _spellings(label, origin):
+    """The ways in which $(location ...) in a list of a target may write a label.
+
+    Args:
+        label: a label as label_text writes it.
+        origin: that of the target that has the list.
+
+    Returns:
+        A list of texts.
+    """
+    repository, _, path = label.rpartition("//")
+    package, _, name = path.partition(":")
+    paths = [path]
+    if package.split("/")[-1] == name:
+        paths.append(package)
+    prefixes = [repository] if repository else ["", "@", "@@"]
+    spellings = [prefix + "//" + text for prefix in prefixes for text in paths]
+    if label.partition(":")[0] == origin.partition(":")[0]:
+        spellings += [":" + name, name]
+    return spellings
+
 def _lists_lines(e):
-    return (
-        ["#: var %s %s" % (_escape(name), _escape(value)) for name, value in e.vars] +
-        ["#: data %s %s %s" % (_escape(key), _escape(file.path), _escape(label)) for key, file, label in e.data] +
-        ["#: list " + _escape(file.path) for file in e.lists]
-    )
+    lines = ["#: attribute list_vars"]
+    lines += ["#: var %s %s" % (_escape(name), _escape(value)) for name, value in e.vars]
+    lines.append("#: attribute list_locations")
+    for key, file, label in e.data:
+        names = [key, file.path] + _spellings(label, e.origin)
+        lines.append("#: location " + " ".join([_escape(name) for name in names]))
+    return lines + ["#: list " + _escape(file.path) for file in e.lists]
 
 def _archives_lines(e):
     return (
+        ["#: attribute archive_excludes"] +
         ["#: exclude " + _escape(glob) for glob in e.excludes] +
+        ["#: attribute archives"] +
         ["#: archive %s %s" % (_escape(file.path), _escape(e.prefix)) for file in e.archives]
     )
+
+def _change_lines(attribute, text):
+    """A directive that changes other entries, from an attribute."""
+    return ["#: attribute " + attribute, "#: " + text]
 
 _LINES = {
     "archives": lambda e, _: _archives_lines(e),
     "binary": _binary_lines,
     "dir": lambda e, _: ["dir %s %s %s" % (_escape(e.name), e.mode, e.owner)],
     "file": lambda e, _: [_file(e.name, e.file.path, e.mode, e.owner)],
-    "hardlink": lambda e, _: ["#: hardlink %s %s" % (_escape(e.name), _escape(e.file))],
+    "hardlink": lambda e, _: _change_lines("hardlinks", "hardlink %s %s" % (_escape(e.name), _escape(e.file))),
     "lists": lambda e, _: _lists_lines(e),
-    "metadata": lambda e, _: ["#: metadata %s %s" % (_escape(e.name), e.fields)],
+    "metadata": lambda e, _: _change_lines("metadata", "metadata %s %s" % (_escape(e.name), e.fields)),
     "nod": lambda e, _: ["nod %s 0600 0 0 %s" % (_escape(e.name), e.device)],
     "pipe": lambda e, _: ["pipe %s 0644 0 0" % _escape(e.name)],
-    "replaces": lambda e, _: ["#: replaces " + _escape(e.name)],
+    "replaces": lambda e, _: _change_lines("replaces", "replaces " + _escape(e.name)),
     "slink": lambda e, _: [_slink(e.name, e.target, e.owner)],
     "sock": lambda e, _: ["sock %s 0644 0 0" % _escape(e.name)],
     "tree": _tree_lines,

@@ -34,16 +34,20 @@ def compression_args(ctx, method):
     """
     args = ctx.actions.args()
     if method.compressor:
-        args.add_joined(
-            "--compressor",
-            [method.compressor.executable] + method.compressor_args,
-            join_with = " ",
-        )
+        args.add("--compressor-program", method.compressor.executable)
+        args.add_all(method.compressor_args, format_each = "--compressor-arg=%s")
     else:
         args.add("--compress", "%s:%d" % (method.codec, method.level) if method.level else method.codec)
     return args
 
-def pack_action(ctx, layer, archive, completed, method, options, inputs = [], contents = None, progress = "Packing initramfs"):
+def _listing_args(ctx, listings):
+    """The options that name files for what is in an image; listings is a struct of listing and json."""
+    args = ctx.actions.args()
+    args.add("--write-listing", listings.listing)
+    args.add("--write-json", listings.json)
+    return args
+
+def pack_action(ctx, layer, archive, completed, method, options, inputs = [], contents = None, listings = None, progress = "Packing initramfs"):
     """Packs a layer.
 
     Args:
@@ -54,10 +58,14 @@ def pack_action(ctx, layer, archive, completed, method, options, inputs = [], co
         method: how to compress, as for compression_args.
         options: list of Args: more options of packer pack.
         inputs: list of File that the options name.
-        contents: the folder that gets what archives among the entries hold, or None.
+        contents: the directory that gets what archives among the entries hold, or None.
+        listings: struct of listing and json, the Files that get what packer ls prints, or None.
         progress: what Bazel says while it runs.
     """
     outputs = [archive, completed]
+    if listings:
+        options = options + [_listing_args(ctx, listings)]
+        outputs += [listings.listing, listings.json]
     fixed = ctx.actions.args()
     fixed.add_all(["--directives", "--parents"])
     fixed.add("--out", archive)
@@ -83,7 +91,7 @@ def pack_action(ctx, layer, archive, completed, method, options, inputs = [], co
     )
 
 def join_action(ctx, archive, segments, method, options, inputs = []):
-    """Joins the segments of layers: a copy, and a check that they fit together.
+    """Joins the archives of layers: a copy, and a check that they fit together.
 
     Args:
         ctx: the rule's context.
@@ -111,14 +119,15 @@ def join_action(ctx, archive, segments, method, options, inputs = []):
         tools = [method.compressor] if method.compressor else [],
     )
 
-def tail_action(ctx, tail, completed, lists, method, options, inputs = []):
-    """Makes what is behind the segments of layers, and checks that they fit together.
+def tail_action(ctx, tail, completed, listings, lists, method, options, inputs = []):
+    """Makes what follows the layers of an image, and checks that they fit together.
 
     Args:
         ctx: the rule's context.
         tail: the File to make, which may be empty.
         completed: the File that gets the list of all.
-        lists: list of File: the segments' lists.
+        listings: struct of listing and json, the Files that get what packer ls prints of the image.
+        lists: list of File: the layers' lists.
         method: how to compress, as for compression_args.
         options: list of Args: more options of packer join.
         inputs: list of File that the options name.
@@ -134,14 +143,14 @@ def tail_action(ctx, tail, completed, lists, method, options, inputs = []):
         "InitramfsTail",
         "Ending the layers of initramfs",
         "join",
-        [tail, completed],
+        [tail, completed, listings.listing, listings.json],
         depset(inputs + lists),
-        [args, compression_args(ctx, method)] + options + [names],
+        [args, _listing_args(ctx, listings), compression_args(ctx, method)] + options + [names],
         tools = [method.compressor] if method.compressor else [],
     )
 
 def listing_action(ctx, archive, listing, options = []):
-    """Lists what is in an image.
+    """Lists what is in an image that was built elsewhere.
 
     Args:
         ctx: the rule's context.

@@ -17,7 +17,9 @@ InitramfsInfo = provider(
     fields = {
         "archive": "File: the image, as a boot loader or a kernel build takes it.",
         "compression": "string: the codec, such as gzip; none when not compressed.",
+        "json": "File: what is in the image, as packer ls --json prints it, with the labels of the entries' targets where they are known.",
         "list": "File or None: what is in the archive, in the format of the kernel's gen_init_cpio; None for an imported image.",
+        "listing": "File: what is in the image, as packer ls prints it.",
         "segments": """list of File: the parts that make up the archive, in order; each begins at a multiple of 4 bytes, with
 zeros before it where it must. They are not made from the archive: with segments = "layer", who takes them in its place does without
 a file that changes with each layer. Two layers that do not fit together fail the last one.""",

@@ -1,9 +1,7 @@
 """Tests of what is in an image."""
 
-load(":pack.bzl", "listing_action")
 load(":paths.bzl", "label_text", "rlocation_path")
 load(":providers.bzl", "InitramfsInfo")
-load(":toolchains.bzl", "PACKER_TOOLCHAIN_TYPE")
 
 _TOOL_ATTRS = {
     "image": attr.label(
@@ -19,7 +17,7 @@ _TOOL_ATTRS = {
 }
 
 def _executable(ctx, config, files):
-    """The providers of a target that runs the tool, which reads what lies beside it under its own name."""
+    """The providers of a target that runs the tool, which reads the configuration beside it."""
     executable = ctx.actions.declare_file(ctx.label.name)
     written = ctx.actions.declare_file(ctx.label.name + ".json")
     ctx.actions.symlink(
@@ -35,16 +33,11 @@ def _executable(ctx, config, files):
         runfiles = runfiles.merge(ctx.attr._tool[DefaultInfo].default_runfiles),
     )]
 
-def _listing(ctx):
-    listing = ctx.actions.declare_file(ctx.label.name + ".listing")
-    listing_action(ctx, ctx.attr.image[InitramfsInfo].archive, listing)
-    return listing
-
 def _golden(ctx, update):
-    listing = _listing(ctx)
+    listing = ctx.attr.image[InitramfsInfo].listing
     golden = ctx.file.golden
     if not golden.is_source:
-        fail("%s: golden: %s is not in the source tree: name the file that is checked in" % (label_text(ctx.label), golden.short_path))
+        fail("%s: golden: %s is a generated file: name a file that is checked in" % (label_text(ctx.label), golden.short_path))
     return _executable(ctx, {"golden": {
         "got": rlocation_path(ctx.workspace_name, listing),
         "source": golden.short_path,
@@ -65,21 +58,19 @@ _listing_test = rule(
     implementation = lambda ctx: _golden(ctx, update = False),
     attrs = _GOLDEN_ATTRS,
     test = True,
-    toolchains = [PACKER_TOOLCHAIN_TYPE],
 )
 
 _listing_update = rule(
     implementation = lambda ctx: _golden(ctx, update = True),
     attrs = _GOLDEN_ATTRS,
     executable = True,
-    toolchains = [PACKER_TOOLCHAIN_TYPE],
 )
 
 def initramfs_listing_test(name, image, golden, **kwargs):
-    """Checks that the listing of an image is a file that is checked in.
+    """Compares the listing of an image with a file that is checked in.
 
-    Reviewers see what changes in an image as a change of that file. When the image is as it
-    should be, `bazel run` of `NAME.update` writes the file.
+    Reviewers see a change of the image as a change of that file. `bazel run` of `NAME.update`
+    writes the file.
 
     Example:
 
@@ -92,8 +83,8 @@ def initramfs_listing_test(name, image, golden, **kwargs):
     Args:
         name: the test's name.
         image: an initramfs.
-        golden: the file, in the source tree; it may be empty to begin with.
-        **kwargs: what any test has: tags, size, visibility...
+        golden: the file, in the source tree. It may be empty at first.
+        **kwargs: attributes of any test, such as tags, size and visibility.
     """
     label = native.package_relative_label(name + ".update")
     _listing_test(
@@ -115,49 +106,45 @@ def initramfs_listing_test(name, image, golden, **kwargs):
 _UNITS = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 
 def _parse_size(origin, attribute, text):
-    """The bytes that a text such as 1500, 12KiB or 4 MiB says."""
+    """The number of bytes of a text such as 1500, 12KiB or 4 MiB."""
     number, factor = text, 1
     for unit, bytes_of_unit in _UNITS.items():
         if text.endswith(unit):
             number, factor = text.removesuffix(unit).strip(), bytes_of_unit
     if not number.isdigit():
-        fail("%s: %s: %r is no size: want bytes, or such as 12KiB or 4MiB" % (origin, attribute, text))
+        fail("%s: %s: %r is not a size: want a number of bytes, or a number with a unit, such as 12KiB or 4MiB" % (origin, attribute, text))
     return int(number) * factor
 
 def _size_test_impl(ctx):
     origin = label_text(ctx.label)
     if not ctx.attr.max_size and not ctx.attr.max_size_of:
-        fail("%s: give it a max_size or a max_size_of" % origin)
+        fail("%s: set max_size or max_size_of" % origin)
     for pattern in ctx.attr.max_size_of:
         if not pattern.startswith("/"):
             fail("%s: max_size_of: %r is not absolute: write %r" % (origin, pattern, "/" + pattern))
     image = ctx.attr.image[InitramfsInfo]
-    entries = ctx.actions.declare_file(ctx.label.name + ".entries.json")
-    listing_action(ctx, image.archive, entries, ["--json"])
-    files = [image.archive, entries] + ([image.list] if image.list else [])
     return _executable(ctx, {"size": {
-        "entries": rlocation_path(ctx.workspace_name, entries),
+        "entries": rlocation_path(ctx.workspace_name, image.json),
         "image": rlocation_path(ctx.workspace_name, image.archive),
-        "list": rlocation_path(ctx.workspace_name, image.list) if image.list else "",
         "max_by_glob": {
             pattern: _parse_size(origin, "max_size_of", text)
             for pattern, text in ctx.attr.max_size_of.items()
         },
         "max_bytes": _parse_size(origin, "max_size", ctx.attr.max_size) if ctx.attr.max_size else -1,
-    }}, files)
+    }}, [image.archive, image.json])
 
 initramfs_size_test = rule(
     implementation = _size_test_impl,
     attrs = _TOOL_ATTRS | {
         "max_size": attr.string(
-            doc = """The most that the image may have, compressed as it is: bytes, or such as "12KiB" or "4MiB".""",
+            doc = """The most bytes that the image may have, as it is stored: `"1500"`, `"12KiB"` or `"4MiB"`.""",
         ),
         "max_size_of": attr.string_dict(
-            doc = """The most that files may have together, before compression, by a path or glob:
-`{"/lib/modules/**": "8MiB"}`. `*` and `?` stop at a slash, `**` does not. One that matches nothing is an error.""",
+            doc = """The most bytes that files may have in total before compression, by path or glob:
+`{"/lib/modules/**": "8MiB"}`. `*` and `?` do not match a slash, and `**` does. A glob that matches nothing is an error.""",
         ),
     },
-    doc = """Holds an image to budgets of bytes.
+    doc = """Checks that an image keeps to size budgets.
 
 Example:
 
@@ -168,8 +155,7 @@ Example:
         max_size_of = {"/lib/modules/**": "8MiB"},
     )
 
-Where one is not kept, the test prints the largest files with the labels of their targets.
+If the image is over a budget, the test prints the largest files with the labels of their targets.
 """,
     test = True,
-    toolchains = [PACKER_TOOLCHAIN_TYPE],
 )

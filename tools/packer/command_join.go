@@ -15,6 +15,7 @@ import (
 func joinCommand() *cobra.Command {
 	opts := write.Options{MemberSize: codec.DefaultSegmentSize, Jobs: runtime.GOMAXPROCS(0)}
 	var tail bool
+	var finishMethod func(*cobra.Command) error
 	cmd := &cobra.Command{
 		Use: "join --out FILE [OPTION...] {LAYER LIST}...\n" +
 			"join --tail --out FILE [OPTION...] LIST...",
@@ -35,7 +36,7 @@ After an error, the exit code is 1 and FILE is unchanged. Wrong usage exits with
 			if err := cli.Required(cmd, "out"); err != nil {
 				return err
 			}
-			if err := cli.Exclusive(cmd, "compress", "compressor"); err != nil {
+			if err := finishMethod(cmd); err != nil {
 				return err
 			}
 			switch {
@@ -59,7 +60,7 @@ After an error, the exit code is 1 and FILE is unchanged. Wrong usage exits with
 		addListingOptions(flags, &opts)
 	})
 	cli.Options(cmd, "What join adds to the layers", func(flags *pflag.FlagSet) {
-		addMethodOptions(flags, &opts)
+		finishMethod = addMethodOptions(flags, &opts)
 		addFormatOptions(flags, &opts)
 	})
 	cli.CompleteValues(cmd, "compress", codec.Names()...)

@@ -25,6 +25,7 @@ func packCommand() *cobra.Command {
 		Read:    source.Options{Vars: map[string]string{}},
 		Options: write.Options{MemberSize: sizeOfMethod, Jobs: runtime.GOMAXPROCS(0)},
 	}
+	var finishMethod func(*cobra.Command) error
 	cmd := &cobra.Command{
 		Use:     "pack --out FILE [OPTION...] SOURCE...",
 		GroupID: groupMake,
@@ -52,7 +53,7 @@ After an error, the exit code is 1 and FILE is unchanged. Wrong usage exits with
 			if err := cli.Required(cmd, "out"); err != nil {
 				return err
 			}
-			if err := cli.Exclusive(cmd, "compress", "compressor"); err != nil {
+			if err := finishMethod(cmd); err != nil {
 				return err
 			}
 			if opts.ContentsOut != "" && opts.ListOut == "" {
@@ -69,7 +70,7 @@ After an error, the exit code is 1 and FILE is unchanged. Wrong usage exits with
 			"Write files that come from archives to `DIR`, new or empty, so that the list of --write-list can name them")
 	})
 	cli.Options(cmd, "Compression", func(flags *pflag.FlagSet) {
-		addMethodOptions(flags, &opts.Options)
+		finishMethod = addMethodOptions(flags, &opts.Options)
 		flags.Func("split", "Split the image into members, which are compressed in parallel: `HOW` is size (a size that suits the codec: 8 MiB, or 32 MiB for zstd:6 to zstd:9), none, or a number of bytes (default size)",
 			func(text string) (err error) {
 				opts.MemberSize, err = parseSplit(text)

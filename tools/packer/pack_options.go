@@ -1,19 +1,25 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
 	"strings"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/rules-initramfs/rules_initramfs/internal/cli"
 	"github.com/rules-initramfs/rules_initramfs/internal/codec"
 	"github.com/rules-initramfs/rules_initramfs/internal/pack/write"
 )
 
-// addMethodOptions adds the options that choose how to compress.
-func addMethodOptions(flags *pflag.FlagSet, opts *write.Options) {
+// addMethodOptions adds the options that choose how to compress. finish must be called after
+// the options are parsed.
+func addMethodOptions(flags *pflag.FlagSet, opts *write.Options) (finish func(*cobra.Command) error) {
+	var program string
+	var args []string
 	flags.Func("compress", "Compress with `CODEC[:LEVEL]`: "+strings.Join(codec.Names(), ", ")+" (default none)",
 		func(text string) (err error) {
 			opts.Method, err = codec.Parse(text)
@@ -24,6 +30,17 @@ func addMethodOptions(flags *pflag.FlagSet, opts *write.Options) {
 			opts.Method, err = codec.ParseProgram(text)
 			return err
 		})
+	flags.StringVar(&program, "compressor-program", "", "Like --compressor, but `PROGRAM` is not split into words")
+	flags.StringArrayVar(&args, "compressor-arg", nil, "Pass `ARGUMENT` to --compressor-program; may be repeated")
+	return func(cmd *cobra.Command) (err error) {
+		switch {
+		case program != "":
+			opts.Method, err = codec.Program(append([]string{program}, args...)...)
+		case args != nil:
+			err = cli.Usagef(cmd, "--compressor-arg needs --compressor-program")
+		}
+		return errors.Join(err, cli.Exclusive(cmd, "compress", "compressor", "compressor-program"))
+	}
 }
 
 // addListingOptions adds the options that name files for lists of the entries.

@@ -1,4 +1,4 @@
-// Package size holds an image to budgets of bytes.
+// Package size compares the size of an image with budgets.
 package size
 
 import (
@@ -10,7 +10,6 @@ import (
 	"io"
 	"maps"
 	"os"
-	"path"
 	"slices"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/glob"
@@ -20,15 +19,13 @@ import (
 // Test is an image and its budgets. Paths are runfiles paths.
 type Test struct {
 	Image string `json:"image"`
-	// Entries is what packer ls --json says of it.
+	// Entries is the JSON of what is in it, with the labels of targets.
 	Entries string `json:"entries"`
-	// List is the completed list, which has the targets' labels, or empty.
-	List string `json:"list"`
 	// MaxBytes is the most that the image may have, as it is stored; -1 for no
 	// limit.
 	MaxBytes int64 `json:"max_bytes"`
-	// MaxByGlob are the most that the content of the files may have that a glob
-	// stands for, before compression.
+	// MaxByGlob are the most bytes that the files may have that a glob matches, in total
+	// and before compression.
 	MaxByGlob map[string]int64 `json:"max_by_glob"`
 }
 
@@ -42,7 +39,7 @@ type file struct {
 	origin string
 }
 
-// Run holds the image to its budgets, and prints each. It tells whether all are
+// Run compares the image with its budgets and prints each. It reports whether all are
 // kept.
 func (t *Test) Run(out io.Writer, rlocation func(string) (string, error)) (bool, error) {
 	image, err := rlocation(t.Image)
@@ -75,7 +72,7 @@ func (t *Test) Run(out io.Writer, rlocation func(string) (string, error)) (bool,
 			}
 		}
 		if len(matched) == 0 {
-			fmt.Fprintf(out, "FAIL: %s stands for no file of the image\n", text)
+			fmt.Fprintf(out, "FAIL: %s matches no file of the image\n", text)
 			ok = false
 		} else if !report(out, text, total, t.MaxByGlob[text], matched) {
 			ok = false
@@ -84,7 +81,7 @@ func (t *Test) Run(out io.Writer, rlocation func(string) (string, error)) (bool,
 	return ok, nil
 }
 
-// report says whether a budget is kept and, if not, what is large.
+// report prints whether a budget is kept and, if not, the largest files.
 func report(out io.Writer, what string, size, budget int64, files []file) bool {
 	if size <= budget {
 		fmt.Fprintf(out, "%s: %d of %d bytes\n", what, size, budget)
@@ -102,13 +99,9 @@ func report(out io.Writer, what string, size, budget int64, files []file) bool {
 	return false
 }
 
-// files returns the image's regular files with their content, each once: of hard
-// links the name that has it.
+// files returns the image's regular files that have content, each once: of hard links,
+// the name with the content.
 func (t *Test) files(rlocation func(string) (string, error)) ([]file, error) {
-	origins, err := t.origins(rlocation)
-	if err != nil {
-		return nil, err
-	}
 	name, err := rlocation(t.Entries)
 	if err != nil {
 		return nil, err
@@ -125,6 +118,7 @@ func (t *Test) files(rlocation func(string) (string, error)) ([]file, error) {
 			NameBytes []byte `json:"name_bytes"`
 			Type      string `json:"type"`
 			Size      int64  `json:"size"`
+			Origin    string `json:"origin"`
 		}
 		if err := d.Decode(&e); errors.Is(err, io.EOF) {
 			return files, nil
@@ -135,24 +129,7 @@ func (t *Test) files(rlocation func(string) (string, error)) ([]file, error) {
 			e.Name = string(e.NameBytes)
 		}
 		if e.Type == list.File.String() && e.Size > 0 {
-			files = append(files, file{"/" + e.Name, e.Size, origins[path.Clean("/"+e.Name)]})
+			files = append(files, file{"/" + e.Name, e.Size, e.Origin})
 		}
 	}
-}
-
-// origins returns the labels of the entries' targets, by their paths.
-func (t *Test) origins(rlocation func(string) (string, error)) (map[string]string, error) {
-	if t.List == "" {
-		return nil, nil
-	}
-	name, err := rlocation(t.List)
-	if err != nil {
-		return nil, err
-	}
-	in, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer in.Close()
-	return list.Origins(in, name)
 }

@@ -133,4 +133,4 @@ func replace(entries []*list.Entry, replacements []source.Replacement, layer boo
 	return slices.DeleteFunc(entries, func(e *list.Entry) bool { return removed[e] })
 }
 
-const replacesNothing = "no earlier target has an entry %s: remove the path here"
+const replacesNothing = "no target before this one has an entry %s: remove the path here"

@@ -34,7 +34,7 @@ func Open(ctx context.Context, names []string, opts Options) (*Sources, error) {
 	s := &Sources{}
 	r := &reader{opts: opts, readArchive: func(name string) ([]*list.Entry, error) {
 		return s.readFile(ctx, name, func(io.Reader) ([]*list.Entry, error) {
-			return nil, fmt.Errorf("%s is not an archive: want cpio (newc) or tar, compressed or not", name)
+			return nil, fmt.Errorf("%s: not an archive: want cpio (newc) or tar, compressed or not", name)
 		})
 	}}
 	for _, name := range names {

@@ -14,33 +14,33 @@ import (
 
 // ArchiveOptions say what is in an archive besides its entries.
 type ArchiveOptions struct {
-	// MTime is the time of every entry, in seconds since 1970.
+	// MTime is the time of every entry without its own, in seconds since 1970.
 	MTime uint32
-	// FileTimes gives regular files the times they have on disk instead, cut off
-	// at 0 and at 4294967295.
+	// FileTimes gives regular files the times that they have on disk instead, clipped
+	// to 0 and 4294967295.
 	FileTimes bool
 	// Checksum adds a sum over the content of each regular file, which the kernel
-	// checks. Large files are read twice: the sum comes first.
+	// checks. Large files are read twice, because the sum comes first.
 	Checksum bool
-	// Align, a power of two from 4 on, is what the content of regular files larger
-	// than it begins at a multiple of, as cpio.Writer.Align has it; or 0.
+	// Align is 0 or a power of two, at least 4: the content of larger regular files
+	// begins at a multiple of it, as with cpio.Writer.Align.
 	Align uint32
-	// Warn is told what was not done quite as asked: a time that was cut off, a
-	// content that could not be aligned. It may be nil.
+	// Warn is called with what was not done quite as asked: a time that was clipped or
+	// a content that could not be aligned. It may be nil.
 	Warn func(message string)
-	// Progress is told, where an entry ends, how many of all are done and how many
-	// bytes of the archive they make. It may be nil.
+	// Progress is called at the end of each entry with how many of all entries are
+	// done, and how many bytes of the archive they make. It may be nil.
 	Progress func(done, total int, bytes int64)
 }
 
 // Archive writes the entries as an archive with its trailer, and sets the Size of those
 // that are files. If w has a method EndEntry, it is called where an entry ends.
 func Archive(w io.Writer, entries []*list.Entry, opts ArchiveOptions) error {
-	segments, _ := w.(interface{ EndEntry() error })
+	members, _ := w.(interface{ EndEntry() error })
 	a := &archiver{
 		ArchiveOptions: opts,
 		out:            cpio.NewWriter(w),
-		ahead:          newReadAhead(entries, opts.Checksum),
+		ahead:          newPrefetcher(entries, opts.Checksum),
 		ino:            list.FirstIno,
 	}
 	defer a.ahead.stop()
@@ -50,17 +50,17 @@ func Archive(w io.Writer, entries []*list.Entry, opts ArchiveOptions) error {
 		if err := a.add(e, a.ahead.content(i)); err != nil {
 			var output *writeError
 			if errors.As(err, &output) {
-				return output // no line of a list is to blame
+				return output // a line of a list is not to blame
 			}
 			return &list.Error{Pos: e.Pos, Err: err}
 		}
 		if opts.Progress != nil {
 			opts.Progress(i+1, len(entries), a.out.Offset())
 		}
-		if segments == nil {
+		if members == nil {
 			continue
 		}
-		if err := errors.Join(a.out.Flush(), segments.EndEntry()); err != nil {
+		if err := errors.Join(a.out.Flush(), members.EndEntry()); err != nil {
 			return err
 		}
 	}
@@ -70,7 +70,7 @@ func Archive(w io.Writer, entries []*list.Entry, opts ArchiveOptions) error {
 type archiver struct {
 	ArchiveOptions
 	out   *cpio.Writer
-	ahead *readAhead
+	ahead *prefetcher
 	ino   uint32
 	// Buffers:
 	records   []cpio.Header
@@ -83,7 +83,7 @@ func (a *archiver) warn(format string, args ...any) {
 	}
 }
 
-// add writes the records of an entry. ahead is what was read ahead of it.
+// add writes the records of an entry. ahead is what was prefetched of it.
 func (a *archiver) add(e *list.Entry, ahead content) error {
 	ino := a.ino
 	a.ino++
@@ -169,8 +169,8 @@ func (a *archiver) addFile(e *list.Entry, ino uint32, file *source.Content) (err
 	return nil
 }
 
-// clipTime returns the time that a file has on disk, in seconds since 1970, as far
-// as an archive has room for it.
+// clipTime returns the time that a file has on disk, in seconds since 1970, clipped to what
+// an archive can hold.
 func (a *archiver) clipTime(location string, mtime int64) uint32 {
 	switch {
 	case mtime > math.MaxUint32:
@@ -183,8 +183,8 @@ func (a *archiver) clipTime(location string, mtime int64) uint32 {
 	return uint32(mtime)
 }
 
-// sum returns the checksum of a file's content, and goes back to its beginning.
-// Where the content ends sooner, so it will when it is packed.
+// sum returns the checksum of a file's content, and returns to its beginning. Content that
+// ends too early is found when it is packed.
 func (a *archiver) sum(file *source.Content) (uint32, error) {
 	if a.buf == nil {
 		a.buf = make([]byte, 64<<10)

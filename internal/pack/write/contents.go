@@ -12,16 +12,16 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/list"
 )
 
-// contents is a directory of files that have what archives held, so that a list
-// can name them.
+// contents is a directory of files with what archives hold, so that a list can name
+// them.
 type contents struct {
 	dir string
-	// made tells that the directory was not there; files counts those in it.
+	// made reports that the directory did not exist; files counts those in it.
 	made  bool
 	files int
 }
 
-// createContents makes a directory, or checks that it is there and empty.
+// createContents makes a directory, or checks that it exists and is empty.
 func createContents(dir string) (*contents, error) {
 	switch err := os.Mkdir(dir, 0o777); {
 	case err == nil:
@@ -46,8 +46,8 @@ func createContents(dir string) (*contents, error) {
 
 func (c *contents) path(number int) string { return c.dir + "/" + strconv.Itoa(number) }
 
-// write writes the content of each entry that has no location, and returns the
-// entries with one for each.
+// write writes the content of each entry that has no location, and returns the entries
+// with locations for all.
 func (c *contents) write(ctx context.Context, entries []*list.Entry) ([]*list.Entry, error) {
 	located := make([]*list.Entry, len(entries))
 	for i, e := range entries {
@@ -73,7 +73,7 @@ func (c *contents) write(ctx context.Context, entries []*list.Entry) ([]*list.En
 	return located, nil
 }
 
-// discard removes what was written, unless it is to be kept.
+// discard removes what was written, unless keep is set.
 func (c *contents) discard(keep bool) {
 	if keep {
 		return
@@ -86,11 +86,11 @@ func (c *contents) discard(keep bool) {
 	}
 }
 
-// checkListable checks that a list can say where each content is.
+// checkListable checks that a list can name each content.
 func checkListable(entries []*list.Entry) error {
 	for _, e := range entries {
 		if e.Content != nil {
-			return fmt.Errorf("a list names files, and %s is an archive: add --write-contents DIR, where its files are written for the list to name", e.Pos.File)
+			return fmt.Errorf("a list names files, and %s is an archive: add --write-contents DIR to write its files where the list can name them", e.Pos.File)
 		}
 	}
 	return nil

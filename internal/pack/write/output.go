@@ -11,15 +11,15 @@ import (
 	"syscall"
 )
 
-// output is a file that has its name only once it is whole. What is no regular
-// file (a pipe, a device) is written as it goes.
+// output is a file that gets its name only when it is whole. Anything but a regular file
+// (a pipe, a device) is written as it goes.
 type output struct {
 	*bufio.Writer
 	file *os.File
 	name string
-	// perm is the mode of a file that is replaced or made.
+	// perm is the mode of a regular file.
 	perm fs.FileMode
-	// temporary is the name until Commit; empty when there is none.
+	// temporary is the name until commit, or empty.
 	temporary string
 }
 
@@ -28,7 +28,7 @@ const Stdout = "/dev/stdout"
 
 func createOutput(name string) (*output, error) {
 	if name == Stdout {
-		// Not opened by its name, which fails for a socket or another user's terminal.
+		// Opening it by its name fails for a socket or another user's terminal.
 		fd, err := syscall.Dup(int(os.Stdout.Fd()))
 		if err != nil {
 			return nil, &fs.PathError{Op: "open", Path: name, Err: err}
@@ -38,14 +38,14 @@ func createOutput(name string) (*output, error) {
 	info, err := os.Stat(name)
 	switch {
 	case err == nil && !info.Mode().IsRegular(), isOpenFile(name):
-		// /dev/stderr may lead to a regular file, which others hold open.
+		// /dev/stderr may lead to a regular file that others hold open.
 		file, err := os.OpenFile(name, os.O_WRONLY|os.O_APPEND, 0)
 		if err != nil {
 			return nil, err
 		}
 		return newOutput(file, name, ""), nil
 	case err == nil:
-		// A link stays a link: what it leads to is replaced.
+		// A link stays a link; the file that it leads to is replaced.
 		if name, err = filepath.EvalSymlinks(name); err != nil {
 			return nil, err
 		}
@@ -59,7 +59,7 @@ func createOutput(name string) (*output, error) {
 	return newOutput(file, filepath.Clean(name), file.Name()), nil
 }
 
-// isOpenFile tells whether a name stands for a file that is open already.
+// isOpenFile reports whether a name means a file that is already open.
 func isOpenFile(name string) bool {
 	return name == "/dev/stderr" || strings.HasPrefix(name, "/dev/fd/")
 }
@@ -69,14 +69,13 @@ func newOutput(file *os.File, name, temporary string) *output {
 }
 
 const (
-	// directLeast is the size, in bytes, from which content is written at once: to
-	// buffer it would take longer than to ask the system once more.
+	// directLeast is the size, in bytes, from which content is written directly:
+	// buffering it would take longer than another system call.
 	directLeast = 16 << 10
-	// copyLeast is the size, in bytes, from which the system's copying is worth its
-	// while: less goes with what is buffered.
+	// copyLeast is the size, in bytes, from which a copy by the system is faster than
+	// the buffer.
 	copyLeast = 32 << 10
-	// copyMost is how much the system copies before it is asked whether the context
-	// has ended.
+	// copyMost is how many bytes the system copies between two checks of the context.
 	copyMost = 64 << 20
 )
 
@@ -91,8 +90,8 @@ func (o *output) Write(p []byte) (int, error) {
 }
 
 // copyFrom lets the system copy up to copyMost bytes from one file to the other
-// (copy_file_range on Linux), and returns how many it did: 0 at the end, on an
-// error, and where it does not know how.
+// (copy_file_range on Linux), and returns how many it copied: 0 at the end, on an error,
+// and if it cannot.
 func (o *output) copyFrom(limited *io.LimitedReader) int64 {
 	source, ok := limited.R.(*os.File)
 	if !ok || o.temporary == "" || limited.N < copyLeast || o.Flush() != nil {
@@ -103,8 +102,7 @@ func (o *output) copyFrom(limited *io.LimitedReader) int64 {
 	return n
 }
 
-// ReadFrom writes what r has, which the system copies where that is a part of a
-// file.
+// ReadFrom writes what r has. The system copies it if r is a part of a file.
 func (w contextWriter) ReadFrom(r io.Reader) (total int64, err error) {
 	output, _ := w.w.(*output)
 	limited, _ := r.(*io.LimitedReader)
@@ -115,12 +113,12 @@ func (w contextWriter) ReadFrom(r io.Reader) (total int64, err error) {
 			break
 		}
 	}
-	// The rest; of an error above, this finds whether reading or writing failed.
+	// The rest. After an error above, this finds whether reading or writing failed.
 	n, err := io.Copy(struct{ io.Writer }{w}, r)
 	return total + n, err
 }
 
-// finish writes what is buffered and closes the file, which has its name yet to get.
+// finish writes what is buffered and closes the file, which does not have its name yet.
 func (o *output) finish() error {
 	err := o.Flush()
 	if err == nil && o.temporary != "" {
@@ -129,7 +127,7 @@ func (o *output) finish() error {
 	return errors.Join(err, o.file.Close())
 }
 
-// commit gives the finished file its name.
+// commit gives a finished file its name.
 func (o *output) commit() error {
 	if o.temporary == "" {
 		return nil

@@ -7,13 +7,13 @@ import (
 	"io/fs"
 )
 
-// outputs are files of which all get their names or none does.
+// outputs are files that get their names together: all of them, or none.
 type outputs struct {
 	ctx context.Context
 	all []*output
 }
 
-// write writes an output, whose mode is perm, or 0644 if that is 0.
+// write writes an output with the mode perm; 0 is 0644.
 func (s *outputs) write(name string, perm fs.FileMode, content func(io.Writer) error) error {
 	o, err := createOutput(name)
 	if err != nil {
@@ -25,7 +25,7 @@ func (s *outputs) write(name string, perm fs.FileMode, content func(io.Writer) e
 	for _, other := range s.all {
 		if o.temporary != "" && o.name == other.name {
 			o.discard()
-			return &writeError{fmt.Errorf("%s is to be both the archive and its list", o.name)}
+			return &writeError{fmt.Errorf("%s would be two outputs at once", o.name)}
 		}
 	}
 	s.all = append(s.all, o)
@@ -51,15 +51,15 @@ func (s *outputs) commit() error {
 	return nil
 }
 
-// discard removes what has no name yet.
+// discard removes the outputs that do not have their names yet.
 func (s *outputs) discard() {
 	for _, o := range s.all {
 		o.discard()
 	}
 }
 
-// File writes a file that has its name only once all of it is written. It
-// fails once ctx has ended.
+// File writes a file that gets its name when all of it is written. It fails if ctx ends
+// before that.
 func File(ctx context.Context, name string, content func(io.Writer) error) error {
 	outputs := &outputs{ctx: ctx}
 	defer outputs.discard()
@@ -76,7 +76,7 @@ func (e *writeError) Error() string { return "cannot write: " + e.err.Error() }
 
 func (e *writeError) Unwrap() error { return e.err }
 
-// contextWriter writes to an output and fails once its context has ended.
+// contextWriter writes to an output and fails after its context has ended.
 type contextWriter struct {
 	ctx context.Context
 	w   io.Writer

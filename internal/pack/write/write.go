@@ -145,8 +145,8 @@ func (o *Options) compressor(ctx context.Context, w io.Writer) (io.WriteCloser, 
 	return &memberWriter{SegmentWriter: codec.NewSegmentWriter(ctx, w, o.Method, size, o.Jobs)}, nil
 }
 
-// memberWriter counts the entries of each member. Its errors are those of an output: no
-// line of a list is to blame.
+// memberWriter counts the entries of each member. Its errors are those of an output, and
+// not of a line of a list.
 type memberWriter struct {
 	*codec.SegmentWriter
 	// entries counts those of each member that has ended; current, of the one that has not.

@@ -27,8 +27,8 @@ func manyFiles(t *testing.T) []*list.Entry {
 	t.Helper()
 	files := map[string]string{}
 	var text strings.Builder
-	sizes := []int{0, 1, 3, 4, 4095, wholeMost - 1, wholeMost, wholeMost + 1, 2 * wholeMost, copyLeast, 100 << 10, 300 << 10}
-	for i := range 5 * batchEntries * batchesAhead / 2 {
+	sizes := []int{0, 1, 3, 4, 4095, maxHeld - 1, maxHeld, maxHeld + 1, 2 * maxHeld, copyLeast, 100 << 10, 300 << 10}
+	for i := range 5 * batchEntries * maxBatches / 2 {
 		name := fmt.Sprintf("f%03d", i)
 		files[name] = strings.Repeat(name, sizes[i%len(sizes)]/4+1)[:sizes[i%len(sizes)]]
 		fmt.Fprintf(&text, "file /%s %s 0644 1 2\n", name, name)
@@ -67,7 +67,7 @@ func plain(t *testing.T, all []*list.Entry) string {
 }
 
 // To a file large contents go by the system's copying, to a pipe or a buffer they do not.
-func TestReadAhead(t *testing.T) {
+func TestPrefetch(t *testing.T) {
 	all := manyFiles(t)
 	want := plain(t, all)
 	var b bytes.Buffer
@@ -86,7 +86,7 @@ func TestReadAhead(t *testing.T) {
 }
 
 // Of several faults the first in the list is told, whichever is found first.
-func TestReadAheadFirstFault(t *testing.T) {
+func TestPrefetchFirstFault(t *testing.T) {
 	for _, first := range []int{0, 1, 50, 200} {
 		all := manyFiles(t)
 		if err := syscall.Mkfifo("fifo", 0o666); err != nil {
@@ -108,19 +108,19 @@ func TestReadAheadFirstFault(t *testing.T) {
 }
 
 // A large file that changes once it is open is told, small ones are read as they are.
-func TestReadAheadFileChanges(t *testing.T) {
+func TestPrefetchFileChanges(t *testing.T) {
 	for size, want := range map[int64]string{
-		wholeMost:         fmt.Sprintf("shrank while it was read: %d of %d bytes", wholeMost, wholeMost+1),
-		wholeMost + 2:     fmt.Sprintf("grew while it was read: it had %d bytes", wholeMost+1),
-		2 * wholeMost * 8: fmt.Sprintf("grew while it was read: it had %d bytes", wholeMost+1),
+		maxHeld:         fmt.Sprintf("shrank while it was read: %d of %d bytes", maxHeld, maxHeld+1),
+		maxHeld + 2:     fmt.Sprintf("grew while it was read: it had %d bytes", maxHeld+1),
+		2 * maxHeld * 8: fmt.Sprintf("grew while it was read: it had %d bytes", maxHeld+1),
 	} {
 		all := manyFiles(t)
 		for _, target := range []string{"out", ""} {
-			content := strings.Repeat("x", wholeMost+1)
+			content := strings.Repeat("x", maxHeld+1)
 			if err := os.WriteFile("f007", []byte(content), 0o666); err != nil {
 				t.Fatal(err)
 			}
-			ahead := newReadAhead(all, false)
+			ahead := newPrefetcher(all, false)
 			at := 0
 			for ; all[at].Name != "f007"; at++ {
 				ahead.content(at)
@@ -152,7 +152,7 @@ func TestReadAheadFileChanges(t *testing.T) {
 }
 
 // Files that were opened and are not wanted any more are closed.
-func TestReadAheadStops(t *testing.T) {
+func TestPrefetchStops(t *testing.T) {
 	all := manyFiles(t)
 	open := func() int {
 		names, err := os.ReadDir("/proc/self/fd")
@@ -178,7 +178,7 @@ func archiverTo(w io.Writer) *archiver {
 	return &archiver{out: cpio.NewWriter(w), ino: list.FirstIno}
 }
 
-func TestReadAheadChecksum(t *testing.T) {
+func TestPrefetchChecksum(t *testing.T) {
 	all := manyFiles(t)
 	var ahead, without bytes.Buffer
 	if err := Archive(&ahead, all, ArchiveOptions{Checksum: true, FileTimes: true}); err != nil {
@@ -199,7 +199,7 @@ func TestReadAheadChecksum(t *testing.T) {
 	}
 }
 
-func TestReadAheadInterrupted(t *testing.T) {
+func TestPrefetchInterrupted(t *testing.T) {
 	all := manyFiles(t)
 	before := len(packtest.Tree(t))
 	ctx, cancel := context.WithCancel(t.Context())
