@@ -20,7 +20,7 @@ func newSeed() uint64 { return uint64(time.Now().UnixNano()) }
 // packer returns the packer for a CPU, amd64 or arm64.
 func (s *session) packer(cpu string) ([]byte, error) {
 	if s.packers[cpu] == nil {
-		target := "//tools/packer/processors:packer_" + cpu
+		target := "//tools/packer/cpus:packer_" + cpu
 		b := s.newBazel(s.here, "")
 		if _, err := b.build(target); err != nil {
 			return nil, err

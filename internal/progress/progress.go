@@ -1,4 +1,4 @@
-// Package progress shows on a terminal how far a command is.
+// Package progress shows the progress of a command on a terminal.
 package progress
 
 import (
@@ -6,19 +6,21 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"golang.org/x/term"
 )
 
 const (
 	// delay is how long a command runs before anything is shown.
 	delay = time.Second
-	// interval is how often the line is written again.
+	// interval is the time between two updates of the line.
 	interval = 200 * time.Millisecond
 	// erase goes to the beginning of the line and clears it (ECMA-48).
 	erase = "\r\x1b[K"
 )
 
-// Line is the last line of a terminal, written again and again while a command
-// runs. A nil Line shows nothing.
+// Line is the last line of a terminal, updated while a command runs. A nil Line shows
+// nothing.
 type Line struct {
 	terminal *os.File
 	begun    time.Time
@@ -31,13 +33,13 @@ type Line struct {
 	shown       bool
 }
 
-// Start returns a Line that appears after a second, or nil if f is no terminal
-// or one that cannot erase a line, by the variable TERM. Stop ends it.
+// Start returns a Line that appears after a second. It returns nil if f is not a terminal or,
+// by the variable TERM, cannot erase a line. Stop ends it.
 func Start(f *os.File) *Line {
-	if term := os.Getenv("TERM"); term == "" || term == "dumb" {
+	if kind := os.Getenv("TERM"); kind == "" || kind == "dumb" {
 		return nil
 	}
-	if _, ok := columns(f); !ok {
+	if !term.IsTerminal(int(f.Fd())) {
 		return nil
 	}
 	l := &Line{terminal: f, begun: time.Now(), stop: make(chan struct{})}
@@ -45,7 +47,7 @@ func Start(f *os.File) *Line {
 	return l
 }
 
-// Set says how many entries of all are done, and how many bytes they make.
+// Set sets how many of the entries are done, and the size of those in bytes.
 func (l *Line) Set(done, total int, bytes int64) {
 	if l == nil {
 		return
@@ -55,8 +57,8 @@ func (l *Line) Set(done, total int, bytes int64) {
 	l.mu.Unlock()
 }
 
-// Aside erases the line while message writes to the terminal.
-func (l *Line) Aside(message func()) {
+// Interrupt erases the line and calls message, which may write to the terminal.
+func (l *Line) Interrupt(message func()) {
 	if l != nil {
 		l.mu.Lock()
 		defer l.mu.Unlock()
@@ -65,14 +67,14 @@ func (l *Line) Aside(message func()) {
 	message()
 }
 
-// Stop erases the line for good.
+// Stop erases the line and ends it.
 func (l *Line) Stop() {
 	if l == nil {
 		return
 	}
 	close(l.stop)
 	l.stopped.Wait()
-	l.Aside(func() {})
+	l.Interrupt(func() {})
 }
 
 func (l *Line) run() {
@@ -94,8 +96,8 @@ func (l *Line) draw(elapsed time.Duration) {
 	defer l.mu.Unlock()
 	text := fmt.Sprintf("%d of %d entries, %.1f MB, %.1f MB/s", l.done, l.total,
 		float64(l.bytes)/1e6, float64(l.bytes)/1e6/elapsed.Seconds())
-	if width, ok := columns(l.terminal); ok && width > 0 && len(text) >= width {
-		text = text[:width-1] // a line that wraps is two
+	if width, _, err := term.GetSize(int(l.terminal.Fd())); err == nil && width > 0 && len(text) >= width {
+		text = text[:width-1] // erase clears one line: this one must not wrap
 	}
 	l.terminal.WriteString(erase + text)
 	l.shown = true

@@ -8,10 +8,10 @@ import (
 	"regexp"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
-	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
 // terminal is a pseudo-terminal and what was written to it.
@@ -27,35 +27,35 @@ func (p *terminal) String() string {
 	return p.text.String()
 }
 
-// waitFor waits until what is written has this in it.
+// waitFor waits until the terminal has received a text.
 func (p *terminal) waitFor(t *testing.T, want string) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); !strings.Contains(p.String(), want); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain for %q, there is %q", want, p)
+			t.Fatalf("no %q in %q", want, p)
 		}
 	}
 }
 
 func openTerminal(t *testing.T, columns uint16) *terminal {
 	t.Helper()
-	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
 		t.Skip(err)
 	}
 	t.Cleanup(func() { master.Close() })
-	var number, unlocked int32
-	ioctl := func(code uintptr, value unsafe.Pointer) {
-		if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, master.Fd(), code, uintptr(value)); errno != 0 {
-			t.Skip(errno)
-		}
+	if err := unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0); err != nil {
+		t.Skip(err)
 	}
-	ioctl(syscall.TIOCSPTLCK, unsafe.Pointer(&unlocked))
-	ioctl(syscall.TIOCGPTN, unsafe.Pointer(&number))
-	size := [4]uint16{24, columns}
-	ioctl(syscall.TIOCSWINSZ, unsafe.Pointer(&size))
+	number, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
+	if err != nil {
+		t.Skip(err)
+	}
+	if err := unix.IoctlSetWinsize(int(master.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: columns}); err != nil {
+		t.Skip(err)
+	}
 	p := new(terminal)
-	p.File, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|syscall.O_NOCTTY, 0)
+	p.File, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
 		t.Skip(err)
 	}
@@ -92,8 +92,8 @@ func TestLine(t *testing.T) {
 	l.Set(13, 340, 60_000_000)
 	p.waitFor(t, erase+"13 of 340")
 
-	// The message stands on a line of its own, and the line comes again.
-	l.Aside(func() { p.WriteString("warning\n") })
+	// The message has a line of its own, and the progress line appears again.
+	l.Interrupt(func() { p.WriteString("warning\n") })
 	l.Set(14, 340, 61_000_000)
 	p.waitFor(t, erase+"14 of 340")
 	if got := p.String(); !strings.Contains(got, "MB/s"+erase+"warning\r\n"+erase+"1") {
@@ -108,13 +108,13 @@ func TestLine(t *testing.T) {
 	}
 }
 
-// What does not last is not shown.
-func TestLineOfShort(t *testing.T) {
+// The line of a short command is not shown.
+func TestLineOfShortCommand(t *testing.T) {
 	t.Setenv("TERM", "xterm")
 	p := openTerminal(t, 80)
 	l := Start(p.File)
 	l.Set(1, 2, 3)
-	l.Aside(func() { p.WriteString("warning ") })
+	l.Interrupt(func() { p.WriteString("warning ") })
 	l.Stop()
 	p.WriteString("end")
 	p.waitFor(t, "end")
@@ -155,11 +155,11 @@ func TestNoLine(t *testing.T) {
 	if l != nil {
 		t.Error("there is a line in a file")
 	}
-	said := false
+	called := false
 	l.Set(1, 2, 3)
-	l.Aside(func() { said = true })
+	l.Interrupt(func() { called = true })
 	l.Stop()
-	if !said {
-		t.Error("a message is not told")
+	if !called {
+		t.Error("Interrupt does not call its argument")
 	}
 }

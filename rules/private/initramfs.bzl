@@ -72,7 +72,7 @@ def _contents(ctx, layer, name):
 def _pack_whole(ctx, layers, archive, completed, listings, method):
     layer = initramfs_layer_info(layers = layers)
     split = ctx.actions.args()
-    split.add("--segments", {"none": "one", "size": "auto"}[ctx.attr.split])
+    split.add("--split", ctx.attr.split)
     contents = _contents(ctx, layer, ctx.label.name)
     pack_action(
         ctx,

@@ -1,68 +1,81 @@
-// Boot starts QEMU on a kernel and an initramfs, watches the console, and says
-// how the boot went. It is the executable behind the boot_test and boot rules.
+// Command boot starts QEMU with a kernel and an initramfs, watches the console, and reports
+// how the boot went. The rules boot_test and boot run it.
 package main
 
 import (
-	"errors"
-	"flag"
 	"fmt"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"github.com/bazelbuild/rules_go/go/runfiles"
+
 	"github.com/rules-initramfs/rules_initramfs/internal/boot/config"
 	"github.com/rules-initramfs/rules_initramfs/internal/boot/kvm"
 	"github.com/rules-initramfs/rules_initramfs/internal/boot/runner"
+	"github.com/rules-initramfs/rules_initramfs/internal/cli"
 )
 
 func main() {
-	os.Exit(run(os.Args))
+	os.Exit(cli.Run(newProgram(os.Args[0]), os.Args[1:], os.Stdout, os.Stderr))
 }
 
-func run(args []string) int {
-	o, err := parseOptions(args[0], args[1:])
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		fmt.Printf(usage, args[0])
-		return runner.ExitSuccess
-	case err != nil:
-		fmt.Fprintf(os.Stderr, "boot: %v\n", err)
-		fmt.Fprintf(os.Stderr, usage, args[0])
-		return runner.ExitUsage
-	}
-
-	c, err := config.Read(o.config)
+// run boots as the options say.
+func (o *options) run() error {
+	c, limit, err := o.readConfig()
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "boot: %v\n", err)
-		return runner.ExitUsage
+		return &cli.ExitError{Code: runner.ExitUsage, Err: err}
 	}
-	if err := o.apply(c); err != nil {
-		fmt.Fprintf(os.Stderr, "boot: %s: %v\n", c.Label, err)
-		return runner.ExitUsage
-	}
-	limit, err := c.TimeLimit(os.Getenv("TEST_TIMEOUT"))
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "boot: %s: %v\n", c.Label, err)
-		return runner.ExitUsage
+	session := o.session(limit)
+	if o.printCommand {
+		command, err := runner.Command(c, session)
+		if err != nil {
+			return fmt.Errorf("%s: %w", c.Label, err)
+		}
+		fmt.Println(command)
+		return nil
 	}
 	if o.gdb != 0 {
-		limit = 0 // who debugs takes time
+		fmt.Fprintln(os.Stderr, debuggerHint(c, session))
 	}
+	if code := runner.Run(c, session); code != runner.ExitSuccess {
+		return &cli.ExitError{Code: code}
+	}
+	return nil
+}
 
+// readConfig reads the configuration and applies the options to it. A limit of 0 means no limit.
+func (o *options) readConfig() (c *config.Config, limit time.Duration, err error) {
+	if c, err = config.Read(o.config); err != nil {
+		return nil, 0, err
+	}
+	if err := o.apply(c); err != nil {
+		return nil, 0, fmt.Errorf("%s: %w", c.Label, err)
+	}
+	if limit, err = c.TimeLimit(os.Getenv("TEST_TIMEOUT")); err != nil {
+		return nil, 0, fmt.Errorf("%s: %w", c.Label, err)
+	}
+	if o.gdb != 0 {
+		limit = 0 // debugging takes time
+	}
+	return c, limit, nil
+}
+
+// session returns what a boot uses of this process.
+func (o *options) session(limit time.Duration) runner.Session {
 	signals := make(chan os.Signal, 1)
-	// SIGPIPE too: when nobody reads the console any more, QEMU has to go and
-	// the temporary files with it.
+	// SIGPIPE too: when nobody reads the console any more, QEMU must end, and the temporary
+	// files must be removed.
 	signal.Notify(signals, syscall.SIGHUP, syscall.SIGINT, syscall.SIGPIPE, syscall.SIGTERM)
-
-	session := runner.Session{
+	return runner.Session{
 		TimeLimit:  limit,
 		OutputsDir: os.Getenv("TEST_UNDECLARED_OUTPUTS_DIR"),
 		XMLFile:    os.Getenv("XML_OUTPUT_FILE"),
 		TempDir:    os.Getenv("TEST_TMPDIR"),
 		Term:       os.Getenv("TERM"),
-		GDB:        int(o.gdb),
+		GDB:        o.gdb,
 		Rlocation:  runfiles.Rlocation,
 		ProbeKVM:   kvm.Probe,
 		Signals:    signals,
@@ -70,28 +83,15 @@ func run(args []string) int {
 		Stdout:     os.Stdout,
 		Stderr:     os.Stderr,
 	}
-	if o.printCommand {
-		command, err := runner.Command(c, session)
-		if err != nil {
-			fmt.Fprintf(os.Stderr, "boot: %s: %v\n", c.Label, err)
-			return runner.ExitFailure
-		}
-		fmt.Println(command)
-		return runner.ExitSuccess
-	}
-	if o.gdb != 0 {
-		fmt.Fprintln(os.Stderr, debuggerHint(c, session))
-	}
-	return runner.Run(c, session)
 }
 
-// debuggerHint says how to get at a guest that waits for a debugger.
+// debuggerHint returns the command that debugs a waiting guest.
 func debuggerHint(c *config.Config, s runner.Session) string {
 	target := fmt.Sprintf("-ex 'target remote localhost:%d'", s.GDB)
 	prefix := "boot: " + c.Label + ": "
 	vmlinux := c.Vmlinux
 	if !filepath.IsAbs(vmlinux) {
-		vmlinux, _ = s.Rlocation(vmlinux) // empty without one
+		vmlinux, _ = s.Rlocation(vmlinux) // empty if there is none
 	}
 	if vmlinux == "" {
 		return prefix + "waiting for a debugger, and there is no vmlinux with symbols: gdb " + target

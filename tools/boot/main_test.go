@@ -16,7 +16,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/rules-initramfs/rules_initramfs/internal/boot/qemutest"
+	"github.com/rules-initramfs/rules_initramfs/internal/cli/clitest"
+	"github.com/rules-initramfs/rules_initramfs/internal/golden"
 )
 
 // asBoot has the test binary run main.
@@ -71,6 +75,13 @@ func command(name string, args ...string) (c *exec.Cmd, stdout, stderr *bytes.Bu
 	return c, stdout, stderr
 }
 
+func TestHelp(t *testing.T) {
+	newBoot := func() *cobra.Command { return newProgram("boot") }
+	golden.Messages(t, "TestHelp.txt", clitest.Help(t, newBoot))
+	golden.Messages(t, "TestUsage.txt", clitest.Usage(t, newBoot, "x", "--kvn=off", "--gdb=x", "--gdb 1234", "--memory=much", "--append quiet"))
+	clitest.Options(t, newBoot, map[string]string{"config": "y.boot.json", "cpus": "2", "kernel-args": "quiet", "kvm": "off", "memory": "512"})
+}
+
 func TestExitCodes(t *testing.T) {
 	good := install(t, `print "hello\n"`, map[string]any{"expect": []string{"hello"}})
 	bad := install(t, `print "hello\n"`, map[string]any{"expect": []string{"goodbye"}})
@@ -91,18 +102,18 @@ func TestExitCodes(t *testing.T) {
 		{name: "success", executable: good, wantStderr: "boot: //x:y: passed after "},
 		{name: "failure", executable: bad, want: 1, wantStderr: `boot: //x:y: missing-at-end after `},
 		{name: "another configuration", executable: bad, args: []string{"--config", good + ".boot.json"}, wantStderr: "boot: //x:y: passed after "},
-		{name: "help", executable: broken, args: []string{"--help"}, wantStdout: "--config=FILE"},
-		{name: "flags", executable: said, args: []string{"--append=one two", "--append", "three", "--cpus=3", "--memory=99", "--kvm=off"}, wantStderr: "passed after "},
+		{name: "help", executable: broken, args: []string{"--help"}, wantStdout: "--config FILE"},
+		{name: "options", executable: said, args: []string{"--kernel-args=one two", "--kernel-args", "three", "--cpus=3", "--memory=99", "--kvm=off"}, wantStderr: "passed after "},
 		{name: "kvm", executable: good, args: []string{"--kvm=maybe"}, want: 2, wantStderr: `boot: //x:y: kvm: "maybe"`},
 		{name: "memory", executable: good, args: []string{"--memory=-1"}, want: 2, wantStderr: "boot: //x:y: memory_mib: -1"},
-		{name: "gdb in a test", executable: good, args: []string{"--gdb"}, want: 2, wantStderr: "--gdb: a test has a time limit"},
-		{name: "gdb, no port", executable: terminal, args: []string{"--gdb=x"}, want: 2, wantStderr: "want a TCP port"},
+		{name: "gdb in a test", executable: good, args: []string{"--gdb"}, want: 2, wantStderr: "boot: //x:y: --gdb: "},
+		{name: "gdb, no port", executable: terminal, args: []string{"--gdb=x"}, want: 2, wantStderr: "boot: option --gdb: \"x\": "},
 		{name: "gdb", executable: terminal, args: []string{"--gdb"}, wantStdout: `"-gdb" "tcp:localhost:1234" "-S"`, wantStderr: "waiting for a debugger: gdb /x/vmlinux -ex 'target remote localhost:1234'\n"},
 		{name: "gdb, another port", executable: terminal, args: []string{"--gdb=4321"}, wantStdout: `"-gdb" "tcp:localhost:4321" "-S"`, wantStderr: "localhost:4321"},
 		{name: "gdb, addresses", executable: terminal, args: []string{"--gdb"}, wantStdout: ` nokaslr"`, wantStderr: "passed"},
-		{name: "print the command", executable: good, args: []string{"--print-command", "--append=it's"}, wantStdout: `-append 'console=ttyS0 panic=-1 no_timer_check=1 it'\''s'` + "\n"},
-		{name: "unknown flag", executable: good, args: []string{"--kvn=off"}, want: 2, wantStderr: "-kvn"},
-		{name: "argument", executable: good, args: []string{"x"}, want: 2, wantStderr: `unexpected argument "x"`},
+		{name: "print the command", executable: good, args: []string{"--print-command", "--kernel-args=it's"}, wantStdout: `-append 'console=ttyS0 panic=-1 no_timer_check=1 it'\''s'` + "\n"},
+		{name: "unknown option", executable: good, args: []string{"--kvn=off"}, want: 2, wantStderr: "boot: unknown option --kvn: did you mean --kvm?"},
+		{name: "argument", executable: good, args: []string{"x"}, want: 2, wantStderr: `"x"`},
 		{name: "broken configuration", executable: broken, want: 2, wantStderr: `.boot.json: json: unknown field "memory"`},
 		{name: "no configuration", executable: qemutest.Executable(t), want: 2, wantStderr: ".boot.json: no such file"},
 		{name: "bad TEST_TIMEOUT", executable: install(t, "", map[string]any{"time_limit_s": 0}), env: "TEST_TIMEOUT=soon", want: 2, wantStderr: `TEST_TIMEOUT: "soon"`},
@@ -152,7 +163,7 @@ func TestRunfiles(t *testing.T) {
 	}
 }
 
-// start starts a boot whose guest tells its process's number, and
+// start starts a boot whose guest prints the number of its process, and
 // returns that number.
 func start(t *testing.T) (c *exec.Cmd, stderr *bytes.Buffer, pid int) {
 	t.Helper()
@@ -173,7 +184,7 @@ func start(t *testing.T) (c *exec.Cmd, stderr *bytes.Buffer, pid int) {
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
-	t.Fatal("the guest tells no process number")
+	t.Fatal("the guest prints no process number")
 	return
 }
 

@@ -4,9 +4,11 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"os"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/cli"
 	"github.com/rules-initramfs/rules_initramfs/internal/kbuild"
@@ -15,47 +17,59 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/kbuild/source"
 )
 
-const compileHelp = `Usage: kernel compile --arch ARCH --source FILE (--defconfig NAME | --config-file FILE) [OPTION...]
-
-Compiles a kernel and writes what is needed to link it anew with another initramfs.
-
-`
-
-// compilation is what runCompile was asked for.
+// compilation is what kernel compile was asked for.
 type compilation struct {
 	source, defconfig, configFile string
-	patches, fragments            files
+	patches, fragments            []string
 
 	image, vmlinux, config, systemMap, release string
 	modules, objects                           string
 }
 
-func runCompile(ctx context.Context, args []string) error {
-	flags := flag.NewFlagSet("kernel compile", flag.ContinueOnError)
-	common := addBuildFlags(flags)
+func compileCommand() *cobra.Command {
 	var c compilation
-	flags.StringVar(&c.source, "source", "", "compile the source in the tarball `FILE`")
-	flags.Var(&c.patches, "patch", "apply the patch `FILE`, with -p1; may be given more than once")
-	flags.StringVar(&c.defconfig, "defconfig", "", "begin with the configuration that kbuild calls `NAME`")
-	flags.StringVar(&c.configFile, "config-file", "", "begin with the configuration in `FILE`")
-	flags.Var(&c.fragments, "fragment", "put the values in `FILE` in place of the configuration's; may be given more than once")
-	flags.StringVar(&c.image, "image", "", "write the image to `FILE`")
-	flags.StringVar(&c.vmlinux, "vmlinux", "", "write the ELF image to `FILE`")
-	flags.StringVar(&c.config, "config", "", "write the configuration to `FILE`")
-	flags.StringVar(&c.systemMap, "system-map", "", "write the addresses of the symbols to `FILE`")
-	flags.StringVar(&c.release, "release", "", "write what uname -r says to `FILE`")
-	flags.StringVar(&c.modules, "modules", "", "install the modules into `FOLDER`, new or empty")
-	flags.StringVar(&c.objects, "objects", "", "write what kernel link needs to `FILE`")
-	if err := parseFlags(flags, compileHelp, args); err != nil {
-		return err
+	cmd := &cobra.Command{
+		Use:     "compile --arch ARCH --source FILE {--defconfig NAME | --config-file FILE} [OPTION...]",
+		GroupID: groupKernels,
+		Short:   "Compile a kernel from its source",
+		Long: `Compile a kernel from its source, and save what kernel link needs to link it again with
+another initramfs. After an error, the exit code is 1 and there are no results. Wrong
+usage exits with 2.`,
+		Example: "kernel compile --arch x86_64 --source linux.tar.xz --defconfig defconfig --image bzImage --objects objects",
+		Args:    cli.Args(),
 	}
-	if common.arch == "" || c.source == "" {
-		return cli.UsageFault(flags, "want --arch and --source")
+	build := addBuildOptions(cmd)
+	cli.Options(cmd, "Source and configuration", func(flags *pflag.FlagSet) {
+		flags.StringVar(&c.source, "source", "", "Compile the source in the tarball `FILE`")
+		flags.StringArrayVar(&c.patches, "patch", nil, "Apply the patch `FILE` with -p1; may be repeated")
+		flags.StringVar(&c.defconfig, "defconfig", "", "Start from the configuration that kbuild calls `NAME`")
+		flags.StringVar(&c.configFile, "config-file", "", "Start from the configuration in `FILE`")
+		flags.StringArrayVar(&c.fragments, "fragment", nil, "Override the configuration with the values in `FILE`; may be repeated")
+	})
+	cli.Options(cmd, "Results", func(flags *pflag.FlagSet) {
+		addImageOptions(flags, &c.image, &c.vmlinux, &c.config, &c.systemMap)
+		flags.StringVar(&c.release, "release", "", "Write the output of uname -r to `FILE`")
+		flags.StringVar(&c.modules, "modules", "", "Install the modules into `DIR`, new or empty")
+		flags.StringVar(&c.objects, "objects", "", "Write what kernel link needs to `FILE`")
+	})
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := cli.Required(cmd, "arch", "source"); err != nil {
+			return err
+		}
+		if err := cli.Exclusive(cmd, "defconfig", "config-file"); err != nil {
+			return err
+		}
+		if c.defconfig == "" && c.configFile == "" {
+			return cli.Usagef(cmd, "missing option --defconfig NAME or --config-file FILE")
+		}
+		return c.start(cmd.Context(), build)
 	}
-	if (c.defconfig == "") == (c.configFile == "") {
-		return cli.UsageFault(flags, "want one of --defconfig and --config-file")
-	}
-	if err := common.toolchain.CheckCompile(ctx); err != nil {
+	return cmd
+}
+
+// start checks the toolchain and the inputs that can be checked early, and compiles.
+func (c *compilation) start(ctx context.Context, options *buildOptions) error {
+	if err := options.toolchain.CheckCompile(ctx); err != nil {
 		return err
 	}
 	fragments, err := readFragments(c.fragments)
@@ -67,7 +81,7 @@ func runCompile(ctx context.Context, args []string) error {
 			return err
 		}
 	}
-	return common.withBuild(ctx, func(build *kbuild.Build) error { return c.run(ctx, build, fragments) })
+	return options.withBuild(ctx, func(build *kbuild.Build) error { return c.run(ctx, build, fragments) })
 }
 
 func readFragments(names []string) ([]config.Assignment, error) {
@@ -87,9 +101,9 @@ func readFragments(names []string) ([]config.Assignment, error) {
 	return all, nil
 }
 
-var errInitramfsSource = errors.New(config.InitramfsSource + ": leave it out: kernel_image links an initramfs in")
+var errInitramfsSource = errors.New(config.InitramfsSource + ": leave it out: the kernel is linked with an initramfs later")
 
-// isDefault tells whether a kernel with this value of CONFIG_INITRAMFS_SOURCE has its own
+// isDefault reports whether a kernel with this value of CONFIG_INITRAMFS_SOURCE has its own
 // default initramfs.
 func isDefault(initramfsSource string) bool { return initramfsSource == "n" || initramfsSource == `""` }
 
@@ -136,7 +150,7 @@ func (c *compilation) unpack(ctx context.Context, build *kbuild.Build) (*source.
 	return tree, nil
 }
 
-// write writes the results; after an error there are none.
+// write writes the results, or none after an error.
 func (c *compilation) write(ctx context.Context, build *kbuild.Build, tree *source.Tree, values config.Values) (err error) {
 	if c.modules != "" && values.On(config.Modules) {
 		defer func() {
@@ -165,13 +179,14 @@ func (c *compilation) write(ctx context.Context, build *kbuild.Build, tree *sour
 	return nil
 }
 
-// writeObjects writes what another link needs. Nothing but a link can be done with the folder
-// after it.
+// writeObjects writes what another link needs. After it, the build directory is only good for
+// a link.
 func (c *compilation) writeObjects(ctx context.Context, build *kbuild.Build, tree *source.Tree, values config.Values) (err error) {
 	if c.objects == "" {
 		return nil
 	}
-	// A kernel without an initramfs has no option for its source; its objects serve to say so.
+	// A kernel without CONFIG_BLK_DEV_INITRD has no CONFIG_INITRAMFS_SOURCE. Its objects are
+	// still written: kernel link reports what is missing.
 	if values.On(config.Initrd) {
 		if err := build.PrepareLink(ctx); err != nil {
 			return err
@@ -184,7 +199,7 @@ func (c *compilation) writeObjects(ctx context.Context, build *kbuild.Build, tre
 		Tools:   kbuild.Tools,
 		Modules: values.On("CONFIG_TRIM_UNUSED_KSYMS"),
 	}
-	names, of, err := folder.Prune()
+	names, total, err := folder.Prune()
 	if err != nil {
 		return err
 	}
@@ -205,6 +220,6 @@ func (c *compilation) writeObjects(ctx context.Context, build *kbuild.Build, tre
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(build.Log, "objects for links: %d of the folder's %d files, %d bytes\n", len(names), of, info.Size())
+	_, err = fmt.Fprintf(build.Log, "objects for links: %d of %d files, %d bytes\n", len(names), total, info.Size())
 	return err
 }

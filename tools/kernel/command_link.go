@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/cli"
 	"github.com/rules-initramfs/rules_initramfs/internal/image"
@@ -14,58 +16,76 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/kbuild/snapshot"
 )
 
-const linkHelp = `Usage: kernel link --arch ARCH --objects FILE --initramfs FILE --image FILE [OPTION...]
+// link is what kernel link was asked for.
+type link struct {
+	objects, initramfs                string
+	image, vmlinux, config, systemMap string
+}
 
-Links an initramfs into a kernel, as it is: kbuild does not compress it again.
-
-`
-
-func runLink(ctx context.Context, args []string) error {
-	flags := flag.NewFlagSet("kernel link", flag.ContinueOnError)
-	common := addBuildFlags(flags)
-	objects := flags.String("objects", "", "link the objects in `FILE`, which kernel compile has written")
-	initramfs := flags.String("initramfs", "", "link in the archive `FILE`")
-	img := flags.String("image", "", "write the image to `FILE`")
-	vmlinux := flags.String("vmlinux", "", "write the ELF image to `FILE`")
-	configuration := flags.String("config", "", "write the configuration to `FILE`")
-	systemMap := flags.String("system-map", "", "write the addresses of the symbols to `FILE`")
-	if err := parseFlags(flags, linkHelp, args); err != nil {
-		return err
+func linkCommand() *cobra.Command {
+	var l link
+	cmd := &cobra.Command{
+		Use:     "link --arch ARCH --objects FILE --initramfs FILE --image FILE [OPTION...]",
+		GroupID: groupKernels,
+		Short:   "Link an initramfs into a compiled kernel",
+		Long: `Link an initramfs into a kernel that kernel compile has compiled. The initramfs is linked
+as it is: kbuild does not compress it again. After an error, the exit code is 1 and there
+are no results. Wrong usage exits with 2.`,
+		Example: "kernel link --arch x86_64 --objects objects --initramfs initramfs.cpio.zst --image bzImage",
+		Args:    cli.Args(),
 	}
-	if common.arch == "" || *objects == "" || *initramfs == "" || *img == "" {
-		return cli.UsageFault(flags, "want --arch, --objects, --initramfs and --image")
+	build := addBuildOptions(cmd)
+	cli.Options(cmd, "Inputs", func(flags *pflag.FlagSet) {
+		flags.StringVar(&l.objects, "objects", "", "Link the objects in `FILE`, which kernel compile has written")
+		flags.StringVar(&l.initramfs, "initramfs", "", "Link the initramfs `FILE`")
+	})
+	cli.Options(cmd, "Results", func(flags *pflag.FlagSet) {
+		addImageOptions(flags, &l.image, &l.vmlinux, &l.config, &l.systemMap)
+	})
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := cli.Required(cmd, "arch", "objects", "initramfs", "image"); err != nil {
+			return err
+		}
+		return l.start(cmd.Context(), build)
 	}
-	info, err := os.Stat(*initramfs)
+	return cmd
+}
+
+// start checks the initramfs and the toolchain, and links.
+func (l *link) start(ctx context.Context, options *buildOptions) error {
+	info, err := os.Stat(l.initramfs)
 	if err != nil {
 		return err
 	}
-	codecs, err := archiveCodecs(ctx, *initramfs)
+	codecs, err := archiveCodecs(ctx, l.initramfs)
 	if err != nil {
 		return err
 	}
-	if err := common.toolchain.CheckLink(ctx); err != nil {
+	if err := options.toolchain.CheckLink(ctx); err != nil {
 		return err
 	}
-	return common.withBuild(ctx, func(build *kbuild.Build) error {
-		if err := unpackObjects(ctx, *objects, build); err != nil {
-			return fmt.Errorf("%s: %w", *objects, err)
-		}
-		values, err := build.Values()
-		if err != nil {
-			return err
-		}
-		if err := errors.Join(values.Unpacks(codecs), values.Fits(info.Size())); err != nil {
-			return fmt.Errorf("%s: %w", *initramfs, err)
-		}
-		if err := build.Link(ctx, *initramfs); err != nil {
-			return err
-		}
-		return copyOutputs(build, []output{
-			{*img, build.Arch.Image},
-			{*vmlinux, "vmlinux"},
-			{*configuration, kbuild.ConfigFile},
-			{*systemMap, "System.map"},
-		})
+	return options.withBuild(ctx, func(build *kbuild.Build) error { return l.run(ctx, build, codecs, info.Size()) })
+}
+
+func (l *link) run(ctx context.Context, build *kbuild.Build, codecs []string, size int64) error {
+	if err := unpackObjects(ctx, l.objects, build); err != nil {
+		return fmt.Errorf("%s: %w", l.objects, err)
+	}
+	values, err := build.Values()
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(values.Unpacks(codecs), values.Fits(size)); err != nil {
+		return fmt.Errorf("%s: %w", l.initramfs, err)
+	}
+	if err := build.Link(ctx, l.initramfs); err != nil {
+		return err
+	}
+	return copyOutputs(build, []output{
+		{l.image, build.Arch.Image},
+		{l.vmlinux, "vmlinux"},
+		{l.config, kbuild.ConfigFile},
+		{l.systemMap, "System.map"},
 	})
 }
 
@@ -78,9 +98,10 @@ func unpackObjects(ctx context.Context, name string, build *kbuild.Build) error 
 	return snapshot.Unpack(ctx, file, build.Dir, build.Arch.Name)
 }
 
-// archiveCodecs returns the codecs of an archive's members. It reads all of it: what the
-// kernel would refuse at its boot is an error. So is a boot configuration, which a kernel cuts
-// off what a boot loader gives it only (setup_boot_config in init/main.c).
+// archiveCodecs returns the codecs of an archive's members. It reads the whole archive: what
+// the kernel would refuse at boot is an error. A boot configuration is an error too, because
+// the kernel removes it only from what a boot loader passes (setup_boot_config in
+// init/main.c).
 func archiveCodecs(ctx context.Context, name string) ([]string, error) {
 	img, err := image.Open(ctx, name)
 	if err != nil {
@@ -97,7 +118,7 @@ func archiveCodecs(ctx context.Context, name string) ([]string, error) {
 		}
 	}
 	if img.Bootconfig > 0 {
-		return nil, fmt.Errorf("%s: a boot configuration is behind the archive, where a kernel does not look for it in what is linked in: leave it out, or give the archive to the boot loader beside the kernel", name)
+		return nil, fmt.Errorf("%s: the archive ends in a boot configuration, which the kernel does not read from a linked initramfs: remove it, or let the boot loader load the archive", name)
 	}
 	var codecs []string
 	for _, member := range img.Members() {

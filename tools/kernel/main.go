@@ -4,17 +4,22 @@ package main
 import (
 	"os"
 
+	"github.com/spf13/cobra"
+
 	"github.com/rules-initramfs/rules_initramfs/internal/cli"
 )
 
-var program = cli.Program{
-	Name: "kernel",
-	Commands: []cli.Command{
-		{Name: "compile", Summary: "compile a kernel from its source", Run: runCompile},
-		{Name: "link", Summary: "link an initramfs into a kernel that compile has made", Run: runLink},
-	},
+func newProgram() *cobra.Command {
+	program := &cobra.Command{
+		Use:   "kernel",
+		Short: "compile Linux kernels and link initramfs images into them",
+		Long:  "Compile a Linux kernel once, and link initramfs images into it.",
+	}
+	program.AddGroup(&cobra.Group{ID: groupKernels, Title: "Kernels"})
+	program.AddCommand(compileCommand(), linkCommand())
+	return program
 }
 
-func main() {
-	os.Exit(program.Run(os.Args[1:], os.Stdout, os.Stderr))
-}
+const groupKernels = "kernels"
+
+func main() { os.Exit(cli.Run(newProgram(), os.Args[1:], os.Stdout, os.Stderr)) }

@@ -7,24 +7,28 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/rules-initramfs/rules_initramfs/internal/cli"
+	"github.com/rules-initramfs/rules_initramfs/internal/golden"
 	"github.com/rules-initramfs/rules_initramfs/internal/kbuild/snapshot"
 )
 
 // trailer is an archive with nothing in it.
 var trailer = "07070100000000000000000000000000000000000000010000000000000000000000000000000000000000000000000000000B00000000TRAILER!!!\x00\x00\x00\x00"
 
-// stderr runs a command and returns its exit code and what it says.
+// stderr runs a command and returns its exit code and its messages.
 func stderr(t *testing.T, args ...string) (code int, message string) {
 	t.Helper()
 	var out bytes.Buffer
-	code = program.Run(args, io.Discard, &out)
+	code = cli.Run(newProgram(), args, io.Discard, &out)
 	return code, out.String()
 }
 
@@ -37,7 +41,7 @@ func write(t *testing.T, name, text string) string {
 	return name
 }
 
-// programs makes a folder with programs that are there and fail.
+// programs makes a directory with programs that fail.
 func programs(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -49,7 +53,7 @@ func programs(t *testing.T) string {
 	return dir
 }
 
-// objects makes a snapshot of a kernel that has a configuration, and a place for the archive.
+// objects makes a snapshot of a kernel with a configuration.
 func objects(t *testing.T, config string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -77,18 +81,19 @@ func TestLinkErrors(t *testing.T) {
 	}
 	gzipped := z.String()
 	sound := "CONFIG_BLK_DEV_INITRD=y\nCONFIG_RD_GZIP=y\n"
+	messages := map[string]string{}
 	for _, test := range []struct {
 		name, arch, config, archive string
-		want                        string
+		want                        string // what the message is about
 	}{
-		{"no archive", "x86_64", sound, "hello", "archive: not an initramfs that a kernel unpacks: byte 0: no magic of an archive or of a codec\n"},
-		{"cut off", "x86_64", sound, trailer[:60], "archive: not an initramfs that a kernel unpacks: byte 60 (byte 60 of member 1, not compressed): unexpected EOF\n"},
-		{"boot configuration", "x86_64", sound, trailer + "a=1\x00\x04\x00\x00\x00\xcf\x00\x00\x00#BOOTCONFIG\n", "archive: a boot configuration is behind the archive, where a kernel does not look for it in what is linked in: leave it out"},
-		{"codec", "x86_64", "CONFIG_BLK_DEV_INITRD=y\n", gzipped, "CONFIG_RD_GZIP=y"},
-		{"no initramfs", "x86_64", "", trailer, "CONFIG_BLK_DEV_INITRD=y"},
-		{"other architecture", "riscv64", sound, trailer, "objects: a kernel for x86_64 cannot be linked for riscv64: build both for one platform\n"},
-		{"unknown architecture", "vax", sound, trailer, "kernel: no architecture \"vax\": want x86_64, arm64, riscv64\n"},
-		{"kbuild fails", "x86_64", sound, trailer, "kernel: kbuild failed (make --old-file=tools/objtool --old-file=tools/bpf/resolve_btfids bzImage: exit status 1):\n"},
+		{"no archive", "x86_64", sound, "hello", "archive: not an initramfs that a kernel unpacks: byte 0: "},
+		{"cut off", "x86_64", sound, trailer[:60], "archive: not an initramfs that a kernel unpacks: byte 60 "},
+		{"boot configuration", "x86_64", sound, trailer + "a=1\x00\x04\x00\x00\x00\xcf\x00\x00\x00#BOOTCONFIG\n", "archive: "},
+		{"codec", "x86_64", "CONFIG_BLK_DEV_INITRD=y\n", gzipped, "CONFIG_RD_GZIP"},
+		{"no initramfs", "x86_64", "", trailer, "CONFIG_BLK_DEV_INITRD"},
+		{"other architecture", "riscv64", sound, trailer, "objects: "},
+		{"unknown architecture", "vax", sound, trailer, "\"vax\""},
+		{"kbuild fails", "x86_64", sound, trailer, "kernel: kbuild failed (make --old-file=tools/objtool --old-file=tools/bpf/resolve_btfids bzImage: exit status 1):\nkernel: "},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			dir, work := t.TempDir(), t.TempDir()
@@ -98,42 +103,60 @@ func TestLinkErrors(t *testing.T) {
 			if code != 1 || !strings.Contains(message, test.want) {
 				t.Errorf("exit code %d: %q, want 1 and %q", code, message, test.want)
 			}
+			messages[test.name] = withoutDirs(message)
 			if _, err := os.Stat(image); err == nil {
 				t.Error("there is an image")
 			}
 			if left, err := os.ReadDir(work); err != nil || len(left) > 0 {
-				t.Errorf("left behind: %v, %v", left, err)
+				t.Errorf("files left: %v, %v", left, err)
 			}
 		})
 	}
+	keep(messages, "boot configuration")
+	golden.Messages(t, "TestLinkErrors.txt", messages)
+}
+
+// withoutDirs removes the names of temporary directories from a message.
+func withoutDirs(message string) string {
+	return regexp.MustCompile(`[^ "]*/\d{3}(/|\b)`).ReplaceAllString(message, "")
+}
+
+// keep removes the messages of other packages, which test theirs.
+func keep(messages map[string]string, names ...string) {
+	maps.DeleteFunc(messages, func(name, _ string) bool { return !slices.Contains(names, name) })
 }
 
 func TestCompileErrors(t *testing.T) {
+	messages := map[string]string{}
 	for _, test := range []struct {
 		name string
 		args []string
 		want string
 	}{
 		{"no tarball", []string{"--source", write(t, "linux.tar.xz", "hello"), "--defconfig", "tinyconfig"},
-			"linux.tar.xz: not a tarball"},
+			"linux.tar.xz: "},
 		{"fragment", []string{"--source", "x", "--defconfig", "tinyconfig", "--fragment", write(t, "f", "CONFIG_A=y\nB=y\n")},
 			"f:2: "},
 		{"initramfs", []string{"--source", "x", "--defconfig", "tinyconfig", "--fragment", write(t, "f", "CONFIG_INITRAMFS_SOURCE=\"a.cpio\"\n")},
-			"f:1: CONFIG_INITRAMFS_SOURCE: leave it out: kernel_image links an initramfs in"},
+			"f:1: CONFIG_INITRAMFS_SOURCE: "},
 		{"blank in path", []string{"--source", "x", "--defconfig", "tinyconfig", "--work", "/a b"},
-			"\"/a b\": kbuild cannot build in a folder with blanks or colons in its path"},
+			"\"/a b\": "},
 		{"modules", []string{"--source", "x", "--defconfig", "tinyconfig", "--modules", filepath.Dir(write(t, "f", ""))},
-			": not empty: give a new folder, or an empty one"},
+			" is not empty"},
 		{"no source", []string{"--source", "/nonexistent/linux.tar", "--defconfig", "tinyconfig"},
 			"open /nonexistent/linux.tar: no such file or directory"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			args := append([]string{"compile", "--arch", "x86_64", "--path", programs(t), "--work", t.TempDir()}, test.args...)
-			if code, message := stderr(t, args...); code != 1 || !strings.Contains(message, test.want) {
+			code, message := stderr(t, args...)
+			if code != 1 || !strings.Contains(message, test.want) {
 				t.Errorf("exit code %d: %q, want 1 and %q", code, message, test.want)
 			}
+			messages[test.name] = withoutDirs(message)
 		})
 	}
+	keep(messages, "initramfs", "blank in path", "modules")
+	golden.Messages(t, "TestCompileErrors.txt", messages)
 }
 
 // tinyKernel makes the source of a kernel whose kbuild writes a line into each result.
@@ -167,7 +190,7 @@ func tinyKernel(t *testing.T) string {
 	return name
 }
 
-// All results are there or, where one of them cannot be written, none.
+// All results exist or, if one of them cannot be written, none.
 func TestCompileResults(t *testing.T) {
 	makeProgram, err := exec.LookPath("make")
 	if err != nil {
@@ -218,23 +241,42 @@ func TestCompileResults(t *testing.T) {
 }
 
 func TestUsage(t *testing.T) {
-	for _, args := range [][]string{
-		{},
-		{"boil"},
-		{"compile"},
-		{"compile", "--arch", "x86_64", "--source", "x"},
-		{"compile", "--arch", "x86_64", "--source", "x", "--defconfig", "a", "--config-file", "b"},
-		{"compile", "--nonsense"},
-		{"link"},
-		{"link", "x"},
+	messages := map[string]string{}
+	for _, args := range []string{
+		"",
+		"boil",
+		"compile",
+		"compile --arch x86_64 --source x",
+		"compile --arch x86_64 --source x --defconfig a --config-file b",
+		"compile --nonsense",
+		"compile --fragmant f",
+		"compile --jobs 0",
+		"compile --jobs many",
+		"link",
+		"link x",
+		"link --arch",
+		"lnk",
 	} {
-		if code, _ := stderr(t, args...); code != 2 {
+		code, message := stderr(t, strings.Fields(args)...)
+		if code != 2 {
 			t.Errorf("%q: exit code %d, want 2", args, code)
 		}
-	}
-	for _, args := range [][]string{{"--help"}, {"compile", "--help"}, {"link", "--help"}} {
-		if code, _ := stderr(t, args...); code != 0 {
-			t.Errorf("%q: exit code %d, want 0", args, code)
+		if lines := strings.Count(message, "\n"); lines != 1 && args != "" {
+			t.Errorf("%q: %d lines: %s", args, lines, message)
 		}
+		messages["kernel "+args] = message
 	}
+	golden.Messages(t, "TestUsage.txt", messages)
+}
+
+func TestHelp(t *testing.T) {
+	messages := map[string]string{}
+	for _, args := range []string{"--help", "compile --help", "link --help"} {
+		var out, errs bytes.Buffer
+		if code := cli.Run(newProgram(), strings.Fields(args), &out, &errs); code != 0 || errs.Len() > 0 {
+			t.Errorf("%q: exit code %d, want 0: %s", args, code, &errs)
+		}
+		messages["kernel "+args] = out.String()
+	}
+	golden.Messages(t, "TestHelp.txt", messages)
 }

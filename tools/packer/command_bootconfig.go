@@ -2,54 +2,64 @@ package main
 
 import (
 	"context"
-	"flag"
 	"os"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/cli"
 	"github.com/rules-initramfs/rules_initramfs/internal/pack/write"
 )
 
-const bootconfigHelp = `Usage: packer bootconfig IMAGE
-       packer bootconfig --apply FILE --out OUT IMAGE
-       packer bootconfig --remove --out OUT IMAGE
+func bootconfigCommand() *cobra.Command {
+	var (
+		apply, out string
+		remove     bool
+	)
+	cmd := &cobra.Command{
+		Use: "bootconfig IMAGE\n" +
+			"bootconfig --apply FILE --out OUT IMAGE\n" +
+			"bootconfig --remove --out OUT IMAGE",
+		GroupID: groupMake,
+		Short:   "Print, add or remove the boot configuration of an image",
+		Long: `Print the boot configuration at the end of an image. With --apply or --remove, write the
+image to OUT with another boot configuration, or with none. OUT may be IMAGE.
 
-Prints the boot configuration behind an image; or writes to OUT the image with the
-one in FILE instead, or without any. OUT may be IMAGE. The kernel reads it if it has
-CONFIG_BOOT_CONFIG and "bootconfig" is on its command line. Its syntax is the
-kernel's affair: FILE must have no NUL in it and at most 32,766 bytes.
+The kernel reads the boot configuration if it is built with CONFIG_BOOT_CONFIG and its
+command line has the word "bootconfig". FILE has at most 32,766 bytes and no NUL; the
+packer does not check its syntax.
 
-If IMAGE has none to print, and on an error, the exit code is 1, and OUT is as it
-was; wrong usage exits with 2.
-
-Options:
-`
-
-func runBootconfig(ctx context.Context, args []string) error {
-	flags := flag.NewFlagSet("packer bootconfig", flag.ContinueOnError)
-	apply := flags.String("apply", "", "end the image with the boot configuration in `FILE`")
-	remove := flags.Bool("remove", false, "take the boot configuration off, if there is one")
-	out := flags.String("out", "", "write the image to `OUT`")
-	if err := cli.ParseFlags(flags, bootconfigHelp, args); err != nil {
-		return err
+The exit code is 1 if IMAGE has no boot configuration to print. After an error, the exit
+code is 1 and OUT is unchanged. Wrong usage exits with 2.`,
+		Example: "packer bootconfig --apply boot.conf --out initramfs.new initramfs",
+		Args:    cli.Args("IMAGE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx, image := cmd.Context(), args[0]
+			if err := cli.Exclusive(cmd, "apply", "remove"); err != nil {
+				return err
+			}
+			switch change := apply != "" || remove; {
+			case change && out == "":
+				return cli.Required(cmd, "out")
+			case !change && out != "":
+				return cli.Usagef(cmd, "--out needs --apply or --remove")
+			case apply != "":
+				return write.ApplyBootconfig(ctx, image, apply, out)
+			case remove:
+				return write.RemoveBootconfig(ctx, image, out)
+			}
+			return printBootconfig(ctx, image)
+		},
 	}
-	change := *apply != "" || *remove
-	switch {
-	case flags.NArg() != 1:
-		return cli.UsageFault(flags, "want one IMAGE")
-	case *apply != "" && *remove:
-		return cli.UsageFault(flags, "--apply and --remove exclude each other")
-	case change && *out == "":
-		return cli.UsageFault(flags, "no --out OUT")
-	case !change && *out != "":
-		return cli.UsageFault(flags, "--out goes with --apply or --remove")
-	}
-	image := flags.Arg(0)
-	switch {
-	case *apply != "":
-		return write.ApplyBootconfig(ctx, image, *apply, *out)
-	case *remove:
-		return write.RemoveBootconfig(ctx, image, *out)
-	}
+	cli.Options(cmd, "Changes", func(flags *pflag.FlagSet) {
+		flags.StringVar(&apply, "apply", "", "Add the boot configuration in `FILE`, or replace the one in IMAGE")
+		flags.BoolVar(&remove, "remove", false, "Remove the boot configuration, if there is one")
+		flags.StringVar(&out, "out", "", "Write the image to `OUT`")
+	})
+	return cmd
+}
+
+func printBootconfig(ctx context.Context, image string) error {
 	data, err := write.Bootconfig(ctx, image)
 	if err != nil {
 		return err

@@ -3,57 +3,61 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
+
+	"github.com/spf13/cobra"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/cli"
 	"github.com/rules-initramfs/rules_initramfs/internal/cpio"
 	"github.com/rules-initramfs/rules_initramfs/internal/image"
 	"github.com/rules-initramfs/rules_initramfs/internal/image/kernel"
 	"github.com/rules-initramfs/rules_initramfs/internal/listing"
+	"github.com/rules-initramfs/rules_initramfs/internal/tables/kind"
 )
 
-const catHelp = `Usage: packer cat IMAGE PATH...
+func catCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "cat IMAGE PATH...",
+		GroupID: groupRead,
+		Short:   "Print files of an image",
+		Long: `Print the content of files of an image, in the order of the PATHs. A PATH is looked up in
+the files that exist after a kernel has unpacked the image: the last entry of a name wins,
+entries that the kernel drops do not exist, and a hard link has the content of its file.
+Symbolic links are followed within the image. IMAGE is read several times, so it cannot be
+a pipe.
 
-Prints the content of files of an image, in the order of the PATHs, as a kernel
-would have them that has unpacked it: of several entries of a name the last one
-counts, entries that it drops are not there, and a hard link has the content of
-its file, wherever in the image that is. Symbolic links are followed within the
-image. IMAGE is read once for the names and once for each PATH: it cannot be a pipe.
-
-If a PATH is missing or no regular file, nothing is printed, and the exit code is
-1; wrong usage exits with 2.
-`
-
-func runCat(ctx context.Context, args []string) error {
-	flags := flag.NewFlagSet("packer cat", flag.ContinueOnError)
-	if err := cli.ParseFlags(flags, catHelp, args); err != nil {
-		return err
+If a PATH does not exist or is not a regular file, nothing is printed and the exit code is
+1. Wrong usage exits with 2.`,
+		Example: "packer cat initramfs /etc/os-release",
+		Args:    cli.Args("IMAGE", "PATH..."),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return cat(cmd.Context(), args[0], args[1:])
+		},
 	}
-	if flags.NArg() < 2 {
-		return cli.UsageFault(flags, "want IMAGE PATH...")
-	}
-	name := flags.Arg(0)
+}
+
+// cat prints the content of files, or nothing if one of them has none.
+func cat(ctx context.Context, name string, paths []string) error {
 	if info, err := os.Stat(name); name == "-" || err == nil && !info.Mode().IsRegular() {
-		return fmt.Errorf("cat reads an image several times: %s is not a regular file", name)
+		return fmt.Errorf("%s is not a regular file: cat reads an image several times", name)
 	}
 	model, _, err := readModel(ctx, name, false)
 	if err != nil {
 		return err
 	}
 	var bodies []int
-	var faults []error
-	for _, p := range flags.Args()[1:] {
+	var errs []error
+	for _, p := range paths {
 		body, err := findBody(model, p)
 		if err != nil {
-			faults = append(faults, fmt.Errorf("%s: %w", name, err))
+			errs = append(errs, fmt.Errorf("%s: %w", name, err))
 		}
 		bodies = append(bodies, body)
 	}
-	if len(faults) > 0 {
-		return errors.Join(faults...)
+	if len(errs) > 0 {
+		return errors.Join(errs...)
 	}
 	for _, body := range bodies {
 		if err := copyBody(ctx, os.Stdout, name, body); err != nil {
@@ -63,7 +67,7 @@ func runCat(ctx context.Context, args []string) error {
 	return nil
 }
 
-// findBody returns the index of the entry that has the content of a file.
+// findBody returns the index of the entry that holds the content of a file.
 func findBody(model *kernel.Model, name string) (int, error) {
 	file, at, err := model.Lookup(name)
 	if err != nil {
@@ -78,14 +82,7 @@ func findBody(model *kernel.Model, name string) (int, error) {
 	case cpio.TypeDir:
 		return 0, fmt.Errorf("%s is a directory", listing.Printable(name))
 	}
-	return 0, fmt.Errorf("%s has no content: it is a %s", listing.Printable(name), typeNames[file.Type()])
-}
-
-// typeNames are for people.
-var typeNames = map[uint32]string{
-	cpio.TypeRegular: "file", cpio.TypeDir: "directory", cpio.TypeSymlink: "symbolic link",
-	cpio.TypeChar: "character device", cpio.TypeBlock: "block device",
-	cpio.TypePipe: "pipe", cpio.TypeSocket: "socket",
+	return 0, fmt.Errorf("%s has no content: it is a %s", listing.Printable(name), kind.TypeOf(file.Type()).Name)
 }
 
 // copyBody copies the content of the entry with this index.
@@ -104,7 +101,7 @@ func copyBody(ctx context.Context, w io.Writer, name string, index int) error {
 			}
 		}
 		if err == io.EOF {
-			err = errors.New("it has changed while it was read")
+			err = errors.New("the file changed while it was read")
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)

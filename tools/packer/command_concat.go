@@ -1,44 +1,40 @@
 package main
 
 import (
-	"context"
-	"flag"
-	"fmt"
-	"os"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/cli"
 	"github.com/rules-initramfs/rules_initramfs/internal/pack/write"
 )
 
-const concatHelp = `Usage: packer concat --out FILE IMAGE...
+func concatCommand() *cobra.Command {
+	var out string
+	cmd := &cobra.Command{
+		Use:     "concat --out FILE IMAGE...",
+		GroupID: groupMake,
+		Short:   "Concatenate images",
+		Long: `Concatenate images into one that unpacks as the images would one after the other: if
+several have the same path, the last one wins. Each image is checked first: it must be
+complete. The zeros that the kernel needs between two images are added.
 
-Joins images into one, which is unpacked as they would be one after the other: of a
-path that several have, the last one counts. Each image is read to its end first, and
-must be whole. Between two of them are zeros, as many as the kernel wants.
+The kernel treats files of two archives as hard links of each other if their inode
+numbers are equal and no trailer separates the archives. An image that does not end in a
+trailer gets one, with a warning: it may be truncated. Only the last image may end in a
+boot configuration.
 
-The kernel takes files of two archives for hard links of one another if their
-numbers are the same and no trailer is between. An image that has none at its end
-gets one, with a warning: it may have been cut off. A boot configuration may be
-behind the last image only.
-
-On an error the exit code is 1 and FILE is as it was; wrong usage exits with 2.
-
-Options:
-`
-
-func runConcat(ctx context.Context, args []string) error {
-	flags := flag.NewFlagSet("packer concat", flag.ContinueOnError)
-	out := flags.String("out", "", "write the image to `FILE`")
-	if err := cli.ParseFlags(flags, concatHelp, args); err != nil {
-		return err
+After an error, the exit code is 1 and FILE is unchanged. Wrong usage exits with 2.`,
+		Example: "packer concat --out initramfs microcode.cpio base.cpio.zst overlay.cpio.gz",
+		Args:    cli.Args("IMAGE..."),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := cli.Required(cmd, "out"); err != nil {
+				return err
+			}
+			return write.Concat(cmd.Context(), args, out, warn)
+		},
 	}
-	switch {
-	case *out == "":
-		return cli.UsageFault(flags, "no --out FILE")
-	case flags.NArg() == 0:
-		return cli.UsageFault(flags, "no IMAGE")
-	}
-	return write.Concat(ctx, flags.Args(), *out, func(message string) {
-		fmt.Fprintln(os.Stderr, "packer: warning:", message)
+	cli.Options(cmd, "Output", func(flags *pflag.FlagSet) {
+		flags.StringVar(&out, "out", "", "Write the image to `FILE`")
 	})
+	return cmd
 }

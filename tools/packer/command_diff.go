@@ -2,87 +2,88 @@ package main
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"runtime/debug"
 	"slices"
 	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/cli"
 	"github.com/rules-initramfs/rules_initramfs/internal/cpio"
 	"github.com/rules-initramfs/rules_initramfs/internal/image/kernel"
 	"github.com/rules-initramfs/rules_initramfs/internal/listing"
+	"github.com/rules-initramfs/rules_initramfs/internal/tables/kind"
 )
 
-const diffHelp = `Usage: packer diff [OPTION...] A B
+func diffCommand() *cobra.Command {
+	var noTimes bool
+	var out string
+	cmd := &cobra.Command{
+		Use:        "diff [OPTION...] A B",
+		GroupID:    groupRead,
+		SuggestFor: []string{"compare", "cmp"},
+		Short:      "Compare the files of two images",
+		Long: `Compare the files that exist after a kernel has unpacked each of two images. Compression,
+the order of entries, and entries that the kernel drops make no difference. Each file that
+differs is one line, sorted by name:
 
-Compares the files that a kernel would have that unpacks two images, by name;
-how they are compressed, in what order their entries are and which of those a
-kernel drops does not matter. A line for each file that differs, sorted:
+  + NAME              only in B
+  - NAME              only in A
+  ~ NAME: WHAT, ...   in both; WHAT is type, content, mode, owner, target, device, links
+                      or time, with both values
 
-  + NAME              only B has it
-  - NAME              only A has it
-  ~ NAME: WHAT, ...   both have it; WHAT is type, content, mode, owner, target,
-                      device, links or time, with both values
-
-The last line has the bytes of A and B, and what is between. The exit code is 0
-if the images make the same files, 1 if they differ, 2 on errors and wrong
-usage.
-
-Options:
-`
-
-func runDiff(ctx context.Context, args []string) error {
-	flags := flag.NewFlagSet("packer diff", flag.ContinueOnError)
-	noTimes := flags.Bool("ignore-times", false, "do not compare times")
-	outName := addOutFlag(flags, ", and exit with 0 if the images differ, too")
-	if err := cli.ParseFlags(flags, diffHelp, args); err != nil {
-		return err
+The last line has the sizes of A and B in bytes. The exit code is 0 if the images have the
+same files, 1 if they differ, 2 after an error or wrong usage.`,
+		Example: "packer diff --ignore-times old.cpio.zst new.cpio.zst",
+		Args:    cli.Args("A", "B"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx := cmd.Context()
+			differ, err := diff(ctx, args, noTimes, out)
+			switch {
+			case err != nil && ctx.Err() == nil:
+				return &cli.ExitError{Code: 2, Err: err} // 1 is an answer
+			case err == nil && differ && out == "":
+				return cli.ErrReported
+			}
+			return err
+		},
 	}
-	if flags.NArg() != 2 {
-		return cli.UsageFault(flags, "want two images")
-	}
-	// Two models of a million files take half a GiB, and as much again as garbage
-	// without this.
+	cli.Options(cmd, "Comparison", func(flags *pflag.FlagSet) {
+		flags.BoolVar(&noTimes, "ignore-times", false, "Do not compare times")
+		addOutOption(flags, &out, "; exit with 0 even if the images differ")
+	})
+	return cmd
+}
+
+// diff writes how the files of two images differ, and reports whether they do.
+func diff(ctx context.Context, names []string, noTimes bool, outName string) (differ bool, err error) {
+	// Two models of a million files take half a GiB. Without this, garbage takes as much again.
 	debug.SetGCPercent(30)
 	var sides [2]*kernel.Model
 	var sizes [2]int64
-	for i, name := range flags.Args() {
+	for i, name := range names {
 		model, image, err := readModel(ctx, name, true)
-		if ctx.Err() != nil {
-			return err
-		}
 		if err != nil {
-			fmt.Fprintln(os.Stderr, "packer:", err)
-			return cli.ErrUsage // its exit code says that there is no answer
+			return false, err
 		}
 		sides[i], sizes[i] = model, image.Size
 		if image.Size < 0 {
 			sizes[i] = image.Offset()
 		}
 	}
-
-	differ := false
-	err := writeResults(ctx, *outName, func(out io.Writer) error {
-		differ = printDifferences(out, sides, *noTimes)
+	err = writeResults(ctx, outName, func(out io.Writer) error {
+		differ = printDifferences(out, sides, noTimes)
 		_, err := fmt.Fprintf(out, "%d -> %d bytes (%+d)\n", sizes[0], sizes[1], sizes[1]-sizes[0])
 		return err
 	})
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "packer:", err)
-		return cli.ErrUsage
-	}
-	if differ && *outName == "" {
-		return cli.ErrAnswered
-	}
-	return nil
+	return differ, err
 }
 
-// printDifferences prints a line for each name that differs, and tells whether any
-// does.
+// printDifferences prints a line for each name that differs, and reports whether any does.
 func printDifferences(out io.Writer, sides [2]*kernel.Model, noTimes bool) bool {
 	differ := false
 	links := [2]map[*kernel.File][]string{namesOf(sides[0]), namesOf(sides[1])}
@@ -105,12 +106,12 @@ func printDifferences(out io.Writer, sides [2]*kernel.Model, noTimes bool) bool 
 			line = "~ " + listing.Printable(name) + ": " + strings.Join(changes, ", ")
 		}
 		differ = true
-		fmt.Fprintln(out, line) // what it is written to keeps an error
+		fmt.Fprintln(out, line) // out keeps the error
 	}
 	return differ
 }
 
-// namesOf returns the names of each file that has several, sorted.
+// namesOf returns the names of each file with several names, sorted.
 func namesOf(model *kernel.Model) map[*kernel.File][]string {
 	names := map[*kernel.File][]string{}
 	for name, f := range model.Files {
@@ -124,7 +125,7 @@ func namesOf(model *kernel.Model) map[*kernel.File][]string {
 	return names
 }
 
-// allNames returns the names that are in either index, sorted.
+// allNames returns the names that are in either model, sorted.
 func allNames(a, b *kernel.Model) []string {
 	names := slices.Collect(maps.Keys(a.Files))
 	for name := range b.Files {
@@ -136,7 +137,7 @@ func allNames(a, b *kernel.Model) []string {
 	return names
 }
 
-// compareFiles says what differs.
+// compareFiles returns the properties that differ, with both values.
 func compareFiles(a, b *kernel.File, noTimes bool) []string {
 	var changes []string
 	change := func(differs bool, format string, args ...any) {
@@ -145,14 +146,14 @@ func compareFiles(a, b *kernel.File, noTimes bool) []string {
 		}
 	}
 	if a.Type() != b.Type() {
-		change(true, "type %s -> %s", typeNames[a.Type()], typeNames[b.Type()])
+		change(true, "type %s -> %s", kind.TypeOf(a.Type()).Name, kind.TypeOf(b.Type()).Name)
 	} else {
 		change(a.Digest != b.Digest && a.Size == b.Size, "content of %d bytes", a.Size)
 		change(a.Digest != b.Digest && a.Size != b.Size, "content %d -> %d bytes", a.Size, b.Size)
 		change(a.Target != b.Target, "target %s -> %s", listing.Printable(a.Target), listing.Printable(b.Target))
 		change(a.RMajor != b.RMajor || a.RMinor != b.RMinor, "device %d,%d -> %d,%d", a.RMajor, a.RMinor, b.RMajor, b.RMinor)
 	}
-	// The kernel takes no permissions of a symbolic link.
+	// The kernel ignores the permissions of a symbolic link.
 	bothLinks := a.Type() == cpio.TypeSymlink && b.Type() == cpio.TypeSymlink
 	change((a.Mode^b.Mode)&^cpio.TypeMask != 0 && !bothLinks, "mode %04o -> %04o", a.Mode&^cpio.TypeMask, b.Mode&^cpio.TypeMask)
 	change(a.UID != b.UID || a.GID != b.GID, "owner %d:%d -> %d:%d", a.UID, a.GID, b.UID, b.GID)

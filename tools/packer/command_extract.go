@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"os"
 	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/cli"
 	"github.com/rules-initramfs/rules_initramfs/internal/image"
@@ -13,30 +15,37 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/listing"
 )
 
-const extractHelp = `Usage: packer extract [OPTION...] IMAGE DIR
+func extractCommand() *cobra.Command {
+	var skip bool
+	cmd := &cobra.Command{
+		Use:        "extract [OPTION...] IMAGE DIR",
+		GroupID:    groupRead,
+		SuggestFor: []string{"unpack", "x"},
+		Short:      "Unpack an image into a directory",
+		Long: `Unpack an image into DIR, which must be new or empty. "-" is standard input. DIR gets
+what a kernel has in its root directory after it has unpacked the image. Nothing is
+written outside DIR: names and symbolic links lead where they lead with DIR as the root
+directory.
 
-Unpacks an image to DIR, which must be empty or new. "-" is standard input.
-DIR gets what a kernel has in its root directory after it has unpacked the image.
-Nothing is written outside DIR: names and symbolic links lead where they lead with
-DIR as the root directory.
-
-Owners and device nodes need root. Without it, and where an entry is one that the
-kernel would drop, what is left out is reported and the exit code is 1. On an
-error the exit code is 1 and DIR is as it was; wrong usage exits with 2.
-
-Options:
-`
-
-func runExtract(ctx context.Context, args []string) error {
-	flags := flag.NewFlagSet("packer extract", flag.ContinueOnError)
-	skip := flags.Bool("skip-special", false, "leave owners and device nodes out in silence where this user may not make them")
-	if err := cli.ParseFlags(flags, extractHelp, args); err != nil {
-		return err
+Only root can set owners and create device nodes. Everything that is not extracted is
+reported, including entries that the kernel would drop, and the exit code is 1. After an
+error, the exit code is 1 and DIR is unchanged. Wrong usage exits with 2.`,
+		Example: "packer extract --skip-special initramfs rootfs",
+		Args:    cli.Args("IMAGE", "DIR"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return extract(cmd.Context(), args[0], args[1], skip)
+		},
 	}
-	if flags.NArg() != 2 {
-		return cli.UsageFault(flags, "want IMAGE DIR")
-	}
-	name, dir := flags.Arg(0), flags.Arg(1)
+	cli.Options(cmd, "Extraction", func(flags *pflag.FlagSet) {
+		flags.BoolVar(&skip, "skip-special", false,
+			"Accept that this user cannot set owners or create device nodes: do not report them, and exit with 0")
+	})
+	return cmd
+}
+
+// extract unpacks an image and reports what is lost. With skip, owners and device nodes may
+// be.
+func extract(ctx context.Context, name, dir string, skip bool) error {
 	img, err := image.Open(ctx, name)
 	if err != nil {
 		return err
@@ -45,9 +54,9 @@ func runExtract(ctx context.Context, args []string) error {
 	var losses [3]int
 	err = unpack.Extract(img.Reader, dir, func(loss unpack.Loss, entry, reason string) {
 		switch {
-		case loss != unpack.LossDropped && *skip:
+		case loss != unpack.LossDropped && skip:
 			return
-		case loss != unpack.LossOwner: // those may be all entries
+		case loss != unpack.LossOwner: // these may be all entries
 			fmt.Fprintf(os.Stderr, "packer: %s: %s is left out: %s\n", name, listing.Printable(entry), reason)
 		}
 		losses[loss]++
@@ -66,11 +75,12 @@ func runExtract(ctx context.Context, args []string) error {
 			lost = append(lost, fmt.Sprintf(what, losses[loss]))
 		}
 	}
-	switch {
-	case lost == nil:
+	if lost == nil {
 		return nil
-	case losses[unpack.LossDropped] > 0:
-		return fmt.Errorf("%s is not all in %s: left out: %s", name, dir, strings.Join(lost, ", "))
 	}
-	return fmt.Errorf("%s is not all in %s: left out: %s; --skip-special accepts that", name, dir, strings.Join(lost, ", "))
+	hint := ""
+	if losses[unpack.LossDropped] == 0 {
+		hint = "; --skip-special accepts that"
+	}
+	return fmt.Errorf("%s is not complete in %s: left out: %s%s", name, dir, strings.Join(lost, ", "), hint)
 }

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io/fs"
 	"math"
@@ -13,41 +11,50 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/rules-initramfs/rules_initramfs/internal/cli"
 	"github.com/rules-initramfs/rules_initramfs/internal/pack"
 	"github.com/rules-initramfs/rules_initramfs/internal/pack/source"
 	"github.com/rules-initramfs/rules_initramfs/internal/pack/write"
 )
 
-const genInitCpioHelp = `Usage: packer gen_init_cpio [-t EPOCH] [-c] [-o FILE] [-a ALIGN] LIST
-
-Packs a list as the kernel's usr/gen_init_cpio does: the same options, the same
+func genInitCpioCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:                "gen_init_cpio [-t EPOCH] [-c] [-o FILE] [-a ALIGN] LIST",
+		GroupID:            groupKernel,
+		Short:              "Pack a list as the kernel's usr/gen_init_cpio does",
+		DisableFlagParsing: true, // the options are getopt's
+		Long: `Pack a list as the kernel's usr/gen_init_cpio does, with the same options and the same
 bytes. LIST is a file, or "-" for standard input:
 
   # a comment
-  file <name> <location> <mode> <uid> <gid> [<hard links>...]
-  dir|pipe|sock <name> <mode> <uid> <gid>
-  nod <name> <mode> <uid> <gid> <dev_type> <maj> <min>
-  slink <name> <target> <mode> <uid> <gid>
+  file NAME LOCATION MODE UID GID [HARDLINK...]
+  dir|pipe|sock NAME MODE UID GID
+  nod NAME MODE UID GID c|b MAJOR MINOR
+  slink NAME TARGET MODE UID GID
 
-In a location ${VAR} is a variable of the environment.
+In a location, ${VAR} is a variable of the environment.
 
-  -t EPOCH  the time of all entries, in seconds since 1970; the default is the
-            present for all but regular files, which keep their own
-  -c        add a sum over the content of each file, which the kernel checks
-  -o FILE   write the archive to FILE instead of standard output
-  -a ALIGN  begin the content of files over ALIGN bytes at multiples of it, where
-            the names' padding has room; a power of two, from 4 on
-  -h        print this
+Options:
+  -t EPOCH  Set the time of all entries, in seconds since 1970 (default: now, and for
+            regular files the time of the file)
+  -c        Add a checksum of the content of each file, which the kernel verifies
+  -o FILE   Write the archive to FILE instead of standard output
+  -a ALIGN  Align the content of files larger than ALIGN bytes to a multiple of it, if the
+            padding of the name has room; a power of two, at least 4
+  -h        Print this help
 
-Where the kernel's tool drops something of the list and exits with 0, this one
-fails with 1. Then FILE is as it was; wrong usage exits with 2.
-`
+Where the kernel's tool drops a part of the list and exits with 0, this one fails with
+exit code 1. After an error, FILE is unchanged. Wrong usage exits with 2.`,
+		Example: "packer gen_init_cpio -t 0 -o initramfs.cpio initramfs.list",
+		RunE:    runGenInitCpio,
+	}
+}
 
-func runGenInitCpio(ctx context.Context, args []string) error {
+func runGenInitCpio(cmd *cobra.Command, args []string) error {
 	if slices.Contains(args, "--help") {
-		fmt.Print(genInitCpioHelp)
-		return flag.ErrHelp
+		return cmd.Help()
 	}
 	opts := kernelOptions()
 	lists, err := getopt(args, "t:cho:a:", func(option byte, value string) (err error) {
@@ -67,20 +74,20 @@ func runGenInitCpio(ctx context.Context, args []string) error {
 				return fmt.Errorf("Invalid data_align: %s: %w", value, err)
 			}
 		case 'h':
-			return flag.ErrHelp
+			return errHelp
 		}
 		return nil
 	})
 	switch {
-	case errors.Is(err, flag.ErrHelp):
-		fmt.Print(genInitCpioHelp)
-		return err
+	case errors.Is(err, errHelp):
+		return cmd.Help()
 	case errors.Is(err, errTimeRange):
 		return err
 	case err != nil:
-		return kernelUsage(genInitCpioHelp, err)
-	case len(lists) != 1:
-		return kernelUsage(genInitCpioHelp, errors.New("want one LIST"))
+		return cli.Usagef(cmd, "%w", err)
+	}
+	if err := cli.Args("LIST")(cmd, lists); err != nil {
+		return err
 	}
 	entries, err := source.ReadLists(lists, opts.Read)
 	var open *fs.PathError
@@ -90,10 +97,10 @@ func runGenInitCpio(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	return kernelError(write.Outputs(ctx, entries, opts.Options))
+	return kernelError(write.Outputs(cmd.Context(), entries, opts.Options))
 }
 
-// kernelOptions are what the kernel's tools do unless they are told otherwise.
+// kernelOptions returns the defaults of the kernel's tools.
 func kernelOptions() pack.Options {
 	vars := map[string]string{}
 	for _, variable := range os.Environ() {
@@ -114,6 +121,9 @@ func kernelOptions() pack.Options {
 	}
 }
 
+// errHelp reports that -h asks for help.
+var errHelp = errors.New("help")
+
 var errTimeRange = errors.New("ERROR: Timestamp out of range for cpio format")
 
 // setTime gives every entry the same time, in seconds since 1970.
@@ -126,14 +136,7 @@ func setTime(opts *pack.Options, seconds int64) error {
 	return nil
 }
 
-// kernelUsage reports wrong usage with the usage behind it, as the kernel's tools
-// do.
-func kernelUsage(help string, err error) error {
-	fmt.Fprintf(os.Stderr, "packer: %v\n%s", err, help)
-	return cli.ErrUsage
-}
-
-// kernelError puts the kernel's words before an error that its users know.
+// kernelError puts the words of the kernel's tool before an error, for users who know them.
 func kernelError(err error) error {
 	var location *source.LocationError
 	if !errors.As(err, &location) {

@@ -1,78 +1,84 @@
 package main
 
 import (
-	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"os"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+
+	"github.com/rules-initramfs/rules_initramfs/internal/cli"
 	"github.com/rules-initramfs/rules_initramfs/internal/list"
 	"github.com/rules-initramfs/rules_initramfs/internal/pack"
 	"github.com/rules-initramfs/rules_initramfs/internal/pack/source"
 	"github.com/rules-initramfs/rules_initramfs/internal/pack/write"
 )
 
-const genInitramfsHelp = `Usage: packer gen_initramfs [-o FILE] [-l DEPS] {-u UID | -g GID | -d DATE | SOURCE}...
+func genInitramfsCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:                "gen_initramfs [-o FILE] [-l DEPS] {-u UID | -g GID | -d DATE | SOURCE}...",
+		GroupID:            groupKernel,
+		Short:              "Pack lists and directories as the kernel's usr/gen_initramfs.sh does",
+		DisableFlagParsing: true, // options apply to the sources after them
+		Long: `Pack lists and directories as the kernel's usr/gen_initramfs.sh does, with the same
+options and the same bytes. A SOURCE is a list in the syntax of packer gen_init_cpio, or a
+directory, which is packed with everything below it. Arguments are read from left to right.
 
-Packs lists and directories as the kernel's usr/gen_initramfs.sh does: the same
-options, the same bytes. A SOURCE is a list, as of packer gen_init_cpio, or a
-directory, of which all that is in it is packed. Arguments are read from left to
-right.
+Options:
+  -o FILE  Write the archive to FILE instead of standard output
+  -l DEPS  Write the makefile DEPS, which sets deps_initramfs to all files read
+  -u UID   Map UID to 0 in the directories that follow; "squash" is every user, -1 is the
+           current user
+  -g GID   Map GID to 0, likewise
+  -d DATE  Set the time of all entries: @SECONDS since 1970, RFC 3339, RFC 2822, or the
+           output of date(1) (default: now, and for regular files the time of the file)
+  -h       Print this help
 
-  -o FILE  write the archive to FILE instead of standard output
-  -l DEPS  write the makefile DEPS, which sets deps_initramfs to all files read
-  -u UID   let user UID own what user 0 owns, in directories from here on; "squash"
-           is every user, -1 the current one
-  -g GID   the same for groups
-  -d DATE  the time of all entries: @SECONDS since 1970, RFC 3339, RFC 2822, or what
-           date(1) prints; the default is the present for all but regular files,
-           which keep their own
-  -h       print this
+After an error, the exit code is 1, and FILE and DEPS are unchanged. Wrong usage exits
+with 2.`,
+		Example: "packer gen_initramfs -o initramfs.cpio -u squash -g squash rootfs extra.list",
+		RunE:    runGenInitramfs,
+	}
+}
 
-On an error the exit code is 1 and FILE and DEPS are as they were; wrong usage
-exits with 2.
-`
-
-func runGenInitramfs(ctx context.Context, args []string) error {
+func runGenInitramfs(cmd *cobra.Command, args []string) error {
 	g := generator{opts: kernelOptions()}
 	for len(args) > 0 {
 		arg := args[0]
 		args = args[1:]
 		switch arg {
 		case "-h", "--help":
-			fmt.Print(genInitramfsHelp)
-			return flag.ErrHelp
+			return cmd.Help()
 		case "-l", "-o", "-u", "-g", "-d":
 			if len(args) == 0 {
-				return kernelUsage(genInitramfsHelp, fmt.Errorf("option %s wants a value", arg))
+				return cli.Usagef(cmd, "option %s needs a value", arg)
 			}
 			if err := g.option(arg, args[0]); err != nil {
-				return kernelUsage(genInitramfsHelp, err)
+				return cli.Usagef(cmd, "%w", err)
 			}
 			args = args[1:]
 		default:
 			if strings.HasPrefix(arg, "-") {
-				return kernelUsage(genInitramfsHelp, fmt.Errorf("ERROR: unknown option %q: a file of that name is ./%s", arg, arg))
+				return cli.Usagef(cmd, "ERROR: unknown option %q: write ./%s for a file of that name", arg, arg)
 			}
 			g.source(arg)
 		}
 	}
-	if len(g.faults) > 0 {
-		return errors.Join(g.faults...)
+	if len(g.errs) > 0 {
+		return errors.Join(g.errs...)
 	}
-	return kernelError(write.Outputs(ctx, g.entries, g.opts.Options))
+	return kernelError(write.Outputs(cmd.Context(), g.entries, g.opts.Options))
 }
 
-// generator gathers what the arguments say.
+// generator collects entries and options from the arguments.
 type generator struct {
 	opts    pack.Options
 	owners  source.Owners
 	entries []*list.Entry
-	faults  []error
+	errs    []error
 }
 
 func (g *generator) option(option, value string) (err error) {
@@ -97,7 +103,7 @@ func (g *generator) option(option, value string) (err error) {
 	return nil
 }
 
-// parseSquash reads which ids on disk become 0; own is the caller's.
+// parseSquash reads which IDs on disk become 0; own is the ID of the caller.
 func parseSquash(text string, own int) (source.Squash, error) {
 	switch text {
 	case "squash":
@@ -123,7 +129,7 @@ func (g *generator) source(name string) {
 	case err == nil && info.IsDir():
 		entries, paths, err = source.ReadDirectory(name, g.owners)
 	case err == nil && info.Mode().IsRegular():
-		// A list "-" would be standard input, but that is an unknown option.
+		// "-" would be standard input, but it was refused as an option.
 		entries, err = source.ReadLists([]string{name}, g.opts.Read)
 		paths = append(paths, name)
 		for _, e := range entries {
@@ -137,7 +143,7 @@ func (g *generator) source(name string) {
 		err = fmt.Errorf("Cannot open '%s': %w", name, errors.Unwrap(err))
 	}
 	if err != nil {
-		g.faults = append(g.faults, err)
+		g.errs = append(g.errs, err)
 	}
 	g.entries = append(g.entries, entries...)
 	g.opts.Deps = append(g.opts.Deps, paths...)

@@ -1,9 +1,10 @@
 package main
 
 import (
-	"context"
-	"flag"
 	"runtime"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/cli"
 	"github.com/rules-initramfs/rules_initramfs/internal/codec"
@@ -11,51 +12,58 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/pack/write"
 )
 
-const joinHelp = `Usage: packer join --out FILE [OPTION...] LAYER LIST [LAYER LIST]...
-       packer join --tail --out FILE [OPTION...] LIST...
-
-Joins the layers of an image. Each LAYER is an archive that packer pack --layer has
-written, and its LIST is what --write-list has written. The layers are copied as they
-are. The lists say whether they fit together: a path in two layers is an error, unless
-the later one replaces it.
-
-With --tail, FILE is only what comes after the last layer, which may be nothing: for
-a boot loader that loads the layers and FILE as initrd files of their own. Archives
-of --prepend are checked and are not part of FILE. The lists and listings are those
-of the whole image.
-
-On an error the exit code is 1 and FILE is as it was; wrong usage exits with 2.
-
-Options:
-`
-
-func runJoin(ctx context.Context, args []string) error {
+func joinCommand() *cobra.Command {
 	opts := write.Options{MemberSize: codec.DefaultMemberSize, Jobs: runtime.GOMAXPROCS(0)}
-	flags := flag.NewFlagSet("packer join", flag.ContinueOnError)
-	flags.StringVar(&opts.Out, "out", "", "write the image to `FILE`")
-	tail := flags.Bool("tail", false, "write only what comes after the layers")
-	addListingFlags(flags, &opts)
-	addMethodFlags(flags, &opts)
-	addFormatFlags(flags, &opts)
-	addFrameFlags(flags, &opts)
-	if err := cli.ParseFlags(flags, joinHelp, args); err != nil {
-		return err
+	var tail bool
+	var finishMethod func(*cobra.Command) error
+	cmd := &cobra.Command{
+		Use: "join --out FILE [OPTION...] {LAYER LIST}...\n" +
+			"join --tail --out FILE [OPTION...] LIST...",
+		GroupID: groupMake,
+		Short:   "Join the layers of an image",
+		Long: `Join the layers of an image. Each layer is a file LAYER that packer pack --layer has
+written, with its completed LIST (--write-list). Layers are copied as they are. The lists
+show whether the layers fit together: a path that two layers have is an error, unless the
+later layer replaces it.
+
+With --tail, FILE is only what follows the last layer, and may be empty. It is for a boot
+loader that loads the layers and the tail as separate initrd files. What --prepend names
+is checked but is not part of FILE. The list and the listings are those of the whole image.
+
+After an error, the exit code is 1 and FILE is unchanged. Wrong usage exits with 2.`,
+		Example: "packer join --out initramfs base.cpio base.list app.cpio app.list",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := cli.Required(cmd, "out"); err != nil {
+				return err
+			}
+			if err := finishMethod(cmd); err != nil {
+				return err
+			}
+			switch {
+			case tail && len(args) == 0:
+				return cli.Usagef(cmd, "--tail needs the LIST of each layer")
+			case tail:
+				return pack.JoinTail(cmd.Context(), args, opts)
+			case len(args) == 0 || len(args)%2 != 0:
+				return cli.Usagef(cmd, "each layer needs two arguments: LAYER LIST")
+			}
+			var layers []pack.Layer
+			for i := 0; i < len(args); i += 2 {
+				layers = append(layers, pack.Layer{Archive: args[i], List: args[i+1]})
+			}
+			return pack.Join(cmd.Context(), layers, opts)
+		},
 	}
-	switch {
-	case opts.Out == "":
-		return cli.UsageFault(flags, "no --out FILE")
-	case bothMethods(flags):
-		return cli.UsageFault(flags, "--compress, --compressor and --compressor-program: want one of them")
-	case *tail && flags.NArg() == 0:
-		return cli.UsageFault(flags, "--tail: want the LIST of each layer")
-	case *tail:
-		return pack.JoinTail(ctx, flags.Args(), opts)
-	case flags.NArg() == 0 || flags.NArg()%2 != 0:
-		return cli.UsageFault(flags, "want LAYER LIST for each layer")
-	}
-	var layers []pack.Layer
-	for i := 0; i < flags.NArg(); i += 2 {
-		layers = append(layers, pack.Layer{Archive: flags.Arg(i), List: flags.Arg(i + 1)})
-	}
-	return pack.Join(ctx, layers, opts)
+	cli.Options(cmd, "Output", func(flags *pflag.FlagSet) {
+		flags.StringVar(&opts.Out, "out", "", "Write the image to `FILE`")
+		flags.BoolVar(&tail, "tail", false, "Write only what follows the layers")
+		addListingOptions(flags, &opts)
+	})
+	cli.Options(cmd, "What join adds to the layers", func(flags *pflag.FlagSet) {
+		finishMethod = addMethodOptions(flags, &opts)
+		addFormatOptions(flags, &opts)
+	})
+	cli.CompleteValues(cmd, "compress", codec.Names()...)
+	cli.Options(cmd, "Before and after the layers", func(flags *pflag.FlagSet) { addFrameOptions(flags, &opts) })
+	return cmd
 }

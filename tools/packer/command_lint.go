@@ -3,12 +3,15 @@ package main
 import (
 	"bytes"
 	"context"
-	"flag"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"runtime/debug"
 	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/cli"
 	"github.com/rules-initramfs/rules_initramfs/internal/elf"
@@ -16,132 +19,164 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/lint"
 	"github.com/rules-initramfs/rules_initramfs/internal/list"
 	"github.com/rules-initramfs/rules_initramfs/internal/listing"
+	"github.com/rules-initramfs/rules_initramfs/internal/tables/arch"
 )
 
-const lintHelp = `Usage: packer lint [OPTION...] IMAGE...
-
-Finds what is wrong with an image before it boots: what the kernel would refuse
-or drop in silence, and programs that could not run. "-" is standard input. Several
-IMAGEs are the parts of one: they are read as the kernel gets them from a boot loader
-that loads several files. A line for each finding, in the order of the image's entries:
-
-  SEVERITY RULE: ENTRY: WHAT (FIX)
-
-The exit code is 1 if there are errors, 0 if there are none or only warnings, 2
-on wrong usage.
-
-Options:
-`
-
-// lintMemory is where the garbage collector begins to work harder, in bytes: a
-// million entries need no more.
+// lintMemory is where the garbage collector begins to work harder, in bytes: an image with a
+// million entries fits.
 const lintMemory = 960 << 20
 
-func runLint(ctx context.Context, args []string) error {
-	flags := flag.NewFlagSet("packer lint", flag.ContinueOnError)
-	var o lint.Options
-	var config string
-	flags.Func("off", "do not apply the rule `ID`; several with commas, or the option again", func(ids string) error {
-		parsed, err := lint.ParseRules(ids, true)
-		o.Off = append(o.Off, parsed...)
-		return err
-	})
-	flags.Func("error", "make the warnings of the rule `ID` errors; several with commas, or the option again", func(ids string) error {
-		parsed, err := lint.ParseRules(ids, false)
-		o.Errors = append(o.Errors, parsed...)
-		return err
-	})
-	flags.Func("warning", "make the errors of the rule `ID` warnings; several with commas, or the option again", func(ids string) error {
-		parsed, err := lint.ParseRules(ids, true)
-		o.Warnings = append(o.Warnings, parsed...)
-		return err
-	})
-	strict := flags.Bool("strict", false, "count warnings as errors")
-	flags.StringVar(&o.Init, "init", "/init", "the `PATH` of the first program: the kernel's rdinit=")
-	flags.Func("arch", "what programs are to be made for, such as x86_64, arm64 or riscv64; by default, all for the same", func(name string) (err error) {
-		o.Arch, err = elf.ParseArch(name)
-		return err
-	})
-	flags.StringVar(&config, "config", "", "the .config `FILE` of the kernel, for its codecs")
-	flags.Func("kernel-codecs", "the `CODECS` that the kernel decompresses, with commas", func(codecs string) (err error) {
-		o.Kernel, err = lint.ParseCodecs(codecs)
-		return err
-	})
-	asJSON := flags.Bool("json", false, "print a JSON object a line")
-	listRules := flags.Bool("list-rules", false, "print the rules: ID, severity, what they find")
-	outName := addOutFlag(flags, "; if there are errors, FILE is as it was, and standard error has what was found")
-	originsName := flags.String("origins", "", "the completed `LIST` of the image, as pack --write-list gives it: findings name the targets in it")
-	if err := cli.ParseFlags(flags, lintHelp, args); err != nil {
-		return err
+// linter is what packer lint was asked for.
+type linter struct {
+	lint.Options
+	config, origins string // names of files, or empty
+	strict          bool
+	listRules, json bool
+	out             string
+
+	counts map[lint.Severity]int
+}
+
+func lintCommand() *cobra.Command {
+	l := &linter{counts: map[lint.Severity]int{}}
+	cmd := &cobra.Command{
+		Use:        "lint [OPTION...] IMAGE...\nlint --list-rules",
+		GroupID:    groupCheck,
+		SuggestFor: []string{"check", "verify"},
+		Short:      "Find errors in an image before it boots",
+		Long: `Find what is wrong with an image before it boots: what the kernel would refuse or silently
+drop, and programs that cannot run. "-" is standard input. Several IMAGEs are the parts of
+one image, read as a boot loader that loads several files passes them to the kernel. Each
+finding is one line, in the order of the entries:
+
+  SEVERITY RULE: ENTRY: MESSAGE (FIX)
+
+The exit code is 1 if there are errors, 0 if there are only warnings or no findings, 2
+after wrong usage.`,
+		Example: "packer lint --strict --config /boot/config-6.12 initramfs",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if l.listRules {
+				if len(args) > 0 {
+					return cli.Usagef(cmd, "--list-rules takes no IMAGE")
+				}
+				return printRules(os.Stdout)
+			}
+			if err := cli.Args("IMAGE...")(cmd, args); err != nil {
+				return err
+			}
+			if err := cli.Exclusive(cmd, "config", "kernel-codecs"); err != nil {
+				return err
+			}
+			return l.run(cmd.Context(), args)
+		},
 	}
-	switch {
-	case *listRules && flags.NArg() == 0:
-		return printRules(os.Stdout)
-	case *listRules:
-		return cli.UsageFault(flags, "--list-rules takes no IMAGE")
-	case flags.NArg() == 0:
-		return cli.UsageFault(flags, "no IMAGE")
-	case config != "" && o.Kernel != nil:
-		return cli.UsageFault(flags, "--config and --kernel-codecs exclude each other")
+	cli.Options(cmd, "Rules", func(flags *pflag.FlagSet) { l.addRuleOptions(flags) })
+	cli.Options(cmd, "Kernel", func(flags *pflag.FlagSet) { l.addKernelOptions(flags) })
+	for _, option := range []string{"off", "error", "warning"} {
+		cli.CompleteValues(cmd, option, ruleIDs()...)
 	}
-	if config != "" {
-		kernel, err := readKernelConfig(config)
+	cli.Options(cmd, "Output", func(flags *pflag.FlagSet) {
+		flags.BoolVar(&l.json, "json", false, "Print one JSON object per line")
+		flags.StringVar(&l.origins, "origins", "", "Name the target of each entry, from the completed `LIST` that packer pack --write-list has written")
+		addOutOption(flags, &l.out, "; if there are errors, the findings go to standard error")
+	})
+	return cmd
+}
+
+func (l *linter) addRuleOptions(flags *pflag.FlagSet) {
+	for _, option := range []struct {
+		name    string
+		rules   *[]string
+		weakens bool
+		usage   string
+	}{
+		{"off", &l.Off, true, "Turn off the rules `ID,...`; may be repeated"},
+		{"error", &l.Errors, false, "Make warnings of the rules `ID,...` errors; may be repeated"},
+		{"warning", &l.Warnings, true, "Make errors of the rules `ID,...` warnings; may be repeated"},
+	} {
+		flags.Func(option.name, option.usage, func(ids string) error {
+			parsed, err := lint.ParseRules(ids, option.weakens)
+			*option.rules = append(*option.rules, parsed...)
+			return err
+		})
+	}
+	flags.BoolVar(&l.strict, "strict", false, "Fail after warnings too")
+	flags.BoolVar(&l.listRules, "list-rules", false, "Print the ID, severity and meaning of each rule")
+}
+
+func (l *linter) addKernelOptions(flags *pflag.FlagSet) {
+	flags.StringVar(&l.Init, "init", "/init", "Check `PATH` as the first program, for a kernel that starts with rdinit=PATH (default /init)")
+	flags.Func("arch", "Check that programs are for `ARCH`, such as "+strings.Join(arch.Names(), ", ")+" (default: any, but the same for all)", func(name string) (err error) {
+		l.Arch, err = elf.ParseArch(name)
+		return err
+	})
+	flags.StringVar(&l.config, "config", "", "Check that the kernel with the .config `FILE` supports the codecs of the image")
+	flags.Func("kernel-codecs", "Check that the image uses only the codecs `CODEC,...`", func(codecs string) (err error) {
+		l.Kernel, err = lint.ParseCodecs(codecs)
+		return err
+	})
+}
+
+func (l *linter) run(ctx context.Context, names []string) error {
+	if l.config != "" {
+		kernel, err := readKernelConfig(l.config)
 		if err != nil {
 			return err
 		}
-		o.Kernel = kernel
+		l.Kernel = kernel
 	}
-
-	img, err := image.Open(ctx, flags.Args()...)
+	img, err := image.Open(ctx, names...)
 	if err != nil {
 		return err
 	}
 	defer img.Close()
-	name := img.Name
-	origins, err := readOrigins(*originsName)
+	origins, err := readOrigins(l.origins)
 	if err != nil {
 		return err
 	}
 	debug.SetMemoryLimit(lintMemory)
-	show := printFinding
-	if *asJSON {
-		show = printFindingJSON
+	if l.out == "" {
+		err := writeResults(ctx, "", func(out io.Writer) error { return l.check(out, img, origins) })
+		return errors.Join(err, l.verdict(img.Name, err))
 	}
-	counts := map[lint.Severity]int{}
-	var found bytes.Buffer // of what goes to a file only if it is good
-	errFound := func() error {
-		if counts[lint.Error] == 0 && (!*strict || counts[lint.Warning] == 0) {
-			return nil
-		}
-		return fmt.Errorf("%s: %d errors, %d warnings", name, counts[lint.Error], counts[lint.Warning])
-	}
-	err = writeResults(ctx, *outName, func(out io.Writer) error {
-		if *outName != "" {
-			out = io.MultiWriter(out, &found)
-		}
-		err := lint.Run(img.Reader, o, func(f lint.Finding) error {
-			counts[f.Severity]++
-			return show(out, f, origins[f.Entry])
-		})
-		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-		if *outName != "" {
-			return errFound()
-		}
-		return nil
+	// The file must not appear if there are errors. Then the findings go to standard error.
+	var findings bytes.Buffer
+	err = writeResults(ctx, l.out, func(out io.Writer) error {
+		err := l.check(io.MultiWriter(out, &findings), img, origins)
+		return errors.Join(err, l.verdict(img.Name, err))
 	})
-	if err == nil {
-		err = errFound()
-	}
 	if err != nil {
-		os.Stderr.Write(found.Bytes())
+		os.Stderr.Write(findings.Bytes())
 	}
 	return err
 }
 
-// readOrigins returns the labels of the targets that a completed list names, by the
-// absolute paths of their entries; none without a list.
+// check prints the findings and counts them.
+func (l *linter) check(out io.Writer, img *image.Image, origins map[string]string) error {
+	show := printFinding
+	if l.json {
+		show = printFindingJSON
+	}
+	err := lint.Run(img.Reader, l.Options, func(f lint.Finding) error {
+		l.counts[f.Severity]++
+		return show(out, f, origins[f.Entry])
+	})
+	if err != nil {
+		return fmt.Errorf("%s: %w", img.Name, err)
+	}
+	return nil
+}
+
+// verdict returns an error if the findings are errors; nil if checking them failed already.
+func (l *linter) verdict(name string, failed error) error {
+	if failed != nil || l.counts[lint.Error] == 0 && (!l.strict || l.counts[lint.Warning] == 0) {
+		return nil
+	}
+	return fmt.Errorf("%s: %d errors, %d warnings", name, l.counts[lint.Error], l.counts[lint.Warning])
+}
+
+// readOrigins returns the labels of targets by the absolute paths of their entries, from a
+// completed list; none without a list.
 func readOrigins(name string) (map[string]string, error) {
 	if name == "" {
 		return nil, nil
@@ -165,6 +200,14 @@ func readKernelConfig(name string) (*lint.Kernel, error) {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return kernel, nil
+}
+
+func ruleIDs() []string {
+	var ids []string
+	for _, r := range lint.Rules() {
+		ids = append(ids, r.ID)
+	}
+	return ids
 }
 
 func printRules(w io.Writer) error {
@@ -193,7 +236,7 @@ func printFindingJSON(w io.Writer, f lint.Finding, origin string) error {
 		Rule     string        `json:"rule"`
 		Severity lint.Severity `json:"severity"`
 		Entry    string        `json:"entry"`
-		// EntryBytes is there only if the entry is not UTF-8, and is right then.
+		// EntryBytes is the entry if it is not UTF-8, where JSON has no room for it.
 		EntryBytes []byte `json:"entry_bytes,omitempty"`
 		Origin     string `json:"origin,omitempty"`
 		Message    string `json:"message"`

@@ -3,11 +3,12 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
-	"os"
 	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/cli"
 	"github.com/rules-initramfs/rules_initramfs/internal/image"
@@ -15,50 +16,60 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/listing"
 )
 
-const lsHelp = `Usage: packer ls [OPTION...] IMAGE [PATH...]
+// lister is what packer ls was asked for.
+type lister struct {
+	names, members, json bool
+	out                  string
+}
 
-Lists what is in an image, in its order; with PATHs only those and what is below
-them. "-" is standard input. A line has the type and permissions, the number of
-names, owner and group, the size in bytes or a device's numbers, the time in UTC,
-and the name. In a name \ooo (three octal digits) stands for a byte: \040 is a
-blank.
+func lsCommand() *cobra.Command {
+	var l lister
+	cmd := &cobra.Command{
+		Use:        "ls [OPTION...] IMAGE [PATH...]",
+		GroupID:    groupRead,
+		SuggestFor: []string{"list", "show", "dir"},
+		Short:      "List the entries of an image",
+		Long: `List the entries of an image in order. With PATHs, list only these entries and everything
+below them. "-" is standard input. A line has the type and permissions, the number of
+links, the owner and group, the size in bytes or the numbers of a device, the time in UTC,
+and the name. In a name, \ooo (three octal digits) is a byte: \040 is a space.
 
-What the kernel would refuse is an error, and exits with 1; wrong usage exits
-with 2.
-
-Options:
-`
-
-func runLs(ctx context.Context, args []string) error {
-	flags := flag.NewFlagSet("packer ls", flag.ContinueOnError)
-	names := flags.Bool("names", false, "print names only")
-	asJSON := flags.Bool("json", false, "print a JSON object a line")
-	segments := flags.Bool("segments", false, "print a line for each member: what was compressed, or not compressed, on its own")
-	outName := addOutFlag(flags, "")
-	if err := cli.ParseFlags(flags, lsHelp, args); err != nil {
-		return err
+An image that the kernel would refuse is an error, with exit code 1. Wrong usage exits
+with 2.`,
+		Example: "packer ls initramfs /etc",
+		Args:    cli.Args("IMAGE", "[PATH...]"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := cli.Exclusive(cmd, "names", "json"); err != nil {
+				return err
+			}
+			if l.members && (l.names || len(args) > 1) {
+				return cli.Usagef(cmd, "--members excludes --names and PATH")
+			}
+			return l.run(cmd.Context(), args[0], args[1:])
+		},
 	}
-	switch {
-	case flags.NArg() == 0:
-		return cli.UsageFault(flags, "no IMAGE")
-	case *segments && (*names || flags.NArg() > 1):
-		return cli.UsageFault(flags, "--segments goes with neither --names nor PATH")
-	case *names && *asJSON:
-		return cli.UsageFault(flags, "--names and --json exclude each other")
-	}
+	cli.Options(cmd, "Listing", func(flags *pflag.FlagSet) {
+		flags.BoolVar(&l.names, "names", false, "Print names only")
+		flags.BoolVar(&l.json, "json", false, "Print one JSON object per line")
+		flags.BoolVar(&l.members, "members", false, "Print the members of the image, each of which was compressed on its own or not at all")
+		addOutOption(flags, &l.out, "")
+	})
+	return cmd
+}
 
+func (l *lister) run(ctx context.Context, name string, paths []string) error {
 	show := listing.Text
 	switch {
-	case *segments:
+	case l.members:
 		show = func(io.Writer, *image.Entry) error { return nil }
-	case *names:
+	case l.names:
 		show = printName
-	case *asJSON:
+	case l.json:
 		show = func(out io.Writer, e *image.Entry) error { return listing.JSON(out, e, "") }
 	}
-	wanted := newPathFilter(flags.Args()[1:])
-	return writeResults(ctx, *outName, func(out io.Writer) error {
-		img, err := walkImage(ctx, flags.Arg(0), func(_ *image.Reader, e *image.Entry) error {
+	wanted := newPathFilter(paths)
+	return writeResults(ctx, l.out, func(out io.Writer) error {
+		img, err := walkImage(ctx, name, func(_ *image.Reader, e *image.Entry) error {
 			if !wanted.has(e.Name) {
 				return nil
 			}
@@ -67,14 +78,14 @@ func runLs(ctx context.Context, args []string) error {
 		if err != nil {
 			return err
 		}
-		if *segments {
-			printMembers(out, img.Members(), *asJSON)
+		if l.members {
+			printMembers(out, img.Members(), l.json)
 		}
-		return wanted.missing(flags.Arg(0))
+		return wanted.missing(name)
 	})
 }
 
-// printName prints a name that can be told from others and does no harm to a terminal.
+// printName prints a name, unambiguous and safe for a terminal.
 func printName(w io.Writer, e *image.Entry) error {
 	_, err := fmt.Fprintln(w, listing.Printable(e.Name))
 	return err
@@ -100,16 +111,16 @@ func printMembers(w io.Writer, members []image.Member, asJSON bool) {
 	}
 }
 
-// pathFilter chooses the entries that are named, or below one that is.
+// pathFilter selects the entries at or below some paths.
 type pathFilter struct {
-	// given are the paths as they were given; paths, as they are compared.
-	given, paths []string
-	// seen tells of each path whether an entry matched.
+	// args are the paths of the command line; paths are the same, cleaned.
+	args, paths []string
+	// seen records which paths an entry matched.
 	seen []bool
 }
 
 func newPathFilter(paths []string) *pathFilter {
-	f := &pathFilter{given: paths, seen: make([]bool, len(paths))}
+	f := &pathFilter{args: paths, seen: make([]bool, len(paths))}
 	for _, p := range paths {
 		f.paths = append(f.paths, kernel.CleanPath(p))
 	}
@@ -133,7 +144,7 @@ func (f *pathFilter) has(name string) bool {
 // missing reports the paths that no entry matched.
 func (f *pathFilter) missing(img string) error {
 	var missing []error
-	for i, p := range f.given {
+	for i, p := range f.args {
 		if !f.seen[i] {
 			missing = append(missing, fmt.Errorf("%s: no entry %s", img, listing.Printable(p)))
 		}
@@ -156,8 +167,8 @@ func walkImage(ctx context.Context, name string, visit func(*image.Reader, *imag
 		if err == nil {
 			err = visit(img.Reader, e)
 		}
-		if fault, ok := errors.AsType[*image.Error](err); ok {
-			err = fmt.Errorf("%s: %w", name, fault)
+		if imageErr, ok := errors.AsType[*image.Error](err); ok {
+			err = fmt.Errorf("%s: %w", name, imageErr)
 		}
 		if err != nil {
 			return nil, err
@@ -167,10 +178,10 @@ func walkImage(ctx context.Context, name string, visit func(*image.Reader, *imag
 	return img, nil
 }
 
-// warnCut warns of an image that may have been cut off between two records: no
-// error, for the kernel unpacks what is there.
+// warnCut warns about an image that may be truncated between two records. It is not an
+// error, because the kernel unpacks what is there.
 func warnCut(img *image.Image) {
 	if !img.Trailer() {
-		fmt.Fprintf(os.Stderr, "packer: warning: %s: no trailer at its end: it may have been cut off, which the kernel does not see\n", img.Name)
+		warn(img.Name + ": no trailer at the end: the image may be truncated, which the kernel does not notice")
 	}
 }

@@ -3,112 +3,135 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"os"
 	"runtime"
 	"strconv"
 	"strings"
 
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
 	"github.com/rules-initramfs/rules_initramfs/internal/cli"
+	"github.com/rules-initramfs/rules_initramfs/internal/codec"
 	"github.com/rules-initramfs/rules_initramfs/internal/pack"
 	"github.com/rules-initramfs/rules_initramfs/internal/pack/source"
+	"github.com/rules-initramfs/rules_initramfs/internal/pack/write"
 	"github.com/rules-initramfs/rules_initramfs/internal/progress"
 )
 
-const packHelp = `Usage: packer pack --out FILE [OPTION...] LIST|DIR|ARCHIVE...
+func packCommand() *cobra.Command {
+	opts := pack.Options{
+		Read:    source.Options{Vars: map[string]string{}},
+		Options: write.Options{MemberSize: sizeOfMethod, Jobs: runtime.GOMAXPROCS(0)},
+	}
+	var finishMethod func(*cobra.Command) error
+	cmd := &cobra.Command{
+		Use:     "pack --out FILE [OPTION...] SOURCE...",
+		GroupID: groupMake,
+		Short:   "Pack lists, directories and archives into an image",
+		Long: `Pack lists, directories and archives into one image, in the order given. The content of a
+SOURCE shows what it is, not its name. "-" is standard input.
 
-Packs what the lists, directories and archives say, one after the other, into one
-archive. Of a directory, all that is in it is packed, with the owners and modes
-that it has on disk, sorted. An archive is an image as the kernel takes it (cpio -H
-newc, in any codec, several in a row) or a tar archive, compressed or not; its first
-bytes tell, not its name. A list is what the kernel's usr/gen_init_cpio reads; "-"
-is standard input:
+A directory is packed with everything below it, sorted, with the owners and modes that it
+has on disk. An archive is an image that the kernel unpacks (cpio newc, with any codec,
+any number of members) or a tar archive, compressed or not. A list has the syntax of the
+kernel's usr/gen_init_cpio:
 
-  file <name> <location> <mode> <uid> <gid> [<hard links>...]
-  dir|pipe|sock <name> <mode> <uid> <gid>
-  nod <name> <mode> <uid> <gid> <dev_type> <maj> <min>
-  slink <name> <target> <mode> <uid> <gid>
+  file NAME LOCATION MODE UID GID [HARDLINK...]
+  dir|pipe|sock NAME MODE UID GID
+  nod NAME MODE UID GID c|b MAJOR MINOR
+  slink NAME TARGET MODE UID GID
 
-In a name, target or location \ooo (three octal digits) stands for a byte: \040
-is a blank. ${VAR} in a location is a value of --var.
+In a name, target or location, \ooo (three octal digits) is a byte: \040 is a space. In a
+location, ${NAME} is replaced with the value that --var sets.
 
-On an error the exit code is 1 and FILE is as it was; wrong usage exits with 2.
-
-Options:
-`
-
-func runPack(ctx context.Context, args []string) error {
-	opts := pack.Options{Read: source.Options{Vars: map[string]string{}}}
-	flags := flag.NewFlagSet("packer pack", flag.ContinueOnError)
-	flags.StringVar(&opts.Out, "out", "", "write the archive to `FILE`")
-	addMethodFlags(flags, &opts.Options)
-	opts.MemberSize = -1
-	flags.Func("segments", "compress in segments, in parallel: `auto`, one, or the size of a segment in bytes (default auto: 8 MiB, or 32 MiB with zstd 6 to 9)",
-		func(text string) (err error) {
-			opts.MemberSize, err = parseSegments(text)
-			return err
-		})
-	flags.IntVar(&opts.Jobs, "jobs", runtime.GOMAXPROCS(0), "compress up to `N` segments at once; the bytes do not depend on it")
-	addFormatFlags(flags, &opts.Options)
-	flags.Func("align", "begin the content of files over `BYTES` at multiples of it in the archive, where the names' padding has room; a power of two, from 4 on",
-		func(text string) (err error) {
-			opts.Align, err = parseAlign(text)
-			return err
-		})
-	flags.BoolVar(&opts.Parents, "parents", false, "add missing parent directories, 0755 0 0, and put every directory before what is in it")
-	flags.BoolVar(&opts.AllowDuplicates, "allow-duplicates", false, "pack a path that is given twice twice, as the kernel's tool does: the last one counts")
-	flags.BoolVar(&opts.Dedupe, "dedupe", false, "make hard links of files that have the same content, mode and owner")
-	addFrameFlags(flags, &opts.Options)
-	flags.StringVar(&opts.ContentsOut, "write-contents", "", "write files out of archives to `DIR`, new or empty, for the list of --write-list to name")
-	addListingFlags(flags, &opts.Options)
-	flags.Func("var", "`NAME=VALUE`: what ${NAME} in a location stands for; may be repeated", func(text string) error {
-		name, value, ok := strings.Cut(text, "=")
-		if !ok || name == "" {
-			return fmt.Errorf("want NAME=VALUE")
-		}
-		opts.Read.Vars[name] = value
-		return nil
+After an error, the exit code is 1 and FILE is unchanged. Wrong usage exits with 2.`,
+		Example: "packer pack --out initramfs --compress zstd --parents rootfs extra.list",
+		Args:    cli.Args("SOURCE..."),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := cli.Required(cmd, "out"); err != nil {
+				return err
+			}
+			if err := finishMethod(cmd); err != nil {
+				return err
+			}
+			if opts.ContentsOut != "" && opts.ListOut == "" {
+				return cli.Usagef(cmd, "--write-contents needs --write-list")
+			}
+			opts.Lists = args
+			return runPack(cmd.Context(), opts)
+		},
+	}
+	cli.Options(cmd, "Output", func(flags *pflag.FlagSet) {
+		flags.StringVar(&opts.Out, "out", "", "Write the image to `FILE`")
+		addListingOptions(flags, &opts.Options)
+		flags.StringVar(&opts.ContentsOut, "write-contents", "",
+			"Write files that come from archives to `DIR`, new or empty, so that the list of --write-list can name them")
 	})
-	flags.BoolVar(&opts.Read.Directives, "directives", false, `apply the directives of lists, the lines that begin with "#:"`)
-	flags.BoolVar(&opts.Layer, "layer", false, "make one layer of an image for packer join, which needs the list of --write-list too")
-	if err := cli.ParseFlags(flags, packHelp, args); err != nil {
-		return err
-	}
-	opts.Lists = flags.Args()
-	switch {
-	case opts.Out == "":
-		return cli.UsageFault(flags, "no --out FILE")
-	case opts.Jobs < 1:
-		return cli.UsageFault(flags, "--jobs %d: want 1 or more", opts.Jobs)
-	case bothMethods(flags):
-		return cli.UsageFault(flags, "--compress, --compressor and --compressor-program: want one of them")
-	case len(opts.Lists) == 0:
-		return cli.UsageFault(flags, "no LIST, DIR or ARCHIVE")
-	case opts.ContentsOut != "" && opts.ListOut == "":
-		return cli.UsageFault(flags, "--write-contents goes with --write-list")
-	}
+	cli.Options(cmd, "Compression", func(flags *pflag.FlagSet) {
+		finishMethod = addMethodOptions(flags, &opts.Options)
+		flags.Func("split", "Split the image into members, which are compressed in parallel: `HOW` is size (a size that suits the codec: 8 MiB, or 32 MiB for zstd:6 to zstd:9), none, or a number of bytes (default size)",
+			func(text string) (err error) {
+				opts.MemberSize, err = parseSplit(text)
+				return err
+			})
+		cli.AddJobs(flags, &opts.Jobs, "Compress up to `N` members at once (default: one per CPU); the image does not depend on it")
+	})
+	cli.CompleteValues(cmd, "compress", codec.Names()...)
+	cli.CompleteValues(cmd, "split", "size", "none")
+	cli.Options(cmd, "Entries", func(flags *pflag.FlagSet) {
+		flags.BoolVar(&opts.Parents, "parents", false, "Add missing parent directories (0755 0 0), and put each directory before its contents")
+		flags.BoolVar(&opts.AllowDuplicates, "allow-duplicates", false, "Allow duplicate paths; the last one wins")
+		flags.BoolVar(&opts.Dedupe, "dedupe", false, "Make files with the same content, mode and owner hard links of each other")
+		addFormatOptions(flags, &opts.Options)
+		flags.Func("align", "Align the content of files larger than `BYTES` to a multiple of it in the archive, if the padding of the name has room; a power of two, at least 4",
+			func(text string) (err error) {
+				opts.Align, err = parseAlign(text)
+				return err
+			})
+		flags.Func("var", "Replace ${NAME} in locations, as in `NAME=VALUE`; may be repeated", func(text string) error {
+			name, value, ok := strings.Cut(text, "=")
+			if !ok || name == "" {
+				return fmt.Errorf("%q: want NAME=VALUE", text)
+			}
+			opts.Read.Vars[name] = value
+			return nil
+		})
+	})
+	cli.Options(cmd, "Before and after the archive", func(flags *pflag.FlagSet) { addFrameOptions(flags, &opts.Options) })
+	cli.Options(cmd, "For build systems", func(flags *pflag.FlagSet) {
+		flags.BoolVar(&opts.Read.Directives, "directives", false, `Obey the directives in lists: lines that begin with "#: "`)
+		flags.BoolVar(&opts.Layer, "layer", false, "Make one layer of an image, for packer join: the completed list records what join has to check")
+	})
+	return cmd
+}
+
+func runPack(ctx context.Context, opts pack.Options) error {
 	line := progress.Start(os.Stderr)
 	defer line.Stop()
 	opts.Progress = line.Set
-	opts.Warn = func(message string) {
-		line.Aside(func() { fmt.Fprintln(os.Stderr, "packer: warning:", message) })
-	}
+	opts.Warn = func(message string) { line.Interrupt(func() { warn(message) }) }
 	return pack.Run(ctx, opts)
 }
 
-// parseSegments reads the size of a segment; 0 stands for one segment, -1 for a size
-// that depends on the codec.
-func parseSegments(text string) (int64, error) {
+// Sizes of members that are not a number of bytes.
+const (
+	sizeOfMethod = -1
+	sizeWhole    = 0
+)
+
+// parseSplit reads the size of a member in bytes.
+func parseSplit(text string) (int64, error) {
 	switch text {
-	case "auto":
-		return -1, nil
-	case "one":
-		return 0, nil
+	case "size":
+		return sizeOfMethod, nil
+	case "none":
+		return sizeWhole, nil
 	}
 	size, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || size < 4096 || size > 1<<30 {
-		return 0, errors.New("want auto, one, or a size of 4096 to 1073741824 bytes")
+		return 0, fmt.Errorf("%q: want size, none, or 4096 to 1073741824 bytes", text)
 	}
 	return size, nil
 }

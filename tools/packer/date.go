@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// dateLayouts are the forms of a date that parseDate knows, each with one blank
-// where date(1) takes any number of them. Those without a zone are local times.
+// dateLayouts are the forms of a date that parseDate knows, with one space where date(1)
+// accepts any number. A form without a zone is local time.
 var dateLayouts = []string{
 	time.RFC3339,
 	"2006-01-02T15:04:05Z0700",
@@ -35,9 +35,9 @@ var dateLayouts = []string{
 	"Jan 2 2006 15:04:05 MST",
 }
 
-// parseDate reads a date as date -d does, in the forms that are usual in
-// KBUILD_BUILD_TIMESTAMP. What date would understand and this does not, such as
-// words and most names of zones, is an error.
+// parseDate reads a date as date -d does, in the forms that are common in
+// KBUILD_BUILD_TIMESTAMP. Other forms that date understands, such as words and most names of
+// zones, are errors.
 func parseDate(text string) (time.Time, error) {
 	text = strings.Join(strings.Fields(text), " ")
 	if seconds, ok := strings.CutPrefix(text, "@"); ok {
@@ -52,12 +52,12 @@ func parseDate(text string) (time.Time, error) {
 		if err != nil {
 			continue
 		}
-		// An abbreviation that the local zone does not know has been read as UTC.
+		// time.ParseInLocation reads an abbreviation that the local zone does not have as UTC.
 		zone, _ := t.Zone()
 		if strings.Contains(layout, "MST") && t.Location() != time.UTC && t.Location() != time.Local && zone != "GMT" {
 			return time.Time{}, fmt.Errorf("bad date %q: unknown zone %s: want UTC or an offset such as +0100", text, zone)
 		}
-		// Of another day of the week date would make the next such day.
+		// If the day of the week is another, date would choose the next such day.
 		if day := t.Weekday().String()[:3]; strings.HasPrefix(layout, "Mon") && !strings.EqualFold(text[:3], day) {
 			return time.Time{}, fmt.Errorf("bad date %q: that day is a %s", text, t.Weekday())
 		}

@@ -31,7 +31,7 @@ func TestParseDate(t *testing.T) {
 	}
 }
 
-// Without a zone a date is a local time, and the local zone's names are known.
+// A date without a zone is local time, and the names of the local zone are known.
 func TestParseDateLocal(t *testing.T) {
 	berlin, err := time.LoadLocation("Europe/Berlin")
 	if err != nil {
@@ -52,7 +52,7 @@ func TestParseDateLocal(t *testing.T) {
 	}
 }
 
-// What is not understood is an error, and never the present or another zone.
+// A date that is not understood is an error, never the current time or another zone.
 func TestParseDateErrors(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                             "want @SECONDS since 1970, or a date",

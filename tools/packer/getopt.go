@@ -5,11 +5,10 @@ import (
 	"strings"
 )
 
-// getopt hands each option of the arguments to take and returns what is left of
-// them, as getopt(3) of the GNU C library does: options are one letter, several
-// may share a dash, an option's value stands in the same argument or the next
-// one, options may stand behind operands, and "--" ends them. Known are the
-// letters in options; one with a colon behind it has a value.
+// getopt calls take for each option of the arguments and returns the operands, as getopt(3)
+// of the GNU C library does: options are one letter, several may share a dash, the value of
+// an option is in the same argument or the next, options may follow operands, and "--" ends
+// them. options has the known letters; a colon follows a letter that takes a value.
 func getopt(args []string, options string, take func(option byte, value string) error) (operands []string, err error) {
 	for len(args) > 0 {
 		arg := args[0]

@@ -1,34 +1,58 @@
-// Command packer packs Linux initramfs images.
+// Command packer makes, reads and checks Linux initramfs images.
 package main
 
 import (
 	"os"
 	"path/filepath"
 
+	"github.com/spf13/cobra"
+
 	"github.com/rules-initramfs/rules_initramfs/internal/cli"
 )
 
-var program = cli.Program{
-	Name:    "packer",
-	Version: "0.2.0", // changes with the bytes that the packer writes
-	// A file and a row each.
-	Commands: []cli.Command{
-		{Name: "pack", Summary: "make an archive of what lists, directories and archives say", Run: runPack},
-		{Name: "gen_init_cpio", Summary: "pack a list as the kernel's usr/gen_init_cpio does", Run: runGenInitCpio},
-		{Name: "gen_initramfs", Summary: "pack lists and directories as the kernel's usr/gen_initramfs.sh does", Run: runGenInitramfs},
-		{Name: "concat", Summary: "join images", Run: runConcat},
-		{Name: "join", Summary: "join the layers of an image", Run: runJoin},
-		{Name: "bootconfig", Summary: "print, add or remove the boot configuration behind an image", Run: runBootconfig},
-		{Name: "ls", Summary: "list what is in an image", Run: runLs},
-		{Name: "cat", Summary: "print files of an image", Run: runCat},
-		{Name: "extract", Summary: "unpack an image to a directory", Run: runExtract},
-		{Name: "diff", Summary: "compare what is in two images", Run: runDiff},
-		{Name: "lint", Summary: "find what is wrong with an image before it boots", Run: runLint},
-	},
+// version changes with the bytes that the packer writes.
+const version = "0.2.0"
+
+// Groups of commands.
+const (
+	groupMake   = "make"
+	groupRead   = "read"
+	groupCheck  = "check"
+	groupKernel = "kernel"
+)
+
+// newProgram returns the packer with its commands; each has a file of its own.
+func newProgram() *cobra.Command {
+	program := &cobra.Command{
+		Use:     "packer",
+		Short:   "make, read and check Linux initramfs images",
+		Long:    "Make, read and check Linux initramfs images.",
+		Version: version,
+	}
+	program.AddGroup(
+		&cobra.Group{ID: groupMake, Title: "Make images"},
+		&cobra.Group{ID: groupRead, Title: "Read images"},
+		&cobra.Group{ID: groupCheck, Title: "Check images"},
+		&cobra.Group{ID: groupKernel, Title: "Replace the kernel's tools"},
+	)
+	program.AddCommand(
+		packCommand(),
+		joinCommand(),
+		concatCommand(),
+		bootconfigCommand(),
+		lsCommand(),
+		catCommand(),
+		extractCommand(),
+		diffCommand(),
+		lintCommand(),
+		genInitCpioCommand(),
+		genInitramfsCommand(),
+	)
+	return program
 }
 
-// links are the names that make the packer a command of its own, as a link to
-// it has: those of the kernel's tools, which it can replace.
+// links maps the names of links to the packer to the commands that they run: the packer can
+// replace the kernel's tools.
 var links = map[string]string{
 	"gen_init_cpio":    "gen_init_cpio",
 	"gen_initramfs":    "gen_initramfs",
@@ -40,5 +64,5 @@ func main() {
 	if name, ok := links[filepath.Base(os.Args[0])]; ok {
 		args = append([]string{name}, args...)
 	}
-	os.Exit(program.Run(args, os.Stdout, os.Stderr))
+	os.Exit(cli.Run(newProgram(), args, os.Stdout, os.Stderr))
 }

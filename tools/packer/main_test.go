@@ -14,14 +14,14 @@ import (
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"packer": main,
-		// The names of links to it.
+		// The names of links to the packer.
 		"gen_init_cpio":    main,
 		"gen_initramfs":    main,
 		"gen_initramfs.sh": main,
 	})
 }
 
-// TestScript runs the command line as its users do: each script is a test.
+// TestScript runs the command line as users do. Each script is a test.
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
@@ -32,7 +32,7 @@ func TestScript(t *testing.T) {
 			"sparse":  sparse,
 		},
 		Setup: func(env *testscript.Env) error {
-			// Under -race, every process would wait for a second at its end.
+			// With -race, each process would wait a second before it ends.
 			env.Setenv("GORACE", "atexit_sleep_ms=0")
 			return nil
 		},
@@ -71,7 +71,7 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// content SIZE FILE makes a file that compresses as text does, always the same.
+// content SIZE FILE makes a file that compresses like text. It is always the same.
 func content(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: content SIZE FILE")
@@ -87,7 +87,7 @@ func content(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), b.Bytes()[:size], 0o666))
 }
 
-// sparse SIZE FILE makes a file that takes no room.
+// sparse SIZE FILE makes a file that takes no space on disk.
 func sparse(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: sparse SIZE FILE")

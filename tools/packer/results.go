@@ -4,20 +4,21 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"flag"
 	"io"
 	"os"
+
+	"github.com/spf13/pflag"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/pack/write"
 )
 
-// addOutFlag adds the flag that names a file for a command's results.
-func addOutFlag(flags *flag.FlagSet, more string) *string {
-	return flags.String("out", "", "write to `FILE`, which is as it was on an error, instead of standard output"+more)
+// addOutOption adds the option that names a file for a command's results.
+func addOutOption(flags *pflag.FlagSet, out *string, more string) {
+	flags.StringVar(out, "out", "", "Write to `FILE` instead of standard output; after an error, FILE is unchanged"+more)
 }
 
-// writeResults gives the results of a command to standard output or, if name is not
-// empty, to a file that has this name once all of them are there.
+// writeResults writes the results of a command to standard output or, if name is not empty,
+// to a file that gets this name when it is complete.
 func writeResults(ctx context.Context, name string, content func(io.Writer) error) error {
 	if name != "" {
 		return write.File(ctx, name, content)

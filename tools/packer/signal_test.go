@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// start runs the packer, which TestMain put on the PATH, in the working
-// directory. It is killed, and the test fails, if it does not end.
+// start runs the packer, which TestMain has put on the PATH, in the working directory. If it
+// does not end, it is killed and the test fails.
 func start(t *testing.T, args ...string) (*exec.Cmd, *bytes.Buffer) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "packer", args...)
@@ -22,7 +22,7 @@ func start(t *testing.T, args ...string) (*exec.Cmd, *bytes.Buffer) {
 		t.Fatal(err)
 	}
 	timer := time.AfterFunc(20*time.Second, func() {
-		t.Error("the packer goes on and on")
+		t.Error("the packer does not end")
 		cmd.Process.Kill()
 	})
 	t.Cleanup(func() { timer.Stop() })
@@ -33,12 +33,12 @@ func waitFor(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); !done(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("waited for %s in vain", what)
+			t.Fatalf("timed out waiting for %s", what)
 		}
 	}
 }
 
-// names returns what is in the working directory, hidden files too.
+// names returns the names in the working directory, hidden ones too.
 func names(t *testing.T) string {
 	t.Helper()
 	files, err := os.ReadDir(".")
@@ -60,7 +60,7 @@ func TestInterrupted(t *testing.T) {
 	if err := os.WriteFile("big", nil, 0o666); err != nil {
 		t.Fatal(err)
 	}
-	// Takes no room on disk, and longer to compress than the test waits.
+	// It takes no space on disk, and longer to compress than the test waits.
 	if err := os.Truncate("big", 4294967295); err != nil {
 		t.Skip(err)
 	}
@@ -84,8 +84,8 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
-// A list that is a FIFO keeps the packer waiting, where it does not see a
-// signal; a second one ends it all the same.
+// The packer waits for a list that is a FIFO and does not notice a signal. A second signal ends
+// it.
 func TestInterruptedTwice(t *testing.T) {
 	t.Chdir(t.TempDir())
 	if err := syscall.Mkfifo("fifo", 0o666); err != nil {
@@ -95,7 +95,7 @@ func TestInterruptedTwice(t *testing.T) {
 	var list *os.File
 	waitFor(t, "the packer to read the list", func() (opened bool) {
 		var err error
-		// Fails while nobody has it open to read.
+		// This fails until the packer has the FIFO open.
 		list, err = os.OpenFile("fifo", os.O_WRONLY|syscall.O_NONBLOCK, 0)
 		return err == nil
 	})

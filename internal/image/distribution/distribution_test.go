@@ -143,7 +143,7 @@ func TestDistributions(t *testing.T) {
 			program(t, d.codec)
 			d.make(t, dir, d.codec)
 
-			members := strings.Split(strings.TrimSpace(run(t, dir, packer, "ls", "--segments", "image")), "\n")
+			members := strings.Split(strings.TrimSpace(run(t, dir, packer, "ls", "--members", "image")), "\n")
 			if len(members) != 3 || !hasFields(members[1], "0", "none") || !hasFields(members[2], "", d.codec) {
 				t.Errorf("want an early archive and one of %s:\n%s", d.codec, strings.Join(members, "\n"))
 			}

@@ -1,7 +1,7 @@
-// Package processors_test packs the same input on other processors than this
-// machine's: the bytes are the same. The codecs have parts in assembly for some of
-// them, and some have the other order of bytes.
-package processors_test
+// Package cpus_test packs the same input on CPUs of other architectures: the bytes are the
+// same. The codecs have parts in assembly for some architectures, and some architectures have
+// the other byte order.
+package cpus_test
 
 import (
 	"bytes"
@@ -17,25 +17,23 @@ import (
 	"github.com/bazelbuild/rules_go/go/runfiles"
 )
 
-// processors are Go's names and QEMU's of those that run here. s390x has the
-// most significant byte first.
-var processors = []struct{ name, qemu string }{
+// architectures are those that run here, with Go's name and QEMU's. s390x is big-endian.
+var architectures = []struct{ name, qemu string }{
 	{"arm64", "qemu-aarch64"},
 	{"s390x", "qemu-s390x"},
 }
 
-// methods are all codecs, with a level of each strength that klauspost/compress
-// has.
+// methods are all codecs, with a level for each strength of klauspost/compress.
 var methods = []string{
 	"none", "gzip:1", "gzip:6", "gzip:9", "zstd:1", "zstd:3", "zstd:9", "zstd:19",
 	"xz", "lzma", "lz4:1", "lz4:9", "lzo", "bzip2",
 }
 
-// packer returns the path of the packer for a processor: what a variable names,
-// or else what the go command builds.
-func packer(t *testing.T, processor string) string {
+// packer returns the path of the packer for an architecture: the value of a variable, or else
+// what the go command builds.
+func packer(t *testing.T, arch string) string {
 	t.Helper()
-	variable := "PACKER_" + strings.ToUpper(processor)
+	variable := "PACKER_" + strings.ToUpper(arch)
 	if name := os.Getenv(variable); name != "" {
 		file, err := runfiles.Rlocation(name)
 		if err != nil {
@@ -47,19 +45,19 @@ func packer(t *testing.T, processor string) string {
 		return file
 	}
 	if _, err := exec.LookPath("go"); err != nil {
-		t.Skipf("needs the packer for %s: set %s; %v", processor, variable, err)
+		t.Skipf("needs the packer for %s: set %s; %v", arch, variable, err)
 	}
 	file := filepath.Join(t.TempDir(), "packer")
 	cmd := exec.Command("go", "build", "-o", file, "github.com/rules-initramfs/rules_initramfs/tools/packer")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+processor)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
 	return file
 }
 
-// input writes a list of files with content of all kinds to a folder, a few
-// segments of 128 KiB.
+// input writes a list of files with content of all kinds to a directory, a few
+// members of 128 KiB.
 func input(t *testing.T, dir string) {
 	t.Helper()
 	r := rand.New(rand.NewPCG(1, 2))
@@ -96,7 +94,7 @@ func input(t *testing.T, dir string) {
 	}
 }
 
-// run runs a program in a folder.
+// run runs a program in a directory.
 func run(t *testing.T, dir string, command ...string) []byte {
 	t.Helper()
 	cmd := exec.Command(command[0], command[1:]...)
@@ -110,10 +108,10 @@ func run(t *testing.T, dir string, command ...string) []byte {
 	return out
 }
 
-// pack packs the list in segments to a file, and returns its content.
+// pack packs the list in members to a file, and returns its content.
 func pack(t *testing.T, dir, method, file string, packer ...string) []byte {
 	t.Helper()
-	run(t, dir, append(packer, "pack", "--compress", method, "--segments", "131072",
+	run(t, dir, append(packer, "pack", "--compress", method, "--split", "131072",
 		"--checksum", "--align", "4096", "--out", file, "list")...)
 	content, err := os.ReadFile(filepath.Join(dir, file))
 	if err != nil {
@@ -122,18 +120,18 @@ func pack(t *testing.T, dir, method, file string, packer ...string) []byte {
 	return content
 }
 
-func TestOtherProcessors(t *testing.T) {
+func TestOtherCPUs(t *testing.T) {
 	native := packer(t, runtime.GOARCH)
-	for _, processor := range processors {
-		if processor.name == runtime.GOARCH {
+	for _, arch := range architectures {
+		if arch.name == runtime.GOARCH {
 			continue
 		}
-		t.Run(processor.name, func(t *testing.T) {
-			qemu, err := exec.LookPath(processor.qemu)
+		t.Run(arch.name, func(t *testing.T) {
+			qemu, err := exec.LookPath(arch.qemu)
 			if err != nil {
 				t.Skip(err)
 			}
-			foreign := packer(t, processor.name)
+			foreign := packer(t, arch.name)
 			dir := t.TempDir()
 			input(t, dir)
 			for _, method := range methods {
@@ -141,12 +139,12 @@ func TestOtherProcessors(t *testing.T) {
 					here := pack(t, dir, method, "here", native)
 					there := pack(t, dir, method, "there", qemu, foreign)
 					if !bytes.Equal(here, there) {
-						t.Fatalf("%d bytes on %s are %d other ones on %s", len(here), runtime.GOARCH, len(there), processor.name)
+						t.Fatalf("%d bytes on %s are %d other ones on %s", len(here), runtime.GOARCH, len(there), arch.name)
 					}
-					for _, what := range []string{"--json", "--segments"} {
+					for _, what := range []string{"--json", "--members"} {
 						want := run(t, dir, native, "ls", what, "here")
 						if got := run(t, dir, qemu, foreign, "ls", what, "here"); !bytes.Equal(got, want) {
-							t.Errorf("ls %s on %s:\n%s\nwant\n%s", what, processor.name, got, want)
+							t.Errorf("ls %s on %s:\n%s\nwant\n%s", what, arch.name, got, want)
 						}
 					}
 				})

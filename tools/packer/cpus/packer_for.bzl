@@ -1,4 +1,4 @@
-"""The packer, built for a processor that is not the one of the test."""
+"""The packer, built for another CPU than that of the test."""
 
 # buildifier: disable=bzl-visibility
 load("//rules/private:platform_transition.bzl", "PLATFORM_ATTRS", "platform_transition")

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/rules-initramfs/rules_initramfs/internal/cli"
+	"github.com/rules-initramfs/rules_initramfs/internal/codec"
+	"github.com/rules-initramfs/rules_initramfs/internal/pack/write"
+)
+
+// addMethodOptions adds the options that choose how to compress. finish must be called after
+// the options are parsed.
+func addMethodOptions(flags *pflag.FlagSet, opts *write.Options) (finish func(*cobra.Command) error) {
+	var program string
+	var args []string
+	flags.Func("compress", "Compress with `CODEC[:LEVEL]`: "+strings.Join(codec.Names(), ", ")+" (default none)",
+		func(text string) (err error) {
+			opts.Method, err = codec.Parse(text)
+			return err
+		})
+	flags.Func("compressor", "Compress with the program `COMMAND`, such as 'zstd -19': it compresses standard input to standard output, and runs without a shell",
+		func(text string) (err error) {
+			opts.Method, err = codec.ParseProgram(text)
+			return err
+		})
+	flags.StringVar(&program, "compressor-program", "", "Like --compressor, but `PROGRAM` is not split into words")
+	flags.StringArrayVar(&args, "compressor-arg", nil, "Pass `ARGUMENT` to --compressor-program; may be repeated")
+	return func(cmd *cobra.Command) (err error) {
+		switch {
+		case program != "":
+			opts.Method, err = codec.Program(append([]string{program}, args...)...)
+		case args != nil:
+			err = cli.Usagef(cmd, "--compressor-arg needs --compressor-program")
+		}
+		return errors.Join(err, cli.Exclusive(cmd, "compress", "compressor", "compressor-program"))
+	}
+}
+
+// addListingOptions adds the options that name files for lists of the entries.
+func addListingOptions(flags *pflag.FlagSet, opts *write.Options) {
+	flags.StringVar(&opts.ListOut, "write-list", "", "Write the completed list of the image to `FILE`")
+	flags.StringVar(&opts.ListingOut, "write-listing", "", "Write the output of packer ls for the image to `FILE`")
+	flags.StringVar(&opts.JSONOut, "write-json", "", "Write the output of packer ls --json for the image to `FILE`, with the origins of the entries")
+}
+
+// addFormatOptions adds the options that apply to every record of an archive.
+func addFormatOptions(flags *pflag.FlagSet, opts *write.Options) {
+	flags.Func("mtime", "Set the mtime of every entry, in `SECONDS` since 1970 (default 0)", func(text string) error {
+		mtime, err := strconv.ParseUint(text, 10, 32)
+		opts.MTime = uint32(mtime)
+		if err != nil {
+			return fmt.Errorf("%q: want 0 to 4294967295", text)
+		}
+		return nil
+	})
+	flags.BoolVar(&opts.Checksum, "checksum", false, "Add a checksum of the content of each file, which the kernel verifies")
+}
+
+// addFrameOptions adds the options for what comes before and after an archive.
+func addFrameOptions(flags *pflag.FlagSet, opts *write.Options) {
+	flags.StringArrayVar(&opts.Prepend, "prepend", nil,
+		"Begin the image with the uncompressed early archive `FILE`, such as microcode; may be repeated")
+	flags.StringVar(&opts.Bootconfig, "bootconfig", "", "End the image with the boot configuration in `FILE`")
+}
+
+// warn prints a warning.
+func warn(message string) { fmt.Fprintln(os.Stderr, "packer: warning:", message) }

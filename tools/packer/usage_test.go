@@ -1,0 +1,164 @@
+package main
+
+import (
+	"os"
+	"regexp"
+	"slices"
+	"testing"
+
+	"github.com/rules-initramfs/rules_initramfs/internal/cli/clitest"
+	"github.com/rules-initramfs/rules_initramfs/internal/golden"
+)
+
+func TestHelp(t *testing.T) {
+	golden.Messages(t, "TestHelp.txt", clitest.Help(t, newProgram))
+	clitest.Examples(t, newProgram)
+}
+
+func TestOptions(t *testing.T) {
+	clitest.Options(t, newProgram, map[string]string{
+		"align":              "4096",
+		"apply":              "boot.conf",
+		"arch":               "arm64",
+		"bootconfig":         "boot.conf",
+		"compress":           "zstd:3",
+		"compressor":         "zstd",
+		"compressor-arg":     "-19",
+		"compressor-program": "zstd",
+		"config":             ".config",
+		"error":              "setuid",
+		"init":               "/sbin/init",
+		"jobs":               "2",
+		"kernel-codecs":      "gzip,xz",
+		"mtime":              "1",
+		"off":                "setuid",
+		"origins":            "list",
+		"out":                "image",
+		"prepend":            "microcode.cpio",
+		"split":              "none",
+		"var":                "NAME=value",
+		"warning":            "no-init",
+		"write-contents":     "contents",
+		"write-json":         "json",
+		"write-list":         "list",
+		"write-listing":      "listing",
+	})
+}
+
+// Wrong usage prints one line, exits with 2 and writes nothing.
+func TestUsage(t *testing.T) {
+	var messages map[string]string
+	t.Run("messages", func(t *testing.T) { messages = testUsage(t) })
+	golden.Messages(t, "TestUsage.txt", messages)
+}
+
+func testUsage(t *testing.T) (messages map[string]string) {
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("a.list", []byte("dir /a 0755 0 0\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	messages = clitest.Usage(t, newProgram,
+		"unpack",
+		"pakc",
+		"pack",
+		"pack a.list",
+		"pack --out out",
+		"pack --out out --ot a.list",
+		"pack -out out a.list",
+		"pack --out out --what a.list",
+		"pack --out out --compess gzip a.list",
+		"pack --out out --segments none a.list",
+		"pack a.list --out",
+		"pack --out out --compress gzip --compressor gzip a.list",
+		"pack --out out --mtime -1 a.list",
+		"pack --out out --mtime 4294967296 a.list",
+		"pack --out out --mtime now a.list",
+		"pack --out out --var NAME a.list",
+		"pack --out out --var =value a.list",
+		"pack --out out --align 0 a.list",
+		"pack --out out --align 2 a.list",
+		"pack --out out --align 12 a.list",
+		"pack --out out --align 4294967296 a.list",
+		"pack --out out --split many a.list",
+		"pack --out out --split 4095 a.list",
+		"pack --out out --split 1073741825 a.list",
+		"pack --out out --jobs 0 a.list",
+		"pack --out out --jobs many a.list",
+		"pack --out out --write-contents contents a.list",
+		"join",
+		"join a.cpio a.list",
+		"join --out out",
+		"join --out out a.cpio a.list b.cpio",
+		"join --out out --tail",
+		"join --out out --compress gzip --compressor gzip a.cpio a.list",
+		"concat",
+		"concat a.cpio",
+		"concat --out out",
+		"bootconfig",
+		"bootconfig --apply boot.conf image",
+		"bootconfig --apply boot.conf --remove --out out image",
+		"bootconfig --out out image",
+		"ls",
+		"ls --names --json image",
+		"ls --members image path",
+		"ls --members --names image",
+		"ls --member image",
+		"cat",
+		"cat image",
+		"extract image",
+		"extract image dir another",
+		"diff a",
+		"diff a b c",
+		"lint",
+		"lint --list-rules image",
+		"lint --config config --kernel-codecs gzip image",
+		"gen_init_cpio",
+		"gen_init_cpio a.list a.list",
+		"gen_init_cpio -t 5x a.list",
+		"gen_init_cpio -a 6 a.list",
+		"gen_init_cpio -x a.list",
+		"gen_init_cpio a.list -t",
+		"gen_initramfs -x",
+		"gen_initramfs -",
+		"gen_initramfs a.list -o",
+		"gen_initramfs -u root a.list",
+		"gen_initramfs -d tomorrow a.list",
+	)
+	// The texts about these values are those of the packages that read them.
+	for _, wrong := range []struct{ command, option, value, want string }{
+		{"pack", "compress", "zip", `"zip".* gzip, zstd, .*none`},
+		{"pack", "compress", "gzip:10", `"10".* 1 to 9`},
+		{"pack", "compress", "none:1", `none`},
+		{"pack", "compressor", "", ``},
+		{"pack", "compressor", `zstd "-19`, `quote`},
+		{"lint", "off", "setuid,what", `"what".* no-trailer, codec, .*, odd-name`},
+		{"lint", "error", "what", `"what".* unpack, no-trailer, codec, .*, odd-name`},
+		{"lint", "warning", "what", `"what".* no-trailer, codec, .*, odd-name`},
+		{"lint", "off", "unpack", ` unpack `},
+		{"lint", "arch", "z80", `"z80".* x86_64, `},
+		{"lint", "kernel-codecs", "zip", `"zip".* gzip, zstd, `},
+	} {
+		result := clitest.Run(newProgram(), wrong.command, "a.list", "--"+wrong.option, wrong.value)
+		want := regexp.MustCompile("^packer: option --" + wrong.option + ": .*" + wrong.want + ".*\n$")
+		if result.Code != 2 || !want.MatchString(result.Stderr) {
+			t.Errorf("--%s %s: %+v, want exit code 2 and %s", wrong.option, wrong.value, result, want)
+		}
+	}
+	if got := names(t); got != "a.list" {
+		t.Errorf("files written: %s", got)
+	}
+	return messages
+}
+
+// The names of links select the commands that replace the kernel's tools.
+func TestLinks(t *testing.T) {
+	var commands []string
+	for _, cmd := range newProgram().Commands() {
+		commands = append(commands, cmd.Name())
+	}
+	for link, command := range links {
+		if !slices.Contains(commands, command) {
+			t.Errorf("%s runs %s, which is not a command", link, command)
+		}
+	}
+}
