@@ -8,7 +8,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/cpio"
 	"github.com/rules-initramfs/rules_initramfs/internal/list"
@@ -125,7 +124,7 @@ func (d *directory) read(name string) {
 }
 
 func (d *directory) add(name string, info fs.FileInfo) error {
-	stat, ok := info.Sys().(*syscall.Stat_t)
+	stat, ok := info.Sys().(*sysStat)
 	if !ok {
 		return errors.New("this system does not report owners")
 	}

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 )
 
 // output is a file that gets its name only when it is whole. Anything but a regular file
@@ -29,11 +28,11 @@ const Stdout = "/dev/stdout"
 func createOutput(name string) (*output, error) {
 	if name == Stdout {
 		// Opening it by its name fails for a socket or another user's terminal.
-		fd, err := syscall.Dup(int(os.Stdout.Fd()))
+		fd, err := duplicateStdout()
 		if err != nil {
 			return nil, &fs.PathError{Op: "open", Path: name, Err: err}
 		}
-		return newOutput(os.NewFile(uintptr(fd), name), name, ""), nil
+		return newOutput(os.NewFile(fd, name), name, ""), nil
 	}
 	info, err := os.Stat(name)
 	switch {
