@@ -80,7 +80,7 @@ func find(name string) *Codec {
 }
 
 // Compression is a codec at a level, or a program that compresses. The zero
-// Compression is none.
+// Compression does not compress.
 type Compression struct {
 	codec   *Codec
 	level   int

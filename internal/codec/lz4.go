@@ -21,8 +21,8 @@ var lz4Levels = [...]lz4.CompressionLevel{
 	lz4.Level6, lz4.Level7, lz4.Level8, lz4.Level9,
 }
 
-// newLZ4Writer writes a legacy frame. A kernel image has its size after the frame; an
-// archive has not.
+// newLZ4Writer writes a legacy frame. A kernel image has its size after the frame, and
+// an archive does not.
 func newLZ4Writer(w io.Writer, level int) (io.WriteCloser, error) {
 	z := lz4.NewWriter(w)
 	if err := z.Apply(
@@ -62,7 +62,7 @@ func newLZ4Reader(r *bufio.Reader) (io.Reader, error) {
 }
 
 // next decompresses the next block. Fewer than four bytes are not a block: the kernel
-// takes them for what follows the frame.
+// treats them as what follows the frame.
 func (z *lz4Reader) next() ([]byte, error) {
 	word, err := z.r.Peek(4)
 	if err != nil {

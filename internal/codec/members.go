@@ -355,7 +355,7 @@ func (s *sequence) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// Gap returns how many NULs must come between two members, the first of which ends at
+// Gap returns how many NULs must come between two members if the first one ends at
 // offset in the image. last and next are their codecs; that of an uncompressed member is
 // empty or None.
 //

@@ -24,7 +24,7 @@ const (
 )
 
 // ErrBootconfig reports a boot configuration whose size or sum is wrong: the kernel
-// takes it for a part of the image.
+// treats it as a part of the image.
 var ErrBootconfig = errors.New("the boot configuration is damaged: its size or its sum is not right")
 
 // FindBootconfig returns the data of the boot configuration at the end of an image of

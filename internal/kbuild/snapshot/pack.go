@@ -30,7 +30,7 @@ const (
 // build directory.
 const (
 	relocated   = "RULESINITRAMFS.moved"
-	placeholder = "@build folder@"
+	placeholder = "@build directory@"
 )
 
 // modTime is the mtime of all files. It is not 0, which make treats as no time at all.

@@ -1,5 +1,5 @@
 // Package arch is the table of the architectures that kernels are built for and
-// booted on: all that is known of one stands in its row.
+// booted on. A row has everything that the programs and the rules know about one.
 package arch
 
 import (

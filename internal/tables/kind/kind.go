@@ -1,5 +1,5 @@
-// Package kind is the table of entry kinds and of file types: all that is known
-// of one stands in its row.
+// Package kind is the table of entry kinds and of file types. A row has everything
+// that the programs know about one.
 package kind
 
 import (
@@ -12,7 +12,7 @@ import (
 // Kind is what a line of a list makes, by the word that the line begins with.
 type Kind uint8
 
-// The kinds. The zero Kind is none of them.
+// The kinds. The zero Kind is not valid.
 const (
 	File    Kind = iota + 1 // a regular file, with its hard links
 	Dir                     // a directory
