@@ -35,7 +35,7 @@ func TestModel(t *testing.T) {
 	if codec == "" {
 		t.Skip("needs the kernel that Bazel has: run it with bazel test")
 	}
-	segment, err := strconv.Atoi(os.Getenv("MODEL_SEGMENT"))
+	memberSize, err := strconv.Atoi(os.Getenv("MODEL_MEMBER"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +43,7 @@ func TestModel(t *testing.T) {
 	if codec != "none" {
 		all = slices.DeleteFunc(all, cases.Case.Skips)
 	}
-	built := build(t, all, codec, segment)
+	built := build(t, all, codec, memberSize)
 	model, err := kernel.ReadModel(image.NewReader(bytes.NewReader(built)), true, func(e *image.Entry, made kernel.Result, _ io.Reader) error {
 		if made.Drop == kernel.DropOpen && strings.Contains(made.Detail, "pipe") {
 			return fmt.Errorf("%s: a kernel would not come to its end: %s", e.Name, made.Detail)
@@ -99,7 +99,7 @@ func describe(c cases.Case) string {
 
 // build makes an image of the guest's init, and of the cases in members of about
 // so many bytes.
-func build(t *testing.T, all []cases.Case, name string, segment int) []byte {
+func build(t *testing.T, all []cases.Case, name string, memberSize int) []byte {
 	t.Helper()
 	init, err := os.ReadFile(rlocation(t, "MODEL_INIT"))
 	if err != nil {
@@ -125,7 +125,7 @@ func build(t *testing.T, all []cases.Case, name string, segment int) []byte {
 	}
 	for i, r := range records {
 		member.Write(r.Bytes())
-		if member.Len() < segment && i < len(records)-1 {
+		if member.Len() < memberSize && i < len(records)-1 {
 			continue
 		}
 		w, err := method.NewWriter(&image)

@@ -96,27 +96,27 @@ var written = []struct {
 	{"below a link that changes", []Record{dir("@/d"), dir("@/e"), slink("@/l", "d"), file("@/l/a", "1"), slink("@/l", "e"), file("@/l/a", "2"), dir("@/l"), file("@/l/a", "3")}},
 	{"40 links", chain(40)},
 	{"41 links", chain(41)},
-	{"slash behind", []Record{
+	{"slash at the end", []Record{
 		dir("@/d/"), file("@/f/", "1"), file("@/g", "1"), dir("@/g/"), slink("@/s/", "d"), pipe("@/p/"), dir("@/e"), file("@/e/", "2"), dir("@/h"), pipe("@/h//"),
 		dir("@/i"), slink("@/i/", "d"), with(dir("@/d//"), 0o711, 1, 1), pipe("@/q"), pipe("@/q/"), slink("@/t", "d"), slink("@/t/", "e"),
 	}},
-	{"slash behind a link", []Record{
+	{"slash after a link", []Record{
 		dir("@/d"), slink("@/l", "d"), with(dir("@/l/"), 0o700, 5, 5), slink("@/x", "nothing"), dir("@/x/"), file("@/f", "1"), slink("@/y", "f"), dir("@/y/"),
 		file("@/l/", "2"), pipe("@/l/"), slink("@/l/", "x"), dir("@/m"), slink("@/k", "m"), file("@/k/", "3"),
 	}},
-	{"dots behind", []Record{
+	{"dots at the end", []Record{
 		dir("@/d"), with(dir("@/d/."), 0o701, 1, 1), with(dir("@/d/.."), 0o702, 2, 2), file("@/d/.", "1"), pipe("@/d/."), slink("@/d/.", "x"), file("@/d/..", "1"),
 		with(char("@/d/..", 1, 3), 0o1644, 3, 3), with(slink("@/d/..", "y"), 0o777, 4, 4), dir("@/n/."), dir("@/d/./"), typed("@/d/.", 0, ""),
 	}},
 	{"link times over a directory", []Record{at(7, dir("@/d")), file("@/d/x", "1"), at(8, slink("@/d", "y")), at(9, pipe("@/d"))}},
 	{"times of directories", []Record{at(10, dir("@/a")), at(11, dir("@/b")), at(12, dir("@/a")), file("@/a/x", ""), slink("@/l", "b"), at(13, dir("@/l/c")), slink("@/l", "a")}},
 	{"times by a link that changes", []Record{at(20, dir("@/a")), at(21, dir("@/b")), slink("@/l", "a"), at(22, dir("@/l/x")), at(23, dir("@/b/x")), slink("@/l", "b")}},
-	{"times of what is no directory any more", []Record{at(30, dir("@/a")), at(31, file("@/a", "1")), at(32, dir("@/b")), at(33, slink("@/b", "a")), at(34, dir("@/c")), at(35, pipe("@/c")), Trailer}},
+	{"times of what is not a directory any more", []Record{at(30, dir("@/a")), at(31, file("@/a", "1")), at(32, dir("@/b")), at(33, slink("@/b", "a")), at(34, dir("@/c")), at(35, pipe("@/c")), Trailer}},
 	{"times of a directory that its name does not lead to any more", []Record{
 		slink("@/l", "."), dir("@/l/d"), file("@/d/x", "1"), at(36, pipe("@/d")), dir("@/l/e"), file("@/e/x", "1"), at(37, pipe("@/e")), file("@/e/y", "1"),
 		dir("@/l/f"), file("@/f/x", "1"), file("@/f/y", "1"), at(38, pipe("@/f")), typed("@/f/x", 0, ""), dir("@/l/g"), slink("@/l", "nothing"),
 	}},
-	{"times behind a trailer", []Record{at(40, dir("@/a")), Trailer, at(41, dir("@/a")), file("@/a/x", "")}},
+	{"times after a trailer", []Record{at(40, dir("@/a")), Trailer, at(41, dir("@/a")), file("@/a/x", "")}},
 	{"times", []Record{at(1, file("@/a", "")), at(none, file("@/b", "1")), at(1<<31, slink("@/l", "a")), at(1<<31, pipe("@/p")), at(none, dir("@/d"))}},
 	{"names, content last", []Record{name(1, "@/a", ""), name(1, "@/b", ""), name(1, "@/c", "content")}},
 	{"names, content first", []Record{name(1, "@/a", "content"), name(1, "@/b", ""), name(1, "@/c", "")}},
