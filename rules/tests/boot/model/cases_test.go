@@ -1,5 +1,4 @@
-// Package cases makes archives on which a kernel and the packer's model of one may disagree.
-package cases
+package model_test
 
 import (
 	"fmt"
@@ -70,8 +69,8 @@ func (c Case) Skips() bool {
 	})
 }
 
-// All returns all cases, always the same ones.
-func All() []Case {
+// allCases returns all cases, always the same ones.
+func allCases() []Case {
 	var all []Case
 	add := func(name string, records func(dir string) []Record) {
 		c := Case{Name: name, Dir: fmt.Sprintf("c/%03d", len(all))}

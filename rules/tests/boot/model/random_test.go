@@ -1,4 +1,4 @@
-package cases
+package model_test
 
 import (
 	"fmt"
