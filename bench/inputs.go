@@ -19,8 +19,6 @@ const (
 	largest   = 4e6 // of one file, in bytes
 )
 
-var errComplete = errors.New("the tree is complete")
-
 // tree makes the directory "tree" with programs and libraries of this machine, or with the user's
 // directory, and its lists.
 func (b *bench) tree() error {
@@ -37,6 +35,9 @@ func (b *bench) tree() error {
 	bytes, room := 0.0, 2e6
 	for _, root := range []string{"/usr/bin", "/usr/sbin", "/usr/lib"} {
 		err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
+			if bytes >= treeBytes {
+				return fs.SkipAll
+			}
 			if err != nil || !d.Type().IsRegular() || strings.ContainsAny(name, " \t\n*?[\\") {
 				return nil
 			}
@@ -55,14 +56,8 @@ func (b *bench) tree() error {
 			}
 			bytes += size
 			room += fileBytes - size
-			if bytes >= treeBytes {
-				return errComplete
-			}
 			return b.ctx.Err()
 		})
-		if errors.Is(err, errComplete) {
-			break
-		}
 		if err != nil {
 			return err
 		}
@@ -75,10 +70,15 @@ func copyFile(to, from string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+	return writeFile(to, content, 0o755)
+}
+
+// writeFile writes a file and makes its directory.
+func writeFile(name string, content []byte, mode fs.FileMode) error {
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 		return err
 	}
-	return os.WriteFile(to, content, 0o755)
+	return os.WriteFile(name, content, mode)
 }
 
 // small makes the directory "small" with 100,000 files of up to 2 KB, a thousand in each directory,
@@ -86,17 +86,9 @@ func copyFile(to, from string) error {
 func (b *bench) small() error {
 	line := strings.Repeat("0123456789abcdef", 128)
 	for i := range 100_000 {
-		dir := b.path(fmt.Sprintf("small/d%02d", i/1000))
-		if i%1000 == 0 {
-			if err := os.MkdirAll(dir, 0o755); err != nil {
-				return err
-			}
-			if err := b.ctx.Err(); err != nil {
-				return err
-			}
-		}
 		content := fmt.Sprintf("%d\n%s", i, line[:i*7919%2000])
-		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("f%03d", i%1000)), []byte(content), 0o644); err != nil {
+		err := writeFile(b.path(fmt.Sprintf("small/d%02d/f%03d", i/1000, i%1000)), []byte(content), 0o644)
+		if err := errors.Join(err, b.ctx.Err()); err != nil {
 			return err
 		}
 	}

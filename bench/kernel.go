@@ -38,11 +38,7 @@ func (b *bench) kernel() error {
 	if err != nil {
 		return err
 	}
-	fragments := ""
-	for _, name := range b.fragments {
-		fragments += " --fragment " + name
-	}
-	compile, err := b.once("kernel compile --arch x86_64 --defconfig tinyconfig" + fragments + " --source " + b.linux +
+	compile, _, err := b.first("kernel compile --arch x86_64 --defconfig tinyconfig" + b.fragments + " --source " + b.linux +
 		" --config config --image compiled --objects objects")
 	if err != nil {
 		return err
@@ -51,7 +47,7 @@ func (b *bench) kernel() error {
 		return err
 	}
 	inPlace := fmt.Sprintf(linkCommand, runtime.NumCPU())
-	scratch, err := b.once(inPlace)
+	scratch, _, err := b.first(inPlace)
 	if err != nil {
 		return err
 	}
@@ -84,17 +80,9 @@ func (b *bench) unpackLinux() error {
 	if err := os.Mkdir(b.path("linux"), 0o755); err != nil {
 		return err
 	}
-	if err := b.run("sh", "-c", "tar --extract --directory=linux --strip-components=1 --file="+b.linux+
-		` && sed 's|^CONFIG_INITRAMFS_SOURCE=.*|CONFIG_INITRAMFS_SOURCE="usr/initramfs.cpio.linked"|' config >linux/.config`); err != nil {
-		return err
-	}
-	return b.run("sh", "-c", "make -C linux ARCH=x86_64 olddefconfig")
-}
-
-// once runs a command once, and returns how many seconds it took.
-func (b *bench) once(line string) (float64, error) {
-	seconds, _, err := b.first(command{line: line})
-	return seconds, err
+	return b.run("sh", "-c", "tar --extract --directory=linux --strip-components=1 --file="+b.linux+
+		` && sed 's|^CONFIG_INITRAMFS_SOURCE=.*|CONFIG_INITRAMFS_SOURCE="usr/initramfs.cpio.linked"|' config >linux/.config`+
+		" && make -C linux ARCH=x86_64 olddefconfig")
 }
 
 // size returns the size of all files below a directory, in bytes.
@@ -114,23 +102,13 @@ func size(dir string) (int64, error) {
 	return total, err
 }
 
-// absolute makes paths absolute, because commands run in another directory. Empty ones stay empty.
-func absolute(names ...*string) error {
-	for _, name := range names {
-		if *name == "" {
-			continue
-		}
-		if strings.ContainsAny(*name, " \t'\"$") {
-			return fmt.Errorf("%q: a path must not contain blanks, quotes or dollar signs, because it becomes part of a command", *name)
-		}
-		path, err := filepath.Abs(*name)
-		if err != nil {
-			return err
-		}
-		if _, err := os.Stat(path); err != nil {
-			return err
-		}
-		*name = path
+// absolute makes a file's path absolute, because commands run in another directory.
+func absolute(name string) (string, error) {
+	if strings.ContainsAny(name, " \t'\"$") {
+		return "", fmt.Errorf("%q: a path must not contain blanks, quotes or dollar signs, because it becomes part of a command", name)
 	}
-	return nil
+	if _, err := os.Stat(name); err != nil {
+		return "", err
+	}
+	return filepath.Abs(name)
 }

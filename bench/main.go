@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -54,11 +55,15 @@ func run() error {
 	dir := flag.String("directory", "", "pack `DIR` instead of 70 MB of this machine's programs")
 	memory := flag.String("memory", "/dev/shm", "work in `DIR`, which must be in memory and have 8 GiB free")
 	wanted := flag.String("tables", strings.Join(names, ","), "print these `TABLES`, separated by commas")
-	linux := flag.String("linux", "", "compile the kernel source in the tarball `FILE`, for the table kernel")
-	var fragments []string
+	var linux string
+	flag.Func("linux", "compile the kernel source in the tarball `FILE`, for the table kernel", func(name string) (err error) {
+		linux, err = absolute(name)
+		return err
+	})
+	fragments := "" // options
 	flag.Func("fragment", "add the lines of `FILE` to the configuration of the kernel; may be repeated", func(name string) error {
-		err := absolute(&name)
-		fragments = append(fragments, name)
+		name, err := absolute(name)
+		fragments += " --fragment " + name
 		return err
 	})
 	at := map[string]string{}
@@ -82,20 +87,20 @@ func run() error {
 		if _, err := os.ReadDir(*dir); err != nil {
 			return err
 		}
-	}
-
-	if err := absolute(linux); err != nil {
-		return err
+		var err error
+		if *dir, err = filepath.Abs(*dir); err != nil {
+			return err
+		}
 	}
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	b, err := newBench(ctx, *memory, *dir, at)
+	b, err := newBench(ctx, *memory, at)
 	if err != nil {
 		return err
 	}
 	defer b.remove()
-	b.runs, b.linux, b.fragments = *runs, *linux, fragments
+	b.runs, b.dir, b.linux, b.fragments = *runs, *dir, linux, fragments
 
 	fmt.Printf("%d CPUs; median times of %d runs each, in turns\n", runtime.NumCPU(), b.runs)
 	if len(b.missing) > 0 {

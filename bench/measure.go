@@ -28,60 +28,59 @@ type command struct {
 
 // result is the measurement of a command.
 type result struct {
-	seconds float64 // the median
-	memory  int     // the peak of its largest process, in KiB
-	bytes   int64   // of "out"; 0 if there is none
+	line    string
+	times   []float64 // of repeated runs
+	seconds float64   // the median
+	memory  int       // the peak of its largest process, in KiB
+	bytes   int64     // of "out"; 0 if there is none
 }
 
 // measure runs the commands in turns, so that other load of the machine affects all of them. The
 // result of a command whose program is missing is nil.
 func (b *bench) measure(commands []command) ([]*result, error) {
 	results := make([]*result, len(commands))
-	times := make([][]float64, len(commands))
-	var repeated []int
+	var repeated []*result
 	for i, c := range commands {
 		if c.peer != "" && !b.has(c.peer) {
 			continue
 		}
-		seconds, memory, err := b.first(c)
+		seconds, memory, err := b.first(c.line)
 		if err != nil {
 			return nil, err
 		}
-		results[i] = &result{seconds: seconds, memory: memory}
+		r := &result{line: c.line, seconds: seconds, memory: memory}
+		results[i] = r
 		info, err := os.Stat(b.path("out"))
 		if err == nil {
-			results[i].bytes = info.Size()
+			r.bytes = info.Size()
 		} else if !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}
 		if seconds <= slow {
-			repeated = append(repeated, i)
+			repeated = append(repeated, r)
 		}
 	}
 	for range b.runs {
-		round, err := b.round(commands, repeated)
-		if err != nil {
+		if err := b.round(repeated); err != nil {
 			return nil, err
 		}
-		for j, i := range repeated {
-			times[i] = append(times[i], round[j])
-		}
 	}
-	for _, i := range repeated {
-		results[i].seconds = median(times[i])
+	for _, r := range repeated {
+		slices.Sort(r.times)
+		r.seconds = (r.times[(len(r.times)-1)/2] + r.times[len(r.times)/2]) / 2
 	}
 	return results, os.RemoveAll(b.path("out"))
 }
 
 // first runs a command to warm the caches and to measure its memory.
-func (b *bench) first(c command) (seconds float64, memory int, err error) {
+func (b *bench) first(line string) (seconds float64, memory int, err error) {
 	if err := os.RemoveAll(b.path("out")); err != nil {
 		return 0, 0, err
 	}
 	// The memory of a process includes that of the process that started it. GNU time is small.
-	err = b.run("time", "--format=%e %M", "--output=usage", "sh", "-c", c.line)
+	err = b.run("time", "--format=%e %M", "--output=usage", "sh", "-c", line)
 	if err != nil {
-		return 0, 0, fmt.Errorf("%s: %w", c.line, err)
+		return 0, 0, fmt.Errorf("%s: %w", line, err)
 	}
 	usage, err := os.ReadFile(b.path("usage"))
 	if err != nil {
@@ -93,34 +92,33 @@ func (b *bench) first(c command) (seconds float64, memory int, err error) {
 	return seconds, memory, nil
 }
 
-// round times each command once.
-func (b *bench) round(commands []command, which []int) ([]float64, error) {
-	if len(which) == 0 {
-		return nil, nil
+// round times each command once more.
+func (b *bench) round(results []*result) error {
+	if len(results) == 0 {
+		return nil
 	}
 	args := []string{"--shell=sh", "--runs=1", "--style=none", "--export-json=times"}
-	for _, i := range which {
-		args = append(args, "--prepare=rm -f out", commands[i].line)
+	for _, r := range results {
+		args = append(args, "--prepare=rm -f out", r.line)
 	}
 	if err := b.run("hyperfine", args...); err != nil {
-		return nil, fmt.Errorf("hyperfine: %w", err)
+		return fmt.Errorf("hyperfine: %w", err)
 	}
 	text, err := os.ReadFile(b.path("times"))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	var export struct{ Results []struct{ Median float64 } }
 	if err := json.Unmarshal(text, &export); err != nil {
-		return nil, err
+		return err
 	}
-	if len(export.Results) != len(which) {
-		return nil, fmt.Errorf("hyperfine returned %d results for %d commands", len(export.Results), len(which))
+	if len(export.Results) != len(results) {
+		return fmt.Errorf("hyperfine returned %d results for %d commands", len(export.Results), len(results))
 	}
-	var seconds []float64
-	for _, r := range export.Results {
-		seconds = append(seconds, r.Median)
+	for i, r := range results {
+		r.times = append(r.times, export.Results[i].Median)
 	}
-	return seconds, nil
+	return nil
 }
 
 // run runs a program in the working directory, and drops its output.
@@ -138,15 +136,6 @@ func (b *bench) run(program string, args ...string) error {
 		return fmt.Errorf("%w: %s", err, strings.TrimSpace(stderr.String()))
 	}
 	return nil
-}
-
-func median(values []float64) float64 {
-	sorted := slices.Sorted(slices.Values(values))
-	middle := len(sorted) / 2
-	if len(sorted)%2 == 1 {
-		return sorted[middle]
-	}
-	return (sorted[middle-1] + sorted[middle]) / 2
 }
 
 // mebibytes rounds KiB up.

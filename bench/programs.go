@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -25,9 +26,9 @@ const space = 8 << 30
 // bench is a working directory in memory with the inputs of the commands, which run in it.
 type bench struct {
 	ctx       context.Context
-	dir       string   // the user's directory to pack; or ""
-	linux     string   // the tarball of a kernel's source; or ""
-	fragments []string // of the kernel's configuration
+	dir       string // the user's directory to pack; or ""
+	linux     string // the tarball of a kernel's source; or ""
+	fragments string // options for the kernel's configuration
 	work      string
 	env       []string
 	runs      int
@@ -36,7 +37,7 @@ type bench struct {
 
 // newBench makes the working directory below memory. Its directory bin, the first one on PATH, links
 // to the programs, so that a command line has their names, wherever they are.
-func newBench(ctx context.Context, memory, dir string, programs map[string]string) (*bench, error) {
+func newBench(ctx context.Context, memory string, programs map[string]string) (*bench, error) {
 	var fs syscall.Statfs_t
 	if err := syscall.Statfs(memory, &fs); err != nil {
 		return nil, fmt.Errorf("%s: %w: name another directory with --memory", memory, err)
@@ -48,23 +49,26 @@ func newBench(ctx context.Context, memory, dir string, programs map[string]strin
 	if err != nil {
 		return nil, err
 	}
-	b := &bench{ctx: ctx, dir: dir, work: work}
-	if b.dir != "" {
-		b.dir, err = filepath.Abs(b.dir)
+	b := &bench{ctx: ctx, work: work}
+	if err := b.makePath(programs); err != nil {
+		b.remove()
+		return nil, err
 	}
+	b.env = append(os.Environ(), "PATH="+b.path("bin")+":"+os.Getenv("PATH"), "LC_ALL=C", "SOURCE_DATE_EPOCH=0")
+	return b, nil
+}
+
+// makePath makes the directory bin, and usr for gen_initramfs.sh.
+func (b *bench) makePath(programs map[string]string) error {
 	for _, name := range []string{"bin", "usr"} {
-		if err == nil {
-			err = os.Mkdir(filepath.Join(work, name), 0o755)
+		if err := os.Mkdir(b.path(name), 0o755); err != nil {
+			return err
 		}
 	}
 	for _, name := range needed {
-		if err == nil {
-			err = b.link(name, programs[name])
+		if err := b.link(name, programs[name]); err != nil {
+			return err
 		}
-	}
-	if err != nil {
-		b.remove()
-		return nil, err
 	}
 	for _, name := range peers {
 		if b.link(name, programs[name]) != nil {
@@ -72,12 +76,7 @@ func newBench(ctx context.Context, memory, dir string, programs map[string]strin
 		}
 	}
 	// gen_initramfs.sh runs gen_init_cpio by this path.
-	if err := os.Symlink("../bin/gen_init_cpio", filepath.Join(work, "usr/gen_init_cpio")); err != nil {
-		b.remove()
-		return nil, err
-	}
-	b.env = append(os.Environ(), "PATH="+filepath.Join(work, "bin")+":"+os.Getenv("PATH"), "LC_ALL=C", "SOURCE_DATE_EPOCH=0")
-	return b, nil
+	return os.Symlink("../bin/gen_init_cpio", b.path("usr/gen_init_cpio"))
 }
 
 func (b *bench) remove() { os.RemoveAll(b.work) }
@@ -87,10 +86,7 @@ func (b *bench) path(name string) string { return filepath.Join(b.work, name) }
 // link links to a program from bin. The link has the name by which programs such as bsdcpio or lzma
 // decide what to do.
 func (b *bench) link(name, file string) error {
-	if file == "" {
-		file = name
-	}
-	file, err := exec.LookPath(file)
+	file, err := exec.LookPath(cmp.Or(file, name))
 	if err != nil {
 		return err
 	}

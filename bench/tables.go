@@ -42,7 +42,7 @@ func (b *bench) uncompressed() error {
 		}
 		fmt.Printf("\n%s: %d entries.\n", strings.ToUpper(input.title[:1])+input.title[1:], strings.Count(string(list), "\n"))
 		forInput := func(line string) string { return strings.ReplaceAll(line, "INPUT", input.name) }
-		fromDir := group{forInput("from a directory"), forInput("packer pack --out out INPUT"), []command{
+		fromDir := group{"from a directory", forInput("packer pack --out out INPUT"), []command{
 			{line: forInput("gen_initramfs.sh -d @0 -o out INPUT"), peer: "gen_initramfs.sh"},
 			{line: forInput("(cd INPUT && find . | sort | 3cpio --create ../out)"), peer: "3cpio"},
 			{line: forInput("(cd INPUT && find . | cpio --create --format=newc --quiet --file=../out)"), peer: "cpio"},
@@ -55,7 +55,7 @@ func (b *bench) uncompressed() error {
 			fromDir.peers = fromDir.peers[1:] // gen_initramfs.sh takes minutes
 		}
 		err = b.compare(
-			group{forInput("from a list"), forInput("packer pack --out out INPUT.list"), []command{
+			group{"from a list", forInput("packer pack --out out INPUT.list"), []command{
 				{line: forInput("gen_init_cpio -t 0 -o out INPUT.list"), peer: "gen_init_cpio", time: 1},
 				{line: forInput("3cpio --create out <INPUT.manifest"), peer: "3cpio", time: 1},
 			}},
@@ -100,21 +100,11 @@ func (b *bench) compressed() error {
 		zstd("3", 0, 0),
 		zstd("9", 1, 1.05),
 		zstd("19", 0, 0),
-		group{"xz", ours("xz"), []command{
-			{line: "xz --check=crc32 --lzma2=dict=1MiB -T2 -c raw >out", peer: "xz"},
-		}},
-		group{"lzma", ours("lzma"), []command{
-			{line: "lzma -9 -c raw >out", peer: "lzma"},
-		}},
-		group{"lz4", ours("lz4"), []command{
-			{line: "lz4 -q -l -9 -c raw >out", peer: "lz4"},
-		}},
-		group{"lzo", ours("lzo"), []command{
-			{line: "lzop -9 -c raw >out", peer: "lzop"},
-		}},
-		group{"bzip2", ours("bzip2"), []command{
-			{line: "bzip2 -9 -c raw >out", peer: "bzip2"},
-		}},
+		group{"xz", ours("xz"), []command{{line: "xz --check=crc32 --lzma2=dict=1MiB -T2 -c raw >out", peer: "xz"}}},
+		group{"lzma", ours("lzma"), []command{{line: "lzma -9 -c raw >out", peer: "lzma"}}},
+		group{"lz4", ours("lz4"), []command{{line: "lz4 -q -l -9 -c raw >out", peer: "lz4"}}},
+		group{"lzo", ours("lzo"), []command{{line: "lzop -9 -c raw >out", peer: "lzop"}}},
+		group{"bzip2", ours("bzip2"), []command{{line: "bzip2 -9 -c raw >out", peer: "bzip2"}}},
 	)
 }
 
@@ -135,25 +125,23 @@ func (b *bench) reading() error {
 		{"zstd, several members", "packer ls image.zstd", []command{{line: "zstd -dc image.zstd", peer: "zstd", time: 2}}},
 	}
 	for _, c := range []struct {
-		name, program string
-		args          []string
-		time          float64
+		program, args, image string
+		time                 float64
 	}{
-		{"gzip", "gzip", []string{"-n", "-9", "-k", "raw"}, 1},
-		{"zstd", "zstd", []string{"-q", "-3", "raw", "-o", "raw.zst"}, 2},
+		{"gzip", "-n -9 -k raw", "raw.gz", 1},
+		{"zstd", "-q -3 raw -o raw.zst", "raw.zst", 2},
 	} {
 		if !b.has(c.program) {
 			continue
 		}
-		image := map[string]string{"gzip": "raw.gz", "zstd": "raw.zst"}[c.name]
-		if err := os.RemoveAll(b.path(image)); err != nil {
+		if err := os.RemoveAll(b.path(c.image)); err != nil {
 			return err
 		}
-		if err := b.run(c.program, c.args...); err != nil {
+		if err := b.run(c.program, strings.Fields(c.args)...); err != nil {
 			return err
 		}
-		groups = append(groups, group{c.name + ", one member", "packer ls " + image, []command{
-			{line: c.program + " -dc " + image, peer: c.program, time: c.time},
+		groups = append(groups, group{c.program + ", one member", "packer ls " + c.image, []command{
+			{line: c.program + " -dc " + c.image, peer: c.program, time: c.time},
 		}})
 	}
 	return b.compare(groups...)
@@ -215,16 +203,16 @@ func (b *bench) growth() error {
 	fmt.Print("\n|---|" + strings.Repeat("---|---|", len(lines)) + "\n")
 	seconds := make([][]float64, len(lines))
 	memory := 0
+	var commands []command
+	for _, line := range lines {
+		commands = append(commands, command{line: line})
+	}
 	for _, n := range steps {
 		if err := b.entries("entries", n); err != nil {
 			return err
 		}
 		if err := b.run("packer", "pack", "--out", "image", "entries"); err != nil {
 			return err
-		}
-		var commands []command
-		for _, line := range lines {
-			commands = append(commands, command{line: line})
 		}
 		results, err := b.measure(commands)
 		if err != nil {
@@ -240,17 +228,12 @@ func (b *bench) growth() error {
 	}
 	fmt.Print("| exponent |")
 	last := len(steps) - 1
-	for i := range lines {
-		fmt.Printf(" %.2f | |", exponent(steps[1], steps[last], seconds[i][1], seconds[i][last]))
+	for _, s := range seconds {
+		fmt.Printf(" %.2f | |", math.Log(s[last]/s[1])/math.Log(float64(steps[last])/float64(steps[1])))
 	}
 	fmt.Printf("\n\nThe exponent is the slope of log time over log entries from %d to %d. The packer takes at most %s MiB; %s.\n",
 		steps[1], steps[last], mebibytes(memory), target(float64(memory)/1024, maxMemoryMillion, "%.0f"))
 	return nil
-}
-
-// exponent returns e if the time grows with the number of entries to the power of e.
-func exponent(fewer, more int, before, after float64) float64 {
-	return math.Log(after/before) / math.Log(float64(more)/float64(fewer))
 }
 
 // ratio formats a value and, unless it is 0, its target.
@@ -262,7 +245,7 @@ func ratio(value, most float64, format string) string {
 }
 
 func target(value, most float64, format string) string {
-	text := "target " + fmt.Sprintf("≤ "+format, most)
+	text := fmt.Sprintf("target ≤ "+format, most)
 	if value > most {
 		return text + ": missed"
 	}

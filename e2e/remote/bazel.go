@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -68,6 +69,18 @@ func (b *bazel) command(command string, args ...string) (string, string, error) 
 		return stdout.String(), stderr.String(), fmt.Errorf("bazel %s %.200s: %w\n%s", command, strings.Join(args, " "), err, stdout.String()+stderr.String())
 	}
 	return stdout.String(), stderr.String(), nil
+}
+
+// info returns a value of Bazel for the workspace.
+func (b *bazel) info(key string) (string, error) {
+	value, _, err := b.command("info", key)
+	return strings.TrimSpace(value), err
+}
+
+// files returns the paths of targets' outputs, relative to the execution root.
+func (b *bazel) files(targets []string, options ...string) ([]string, error) {
+	out, _, err := b.command("cquery", slices.Concat(options, []string{"--output=files", strings.Join(targets, "+")})...)
+	return strings.Fields(out), err
 }
 
 // clientEnv returns this process's environment without what go run and bazel run have added.
@@ -150,20 +163,20 @@ func (b *bazel) run(command string, args ...string) (build, error) {
 	}
 }
 
-// isPacking reports whether a process is one of the packer or of kbuild.
-func (p spawn) isPacking() bool {
-	return strings.HasPrefix(p.Mnemonic, "Initramfs") || strings.HasPrefix(p.Mnemonic, "Kernel")
+// spawnsOf returns the spawns whose mnemonics begin with one of the prefixes.
+func (r build) spawnsOf(prefixes ...string) []spawn {
+	return slices.DeleteFunc(slices.Clone(r.spawns), func(p spawn) bool {
+		return !slices.ContainsFunc(prefixes, func(prefix string) bool { return strings.HasPrefix(p.Mnemonic, prefix) })
+	})
 }
 
 // packing returns the spawns of the packer and of kbuild.
-func (r build) packing() []spawn {
-	return slices.DeleteFunc(slices.Clone(r.spawns), func(p spawn) bool { return !p.isPacking() })
-}
+func (r build) packing() []spawn { return r.spawnsOf("Initramfs", "Kernel") }
 
 // digests returns the digests of the outputs of the packer and of kbuild, by their paths below
 // the directory bin. They include files that are not always written, such as those of a tree.
-func (r build) digests() map[string]string {
-	digests := map[string]string{}
+func (r build) digests() outputs {
+	digests := outputs{}
 	for _, p := range r.packing() {
 		for _, out := range p.ActualOutputs {
 			_, path, _ := strings.Cut(out.Path, "/bin/")
@@ -173,11 +186,30 @@ func (r build) digests() map[string]string {
 	return digests
 }
 
+// outputs are digests by path.
+type outputs map[string]string
+
+// withoutLists returns the outputs without lists.
+func (o outputs) withoutLists() outputs {
+	rest := maps.Clone(o)
+	maps.DeleteFunc(rest, func(path, _ string) bool { return strings.HasSuffix(path, ".list") })
+	return rest
+}
+
+// digest returns one digest of all outputs.
+func (o outputs) digest() string {
+	sum := sha256.New()
+	for _, path := range slices.Sorted(maps.Keys(o)) {
+		fmt.Fprintf(sum, "%s %s\n", path, o[path])
+	}
+	return fmt.Sprintf("%x", sum.Sum(nil))[:16]
+}
+
 // count returns the number of each kind: "3 remote, 4 remote cache hit".
-func count[T any](all []T, kind func(T) string) string {
+func count(spawns []spawn, kind func(spawn) string) string {
 	counts := map[string]int{}
-	for _, one := range all {
-		counts[kind(one)]++
+	for _, p := range spawns {
+		counts[kind(p)]++
 	}
 	var words []string
 	for _, name := range slices.Sorted(maps.Keys(counts)) {
@@ -204,7 +236,7 @@ func expectRunner(spawns []spawn, runner string) error {
 }
 
 // expectSame returns an error unless two builds made the same outputs.
-func expectSame(one, two map[string]string) error {
+func expectSame(one, two outputs) error {
 	if len(one) == 0 {
 		return errors.New("no outputs")
 	}

@@ -64,16 +64,14 @@ var linkedTargets = []string{linkedKernel, "//examples/linked:image", "//example
 // come from the cache. There it boots an image that it has not downloaded. Finally, it packs all
 // images in the copy, which gives the same bytes.
 func cached(s *session) error {
-	dir := filepath.Join(s.temp, "nginx")
 	here := s.newBazel(s.here, "")
-	disk, _, err := here.command("info", "output_base")
+	base, err := here.info("output_base")
 	if err != nil {
 		return err
 	}
 	// Bazel takes what this machine has built before, the kernel above all, from the disk cache,
 	// and does not upload it. So nginx serves the disk cache, too.
-	disk = filepath.Join(strings.TrimSpace(disk), "../../disk")
-	cache, err := startCache(dir, disk)
+	cache, err := startCache(filepath.Join(s.temp, "nginx"), filepath.Join(base, "../../disk"))
 	if err != nil {
 		return err
 	}
@@ -88,7 +86,7 @@ func cached(s *session) error {
 	if err != nil {
 		return err
 	}
-	uploaded, offset, err := readTraffic(dir, 0)
+	uploaded, err := cache.traffic()
 	if err != nil {
 		return err
 	}
@@ -110,7 +108,7 @@ func cached(s *session) error {
 	if err != nil {
 		return err
 	}
-	downloaded, _, err := readTraffic(dir, offset)
+	downloaded, err := cache.traffic()
 	if err != nil {
 		return err
 	}
@@ -127,7 +125,7 @@ func cached(s *session) error {
 	if err := buildWithoutBytes(s, there, options); err != nil {
 		return err
 	}
-	if err := joinLocally(s, there, options, dir); err != nil {
+	if err := joinLocally(s, there, options, cache); err != nil {
 		return err
 	}
 	return packLocally(s, there, options, second)
@@ -166,9 +164,8 @@ func buildWithoutBytes(s *session, b *bazel, options []string) error {
 }
 
 // joinLocally keeps the joined image in the disk cache and out of the remote cache.
-func joinLocally(s *session, b *bazel, options []string, dir string) error {
-	_, offset, err := readTraffic(dir, 0)
-	if err != nil {
+func joinLocally(s *session, b *bazel, options []string, cache *cache) error {
+	if _, err := cache.traffic(); err != nil {
 		return err
 	}
 	options = append(options, "--modify_execution_info=InitramfsJoin=+no-remote-cache", "--disk_cache="+filepath.Join(s.temp, "disk"))
@@ -180,12 +177,11 @@ func joinLocally(s *session, b *bazel, options []string, dir string) error {
 		if err != nil {
 			return err
 		}
-		joins := slices.DeleteFunc(result.packing(), func(p spawn) bool { return p.Mnemonic != "InitramfsJoin" })
-		if err := expectRunner(joins, runner); err != nil {
+		if err := expectRunner(result.spawnsOf("InitramfsJoin"), runner); err != nil {
 			return err
 		}
 	}
-	uploaded, _, err := readTraffic(dir, offset)
+	uploaded, err := cache.traffic()
 	if err != nil {
 		return err
 	}
@@ -205,11 +201,8 @@ func packLocally(s *session, b *bazel, options []string, cached build) error {
 	if err != nil {
 		return err
 	}
-	packing := slices.DeleteFunc(packed.packing(), func(p spawn) bool { return strings.HasPrefix(p.Mnemonic, "Kernel") })
-	if err := expectRunner(packing, "linux-sandbox"); err != nil {
-		return err
-	}
-	if err := expectSame(cached.digests(), packed.digests()); err != nil {
+	packing := packed.spawnsOf("Initramfs")
+	if err := errors.Join(expectRunner(packing, "linux-sandbox"), expectSame(cached.digests(), packed.digests())); err != nil {
 		return fmt.Errorf("packed in the copy: %w", err)
 	}
 	s.report("cache: packed in the copy, with another umask and time zone: %s: the same %d outputs", count(packing, runnerOf), len(packed.digests()))

@@ -6,11 +6,9 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
-
-// costLayers is the number of layers of the image, which have ten files each.
-const costLayers = 10
 
 const costBuild = `
 load("@rules_initramfs//rules:defs.bzl", "initramfs", "initramfs_layer")
@@ -59,18 +57,13 @@ func cost(s *session) error {
 		return err
 	}
 	defer b.shutdown()
-	pkg := filepath.Join(b.dir, "cost")
-	if err := os.MkdirAll(filepath.Join(pkg, "content"), 0o755); err != nil {
+	if err := writeFile(filepath.Join(b.dir, "cost/BUILD.bazel"), []byte(costBuild)); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(pkg, "BUILD.bazel"), []byte(costBuild), 0o644); err != nil {
-		return err
-	}
-	for i := range costLayers {
-		for part := range 10 {
-			if err := writeHalf(filepath.Join(pkg, fmt.Sprintf("content/%d.%d", i, part)), uint64(10*i+part), s.size*10_000); err != nil {
-				return err
-			}
+	// 10 layers have 10 files each.
+	for i := range 100 {
+		if err := writeHalf(filepath.Join(b.dir, fmt.Sprintf("cost/content/%d.%d", i/10, i%10)), uint64(i), s.size*10_000); err != nil {
+			return err
 		}
 	}
 	fmt.Printf("| `split` | built | actions | uploaded, MB | s | another machine downloads, MB | s |\n|---|---|---|---|---|---|---|\n")
@@ -80,7 +73,7 @@ func cost(s *session) error {
 		if err != nil {
 			return err
 		}
-		line, err := s.costOf(b, cache, dir, c.target, c.options, uint64(1000+i))
+		line, err := s.costOf(b, cache, c.target, c.options, uint64(1000+i))
 		cache.kill()
 		if err != nil {
 			return fmt.Errorf("%s: %w", c.target, err)
@@ -98,25 +91,23 @@ func cost(s *session) error {
 }
 
 // costOf measures a change and returns the columns of its costs.
-func (s *session) costOf(b *bazel, cache *engine, dir, target string, options []string, seed uint64) (string, error) {
+func (s *session) costOf(b *bazel, cache *cache, target string, options []string, seed uint64) (string, error) {
 	options = append(options, "--disk_cache=", "--remote_cache="+cache.url(), target)
 	b.command("clean")
 	if _, err := b.build(options...); err != nil {
 		return "", err
 	}
-	_, offset, err := readTraffic(dir, 0)
-	if err != nil {
+	if _, err := cache.traffic(); err != nil {
 		return "", err
 	}
-	changed := filepath.Join(b.dir, "cost/content/4.7")
-	if err := writeHalf(changed, seed, s.size*10_000); err != nil {
+	if err := writeHalf(filepath.Join(b.dir, "cost/content/4.7"), seed, s.size*10_000); err != nil {
 		return "", err
 	}
 	here, err := b.build(options...)
 	if err != nil {
 		return "", err
 	}
-	up, offset, err := readTraffic(dir, offset)
+	up, err := cache.traffic()
 	if err != nil {
 		return "", err
 	}
@@ -127,7 +118,7 @@ func (s *session) costOf(b *bazel, cache *engine, dir, target string, options []
 	if err != nil {
 		return "", err
 	}
-	down, _, err := readTraffic(dir, offset)
+	down, err := cache.traffic()
 	if err != nil {
 		return "", err
 	}
@@ -137,12 +128,7 @@ func (s *session) costOf(b *bazel, cache *engine, dir, target string, options []
 	if down.puts > 0 {
 		return "", errors.New("outputs that came from the cache were uploaded again")
 	}
-	var ran []spawn
-	for _, p := range here.packing() {
-		if p.Runner != "remote cache hit" {
-			ran = append(ran, p)
-		}
-	}
+	ran := slices.DeleteFunc(here.packing(), func(p spawn) bool { return p.Runner == "remote cache hit" })
 	return fmt.Sprintf("%s | %.1f | %.1f | %.1f | %.1f", strings.ReplaceAll(count(ran, mnemonicOf), "Initramfs", ""),
 		float64(up.up)/1e6, here.seconds, float64(down.down)/1e6, there.seconds), nil
 }
@@ -158,5 +144,5 @@ func writeHalf(name string, seed uint64, size int) error {
 			bits >>= 4
 		}
 	}
-	return os.WriteFile(name, content[:size], 0o644)
+	return writeFile(name, content[:size])
 }

@@ -132,9 +132,16 @@ http {
 }
 `
 
-// startCache starts nginx as a cache that keeps uploads in dir. If disk is not "", it also serves
-// the files of disk, a disk cache of Bazel.
-func startCache(dir, disk string) (*engine, error) {
+// A cache is nginx.
+type cache struct {
+	*engine
+	dir  string // the directory cache in it has the uploads
+	read int64  // what traffic has read of the access log, in bytes
+}
+
+// startCache starts a cache with its files in dir. If disk is not "", it also serves the files of
+// disk, a disk cache of Bazel.
+func startCache(dir, disk string) (*cache, error) {
 	if err := os.MkdirAll(filepath.Join(dir, "cache"), 0o755); err != nil {
 		return nil, err
 	}
@@ -168,36 +175,35 @@ func startCache(dir, disk string) (*engine, error) {
 			return err == nil
 		})
 		if err == nil || tries == 5 {
-			return e, err
+			return &cache{engine: e, dir: dir}, err
 		}
 	}
 }
 
 // url returns the value for --remote_cache.
-func (e *engine) url() string { return fmt.Sprintf("http://127.0.0.1:%d/cache", e.port) }
+func (c *cache) url() string { return fmt.Sprintf("http://127.0.0.1:%d/cache", c.port) }
 
 // traffic is the sum of a part of nginx's access log.
 type traffic struct {
-	puts, gets, misses int
-	up, down           int64
+	puts     int
+	up, down int64
 }
 
-// readTraffic reads the access log from an offset on, and returns the offset of its end.
-func readTraffic(dir string, offset int64) (traffic, int64, error) {
-	var t traffic
-	content, err := os.ReadFile(filepath.Join(dir, "access.log"))
+// traffic returns the traffic since it was last called.
+func (c *cache) traffic() (t traffic, err error) {
+	content, err := os.ReadFile(filepath.Join(c.dir, "access.log"))
 	if errors.Is(err, fs.ErrNotExist) {
-		return t, 0, nil
+		return t, nil
 	}
 	if err != nil {
-		return t, 0, err
+		return t, err
 	}
-	for line := range strings.Lines(string(content[offset:])) {
+	for line := range strings.Lines(string(content[c.read:])) {
 		var method, uri, length string
 		var status int
 		var sent int64
 		if _, err := fmt.Sscan(line, &method, &uri, &status, &length, &sent); err != nil {
-			return t, 0, fmt.Errorf("access log: %q: %w", line, err)
+			return t, fmt.Errorf("access log: %q: %w", line, err)
 		}
 		switch {
 		case method == "PUT" && status < 300:
@@ -205,12 +211,12 @@ func readTraffic(dir string, offset int64) (traffic, int64, error) {
 			fmt.Sscan(length, &received) // "-" for none
 			t.puts, t.up = t.puts+1, t.up+received
 		case method == "GET" && status == 200:
-			t.gets, t.down = t.gets+1, t.down+sent
+			t.down += sent
 		case method == "GET" && status == 404:
-			t.misses++
 		default:
-			return t, 0, fmt.Errorf("nginx refused: %s", line)
+			return t, fmt.Errorf("nginx refused: %s", line)
 		}
 	}
-	return t, int64(len(content)), nil
+	c.read = int64(len(content))
+	return t, nil
 }

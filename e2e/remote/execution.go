@@ -46,7 +46,11 @@ func buildModule(s *session, worker *engine) error {
 		return err
 	}
 	defer done()
-	remote, err := b.build(append(remoteOptions(worker), "--disk_cache=", groups, "//:all")...)
+	buildAll := func(options ...string) (build, error) {
+		b.command("clean")
+		return b.build(append(options, "--disk_cache=", groups, "//:all")...)
+	}
+	remote, err := buildAll(remoteOptions(worker)...)
 	if err != nil {
 		return err
 	}
@@ -55,17 +59,14 @@ func buildModule(s *session, worker *engine) error {
 	}
 	s.report("execution: a module with a prebuilt packer: %s: %s", count(remote.spawns, runnerOf), count(remote.spawns, mnemonicOf))
 
-	b.command("clean")
-	again, err := b.build(append(remoteOptions(worker), "--disk_cache=", groups, "//:all")...)
+	again, err := buildAll(remoteOptions(worker)...)
 	if err != nil {
 		return err
 	}
 	if err := errors.Join(expectRunner(again.spawns, "remote cache hit"), expectSame(remote.digests(), again.digests())); err != nil {
 		return fmt.Errorf("second build: %w", err)
 	}
-
-	b.command("clean")
-	local, err := b.build("--disk_cache=", groups, "//:all")
+	local, err := buildAll()
 	if err != nil {
 		return err
 	}
@@ -149,12 +150,11 @@ func packerMnemonics(workspace string) ([]string, error) {
 
 // removeOutputs removes the outputs of the packer for targets, so that it runs again.
 func removeOutputs(b *bazel, options, targets []string) error {
-	files, _, err := b.command("cquery", append(append(options[:len(options):len(options)],
-		"--output=files"), strings.Join(targets, "+"))...)
+	files, err := b.files(targets, options...)
 	if err != nil {
 		return err
 	}
-	for _, file := range strings.Fields(files) {
+	for _, file := range files {
 		// cquery does not print the outputs of validations.
 		if image, ok := strings.CutSuffix(file, ".list"); ok {
 			os.Remove(filepath.Join(b.dir, image+".lint"))

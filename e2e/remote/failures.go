@@ -4,8 +4,8 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -33,10 +33,29 @@ func failures(s *session) error {
 	return errors.Join(cacheFailures(s, b, right.digests()), workerFailures(s, b, right.digests()))
 }
 
+// rebuilt checks a build after a recovery.
+func rebuilt(right outputs, result build, err error) error {
+	if err == nil {
+		err = expectSame(right, result.digests())
+	}
+	if err != nil {
+		return fmt.Errorf("after recovery: %w", err)
+	}
+	return nil
+}
+
 func cacheFailures(s *session, b *bazel, right outputs) error {
-	for _, f := range []failure{errorsOnly, readErrors, writeErrors, cutUploads, cutDownloads, shortDownloads, falseDownloads} {
+	for _, f := range []failure{
+		{"500 for all requests", "", refuse},
+		{"500 for downloads", http.MethodGet, refuse},
+		{"500 for uploads", http.MethodPut, refuse},
+		{"uploads end in the middle", http.MethodPut, cut},
+		{"downloads end in the middle", http.MethodGet, cut},
+		{"downloads are truncated", http.MethodGet, shorten},
+		{"downloads have a changed byte", http.MethodGet, change},
+	} {
 		if err := cacheFailure(s, b, right, f); err != nil {
-			return fmt.Errorf("%s: %w", f, err)
+			return fmt.Errorf("%s: %w", f.name, err)
 		}
 	}
 	return nil
@@ -45,27 +64,23 @@ func cacheFailures(s *session, b *bazel, right outputs) error {
 // cacheFailure builds with a cache that fails, which is empty or filled as the failure requires, and
 // then with a cache that has recovered.
 func cacheFailure(s *session, b *bazel, right outputs, f failure) error {
-	dir := filepath.Join(s.temp, "nginx", fmt.Sprint(time.Now().UnixNano()))
-	cache, err := startCache(dir, "")
+	cache, err := startCache(filepath.Join(s.temp, "nginx", fmt.Sprint(newSeed())), "")
 	if err != nil {
 		return err
 	}
 	defer cache.kill()
-	p, err := startProxy(cache)
-	if err != nil {
-		return err
-	}
+	p := startProxy(cache)
 	defer p.server.Close()
 	buildAll := func() (build, error) {
 		b.command("clean")
-		return b.build(append([]string{groups, "--disk_cache=", "--remote_cache=" + p.url(), "--remote_retries=1", "--remote_download_outputs=all"}, failureImages...)...)
+		return b.build(append([]string{groups, "--disk_cache=", "--remote_cache=" + p.server.URL + "/cache", "--remote_retries=1", "--remote_download_outputs=all"}, failureImages...)...)
 	}
-	if strings.Contains(string(f), "downloads") {
+	if f.method == http.MethodGet {
 		if _, err := buildAll(); err != nil {
 			return err
 		}
 	}
-	p.failure.Store(f)
+	p.failure.Store(&f)
 	result, err := buildAll()
 	what := "the build succeeds without the cache"
 	if err != nil {
@@ -76,23 +91,20 @@ func cacheFailure(s *session, b *bazel, right outputs, f failure) error {
 	if p.failed.Load() == 0 {
 		return errors.New("the failure did not occur")
 	}
-	n, err := checkStore(dir)
+	n, err := checkStore(cache.dir)
 	if err != nil {
 		return err
 	}
-	p.failure.Store(none)
+	p.failure.Store(nil)
 	again, err := buildAll()
-	if err != nil {
-		return fmt.Errorf("after recovery: %w", err)
-	}
-	if err := expectSame(right, again.digests()); err != nil {
-		return fmt.Errorf("after recovery: %w", err)
+	if err := rebuilt(right, again, err); err != nil {
+		return err
 	}
 	warning := ""
 	if line := lineWith(result.messages, "WARNING: "); line != "" {
 		warning = "; " + line
 	}
-	s.report("failures: %s (%d times): %s: %s%s; %d files in the cache, all with the right digest; next build: %s", f, p.failed.Load(), what,
+	s.report("failures: %s (%d times): %s: %s%s; %d files in the cache, all with the right digest; next build: %s", f.name, p.failed.Load(), what,
 		count(result.packing(), runnerOf), warning, n, count(again.packing(), runnerOf))
 	return nil
 }
@@ -107,16 +119,11 @@ func checkStore(dir string) (n int, err error) {
 		if err != nil || entry.IsDir() {
 			return err
 		}
-		file, err := os.Open(path)
+		content, err := os.ReadFile(path)
 		if err != nil {
 			return err
 		}
-		defer file.Close()
-		sum := sha256.New()
-		if _, err := io.Copy(sum, file); err != nil {
-			return err
-		}
-		if fmt.Sprintf("%x", sum.Sum(nil)) != entry.Name() {
+		if fmt.Sprintf("%x", sha256.Sum256(content)) != entry.Name() {
 			return fmt.Errorf("the cache has a wrong digest for %s", path)
 		}
 		n++
@@ -138,8 +145,7 @@ func fillDisk(s *session, b *bazel, right outputs, before bool) error {
 		what, wanted = "the worker's disk is full before the upload of inputs", "Error while uploading artifact"
 		left = 0
 	}
-	dir := filepath.Join(s.temp, fmt.Sprintf("worker%d", time.Now().UnixNano()))
-	worker, err := s.startWorker(dir, "size=64m")
+	worker, err := s.startWorker(filepath.Join(s.temp, fmt.Sprintf("worker%d", newSeed())), "size=64m")
 	if err != nil {
 		return err
 	}
@@ -171,11 +177,8 @@ func fillDisk(s *session, b *bazel, right outputs, before bool) error {
 		return err
 	}
 	next, err := buildAll()
-	if err != nil {
-		return fmt.Errorf("%s: after recovery: %w", what, err)
-	}
-	if err := expectSame(right, next.digests()); err != nil {
-		return fmt.Errorf("%s: after recovery: %w", what, err)
+	if err := rebuilt(right, next, err); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
 	}
 	s.report("failures: %s: the build fails after %.0f s: %s; next build: %s", what, result.seconds, wanted, count(next.packing(), runnerOf))
 	return nil
@@ -207,14 +210,13 @@ func killWorker(s *session, b *bazel, right outputs, fallback bool) error {
 	if fallback {
 		what += ", with --remote_local_fallback"
 	}
-	dir := filepath.Join(s.temp, fmt.Sprintf("worker%d", time.Now().UnixNano()))
+	dir := filepath.Join(s.temp, fmt.Sprintf("worker%d", newSeed()))
 	worker, err := s.startWorker(dir, "")
 	if err != nil {
 		return err
 	}
 	// The actions take long enough to be killed while they run.
-	started := time.Now().UnixNano()
-	if err := wrap(b.dir, fmt.Sprintf("# %d\nif [ -e /usr/bin/justbuild ]; then sleep 5; fi\nexec \"$packer\" \"$@\"", started)); err != nil {
+	if err := wrap(b.dir, fmt.Sprintf("# %d\nif [ -e /usr/bin/justbuild ]; then sleep 5; fi\n%s", newSeed(), unwrapped)); err != nil {
 		return err
 	}
 	b.command("clean")
@@ -238,17 +240,18 @@ func killWorker(s *session, b *bazel, right outputs, fallback bool) error {
 	}()
 	result, err := b.build(append(options, failureImages...)...)
 	outcome := "falls back: " + count(result.packing(), runnerOf)
-	switch {
-	case fallback && err != nil:
-		return fmt.Errorf("%s: %w", what, err)
-	case !fallback && err == nil:
-		return fmt.Errorf("%s: the build succeeds", what)
-	case !fallback:
-		outcome = "the build fails: " + lineWith(result.messages, "ERROR: ")
-	default:
-		if err := expectSame(right, result.digests()); err != nil {
+	if fallback {
+		if err == nil {
+			err = expectSame(right, result.digests())
+		}
+		if err != nil {
 			return fmt.Errorf("%s: %w", what, err)
 		}
+	} else {
+		if err == nil {
+			return fmt.Errorf("%s: the build succeeds", what)
+		}
+		outcome = "the build fails: " + lineWith(result.messages, "ERROR: ")
 	}
 
 	// Build with the same store and the output base as they are.
@@ -257,15 +260,15 @@ func killWorker(s *session, b *bazel, right outputs, fallback bool) error {
 		return err
 	}
 	defer restarted.kill()
-	if err := wrap(b.dir, `exec "$packer" "$@"`); err != nil {
+	if err := wrap(b.dir, unwrapped); err != nil {
 		return err
 	}
 	next, err := b.build(append(append(remoteOptions(restarted), groups, "--disk_cache=", wrapped), failureImages...)...)
-	if err != nil {
-		return fmt.Errorf("%s: after recovery: %w", what, err)
+	if err == nil {
+		err = expectRunner(next.packing(), "remote")
 	}
-	if err := errors.Join(expectSame(right, next.digests()), expectRunner(next.packing(), "remote")); err != nil {
-		return fmt.Errorf("%s: after recovery: %w", what, err)
+	if err := rebuilt(right, next, err); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
 	}
 	s.report("failures: %s: %s; next build: %s", what, outcome, count(next.packing(), runnerOf))
 	return nil

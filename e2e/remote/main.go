@@ -83,13 +83,11 @@ func run() (err error) {
 		flag.Usage()
 		os.Exit(2)
 	}
-	wanted := map[string]bool{}
 	for _, name := range flag.Args() {
 		if !slices.ContainsFunc(parts, func(p part) bool { return p.name == name }) {
 			fmt.Fprintf(os.Stderr, "remote: unknown part %q; see --help\n", name)
 			os.Exit(2)
 		}
-		wanted[name] = true
 	}
 	if s.here, err = os.Getwd(); err != nil {
 		return err
@@ -99,11 +97,10 @@ func run() (err error) {
 	defer stop()
 
 	for _, p := range parts {
-		if !wanted[p.name] {
-			continue
-		}
-		if err := s.runPart(p); err != nil {
-			return fmt.Errorf("%s: %w", p.name, err)
+		if slices.Contains(flag.Args(), p.name) {
+			if err := s.runPart(p); err != nil {
+				return fmt.Errorf("%s: %w", p.name, err)
+			}
 		}
 	}
 	return nil

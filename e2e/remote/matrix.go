@@ -1,10 +1,9 @@
 package main
 
 import (
-	"crypto/sha256"
+	"cmp"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -75,6 +74,7 @@ func matrix(s *session) error {
 		return err
 	}
 	defer done()
+	kept := filepath.Join(s.temp, "first")
 	var first outputs
 	for _, r := range rows {
 		where := b
@@ -89,19 +89,19 @@ func matrix(s *session) error {
 			return fmt.Errorf("%s: %w", r.name, err)
 		}
 		fmt.Printf("| %-37s | %s |\n", r.name, got.withoutLists().digest())
-		if r.lists {
-			err = expectSame(first.withoutLists(), got.withoutLists())
-		} else if first == nil {
+		if first == nil {
 			first = got
 			// Keep the images to compare others with them.
-			if err = keepArchives(b, filepath.Join(s.temp, "first")); err != nil {
+			if err := keepArchives(b, kept); err != nil {
 				return err
 			}
-		} else {
-			err = expectSame(first, got)
 		}
-		if err != nil {
-			return fmt.Errorf("%s: %w", r.name, errors.Join(err, diffArchives(b.dir, filepath.Join(s.temp, "first"), where)))
+		want := first
+		if r.lists {
+			want, got = want.withoutLists(), got.withoutLists()
+		}
+		if err := expectSame(want, got); err != nil {
+			return fmt.Errorf("%s: %w", r.name, errors.Join(err, diffArchives(b.dir, kept, where)))
 		}
 	}
 	s.report("matrix: %d rows with the same %d outputs each", len(rows), len(first))
@@ -124,33 +124,10 @@ func checkDifference(s *session, b *bazel, first outputs) error {
 	return nil
 }
 
-// outputs are digests by path.
-type outputs map[string]string
-
-// withoutLists returns the outputs without lists.
-func (o outputs) withoutLists() outputs {
-	rest := maps.Clone(o)
-	maps.DeleteFunc(rest, func(path, _ string) bool { return strings.HasSuffix(path, ".list") })
-	return rest
-}
-
-// digest returns one digest of all outputs.
-func (o outputs) digest() string {
-	sum := sha256.New()
-	for _, path := range slices.Sorted(maps.Keys(o)) {
-		fmt.Fprintf(sum, "%s %s\n", path, o[path])
-	}
-	return fmt.Sprintf("%x", sum.Sum(nil))[:16]
-}
-
 // runRow builds the images. All actions of the packer run.
 func (s *session) runRow(b *bazel, r row) (outputs, error) {
-	script := r.script
-	if script == "" {
-		script = `exec "$packer" "$@"`
-	}
 	// The comment makes it differ from the program of the row before.
-	if err := wrap(b.dir, fmt.Sprintf("# %s, %d\n%s", r.name, time.Now().UnixNano(), script)); err != nil {
+	if err := wrap(b.dir, fmt.Sprintf("# %s, %d\n%s", r.name, time.Now().UnixNano(), cmp.Or(r.script, unwrapped))); err != nil {
 		return nil, err
 	}
 	if r.prepare != nil {
@@ -181,19 +158,15 @@ func (s *session) runRow(b *bazel, r row) (outputs, error) {
 
 // archives returns the paths of the images in a workspace.
 func archives(b *bazel) ([]string, error) {
-	files, _, err := b.command("cquery", "--output=files", "--disk_cache=", wrapped, strings.Join(matrixImages, "+"))
+	paths, err := b.files(matrixImages, "--disk_cache=", wrapped)
 	if err != nil {
 		return nil, err
 	}
-	root, _, err := b.command("info", "execution_root")
-	if err != nil {
-		return nil, err
+	root, err := b.info("execution_root")
+	for i := range paths {
+		paths[i] = filepath.Join(root, paths[i])
 	}
-	var paths []string
-	for _, file := range strings.Fields(files) {
-		paths = append(paths, filepath.Join(strings.TrimSpace(root), file))
-	}
-	return paths, nil
+	return paths, err
 }
 
 // keepArchives copies the images to a directory.
@@ -202,15 +175,12 @@ func keepArchives(b *bazel, dir string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
 	for _, path := range paths {
 		content, err := os.ReadFile(path)
-		if err != nil {
-			return err
+		if err == nil {
+			err = writeFile(filepath.Join(dir, filepath.Base(path)), content)
 		}
-		if err := os.WriteFile(filepath.Join(dir, filepath.Base(path)), content, 0o644); err != nil {
+		if err != nil {
 			return err
 		}
 	}

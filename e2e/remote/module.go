@@ -14,7 +14,7 @@ import (
 // groups requests all output groups of an image.
 const groups = "--output_groups=+list,+listing,+json,+parts,+_validation"
 
-// newSeed returns a seed of content that no build has seen.
+// newSeed returns a number that no build has seen.
 func newSeed() uint64 { return uint64(time.Now().UnixNano()) }
 
 // packer returns the packer for a CPU, amd64 or arm64.
@@ -25,11 +25,11 @@ func (s *session) packer(cpu string) ([]byte, error) {
 		if _, err := b.build(target); err != nil {
 			return nil, err
 		}
-		file, _, err := b.command("cquery", "--output=files", target)
+		files, err := b.files([]string{target})
 		if err != nil {
 			return nil, err
 		}
-		if s.packers[cpu], err = os.ReadFile(filepath.Join(s.here, strings.TrimSpace(file))); err != nil {
+		if s.packers[cpu], err = os.ReadFile(filepath.Join(s.here, strings.Join(files, " "))); err != nil {
 			return nil, err
 		}
 	}
@@ -71,10 +71,7 @@ func (s *session) moduleCopy(name string, seed uint64) (*bazel, error) {
 	if err := os.WriteFile(file, content, 0o644); err != nil {
 		return nil, err
 	}
-	if err := s.fill(dir, seed); err != nil {
-		return nil, err
-	}
-	return s.newBazel(dir, filepath.Join(s.temp, name+".output")), nil
+	return s.newBazel(dir, filepath.Join(s.temp, name+".output")), s.fill(dir, seed)
 }
 
 // packers are the files of the packer in the module, and their CPUs.
@@ -93,11 +90,14 @@ func (s *session) fill(dir string, seed uint64) error {
 			return err
 		}
 	}
-	return errors.Join(wrap(dir, `exec "$packer" "$@"`), writeContent(dir, seed))
+	return errors.Join(wrap(dir, unwrapped), writeContent(dir, seed))
 }
 
 // wrapped is the option to run the packer by the script that wrap writes.
 const wrapped = "--extra_toolchains=//prebuilt:wrapped_toolchain"
+
+// unwrapped is the script that runs the packer as it is.
+const unwrapped = `exec "$packer" "$@"`
 
 // wrap writes the script that runs the packer for the images of a module: lines of shell that end
 // in running "$packer" "$@", or "$packer_aarch64". All actions run again when it changes.
@@ -125,12 +125,14 @@ func writeContent(dir string, seed uint64) error {
 	for binary.Len() < 100_000 {
 		binary.WriteByte(byte(r.Uint32()))
 	}
-	dir = filepath.Join(dir, "content")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	return errors.Join(writeFile(filepath.Join(dir, "content/text"), text.Bytes()),
+		writeFile(filepath.Join(dir, "content/binary"), binary.Bytes()))
+}
+
+// writeFile writes a file and makes its directory.
+func writeFile(name string, content []byte) error {
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(dir, "text"), text.Bytes(), 0o644); err != nil {
-		return err
-	}
-	return os.WriteFile(filepath.Join(dir, "binary"), binary.Bytes(), 0o644)
+	return os.WriteFile(name, content, 0o644)
 }

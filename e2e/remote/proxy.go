@@ -4,81 +4,54 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync/atomic"
+	"testing/iotest"
 )
 
 // A failure is a way in which a proxy fails.
-type failure string
+type failure struct {
+	name   string
+	method string // of the requests that fail; "": all
+	kind   string // one of the constants
+}
 
 const (
-	none           failure = "none"
-	errorsOnly     failure = "500 for all requests"
-	readErrors     failure = "500 for downloads"
-	writeErrors    failure = "500 for uploads"
-	cutDownloads   failure = "downloads end in the middle"
-	shortDownloads failure = "downloads are truncated"
-	falseDownloads failure = "downloads have a changed byte"
-	cutUploads     failure = "uploads end in the middle"
+	refuse = "refuse"
+	// These concern only files, and not results of actions.
+	cut     = "cut"
+	shorten = "shorten"
+	change  = "change"
 )
 
 // A proxy passes requests on to a cache, and makes errors.
 type proxy struct {
-	cache   string // its URL, without /cache
-	failure atomic.Value
-	failed  atomic.Int64 // number of errors so far
-	server  *http.Server
-	port    int
+	cache   *cache
+	failure atomic.Pointer[failure] // nil: it does not fail
+	failed  atomic.Int64            // number of errors so far
+	server  *httptest.Server
 }
 
-func startProxy(cache *engine) (*proxy, error) {
-	p := &proxy{cache: fmt.Sprintf("http://127.0.0.1:%d", cache.port)}
-	p.failure.Store(none)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	p.port = listener.Addr().(*net.TCPAddr).Port
-	p.server = &http.Server{Handler: p}
-	go p.server.Serve(listener)
-	return p, nil
+func startProxy(c *cache) *proxy {
+	p := &proxy{cache: c}
+	p.server = httptest.NewServer(p)
+	return p
 }
 
-func (p *proxy) url() string { return fmt.Sprintf("http://127.0.0.1:%d/cache", p.port) }
-
-// failureFor returns the current failure if it concerns the request, else none.
-func (p *proxy) failureFor(r *http.Request) failure {
-	f := p.failure.Load().(failure)
-	get, put := r.Method == http.MethodGet, r.Method == http.MethodPut
-	content := strings.Contains(r.URL.Path, "/cas/")
-	switch f {
-	case errorsOnly:
-	case readErrors:
-		if !get {
-			return none
-		}
-	case writeErrors:
-		if !put {
-			return none
-		}
-	case cutDownloads, shortDownloads, falseDownloads:
-		if !get || !content {
-			return none
-		}
-	case cutUploads:
-		if !put || !content || r.ContentLength < 2 {
-			return none
-		}
+// failureOf returns the kind of the failure if it concerns the request, else "".
+func (p *proxy) failureOf(r *http.Request) string {
+	f := p.failure.Load()
+	if f == nil || f.method != "" && f.method != r.Method || f.kind != refuse && !strings.Contains(r.URL.Path, "/cas/") {
+		return ""
 	}
-	return f
+	return f.kind
 }
 
 func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	f := p.failureFor(r)
-	switch f {
-	case errorsOnly, readErrors, writeErrors:
+	kind := p.failureOf(r)
+	if kind == refuse {
 		p.failed.Add(1)
 		http.Error(w, "out of order", http.StatusInternalServerError)
 		return
@@ -88,11 +61,11 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 	var content io.Reader = bytes.NewReader(body)
-	if f == cutUploads {
+	if kind == cut && r.Method == http.MethodPut && r.ContentLength >= 2 {
 		p.failed.Add(1)
-		content = io.MultiReader(bytes.NewReader(body[:len(body)/2]), brokenReader{})
+		content = io.MultiReader(bytes.NewReader(body[:len(body)/2]), iotest.ErrReader(io.ErrUnexpectedEOF))
 	}
-	request, err := http.NewRequestWithContext(r.Context(), r.Method, p.cache+r.URL.Path, content)
+	request, err := http.NewRequestWithContext(r.Context(), r.Method, p.cache.url()+strings.TrimPrefix(r.URL.Path, "/cache"), content)
 	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
@@ -106,18 +79,16 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
-	if response.StatusCode == http.StatusOK && len(got) > 1 {
-		switch f {
-		case cutDownloads:
-			p.failed.Add(1)
+	if r.Method == http.MethodGet && kind != "" && response.StatusCode == http.StatusOK && len(got) > 1 {
+		p.failed.Add(1)
+		switch kind {
+		case cut:
 			w.Header().Set("Content-Length", fmt.Sprint(len(got)))
 			w.Write(got[:len(got)/2])
 			panic(http.ErrAbortHandler)
-		case shortDownloads:
-			p.failed.Add(1)
+		case shorten:
 			got = got[:len(got)/2]
-		case falseDownloads:
-			p.failed.Add(1)
+		case change:
 			got[len(got)/2] ^= 1
 		}
 	}
@@ -125,8 +96,3 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(response.StatusCode)
 	w.Write(got)
 }
-
-// A brokenReader is a connection that has ended.
-type brokenReader struct{}
-
-func (brokenReader) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }

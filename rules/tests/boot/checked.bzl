@@ -16,7 +16,7 @@ def checked_image(name, expectations, layers = [], **kwargs):
 
     Args:
         name: the image's name.
-        expectations: the file that says what is there: see package expectation.
+        expectations: the file that says what is there: see //rules/tests/boot/check.
         layers: its layers, which come after the one with /init.
         **kwargs: more attributes of initramfs.
     """

@@ -1,17 +1,12 @@
-// Command check is an /init that compares what the kernel has unpacked with the expectations in the
-// files of /expect, in the format of package expectation. For each one it prints a line with PASS or
-// FAIL, and at the end how many passed and failed.
 package main
 
 import (
-	"bufio"
 	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
-
-	"github.com/rules-initramfs/rules_initramfs/rules/tests/boot/check/expectation"
 )
 
 func main() {
@@ -40,7 +35,11 @@ func check(dir string) (passed, failed int, err error) {
 		return 0, 0, err
 	}
 	for _, file := range files {
-		all, err := read(filepath.Join(dir, file.Name()))
+		content, err := os.ReadFile(filepath.Join(dir, file.Name()))
+		if err != nil {
+			return 0, 0, err
+		}
+		all, err := read(string(content))
 		if err != nil {
 			return 0, 0, fmt.Errorf("%s: %w", file.Name(), err)
 		}
@@ -48,7 +47,7 @@ func check(dir string) (passed, failed int, err error) {
 			return 0, 0, fmt.Errorf("%s: no expectations", file.Name())
 		}
 		for _, e := range all {
-			differences := e.Compare()
+			differences := e.compare()
 			if len(differences) == 0 {
 				passed++
 				fmt.Println("PASS:", e)
@@ -63,33 +62,19 @@ func check(dir string) (passed, failed int, err error) {
 	return passed, failed, nil
 }
 
-func read(name string) ([]expectation.Expectation, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return expectation.Read(f)
-}
-
 // printBootConfig prints the boot configuration, or that the kernel does not support it. It mounts
 // /proc, which is an empty directory before.
 func printBootConfig() error {
 	if err := syscall.Mount("proc", "/proc", "proc", 0, ""); err != nil {
 		return fmt.Errorf("mounting /proc: %w", err)
 	}
-	file, err := os.Open("/proc/bootconfig")
+	text, err := os.ReadFile("/proc/bootconfig")
 	if os.IsNotExist(err) {
 		fmt.Println("check: no /proc/bootconfig: the kernel has no CONFIG_BOOT_CONFIG")
 		return nil
 	}
-	if err != nil {
-		return err
+	for line := range strings.Lines(string(text)) {
+		fmt.Println("check: /proc/bootconfig:", strings.TrimRight(line, "\r\n"))
 	}
-	defer file.Close()
-	lines := bufio.NewScanner(file)
-	for lines.Scan() {
-		fmt.Println("check: /proc/bootconfig:", lines.Text())
-	}
-	return lines.Err()
+	return err
 }

@@ -15,11 +15,16 @@ func main() {
 	if err := syscall.Sysinfo(&machine); err != nil {
 		fmt.Println("init:", err)
 	}
-	fmt.Printf("init: %d processors, %d MiB\n", runtime.NumCPU(), uint64(machine.Totalram)*uint64(machine.Unit)>>20)
+	fmt.Printf("init: %d CPUs, %d MiB\n", runtime.NumCPU(), uint64(machine.Totalram)*uint64(machine.Unit)>>20)
 	fmt.Println("init: started with", os.Args[1:])
 	switch how := os.Args[len(os.Args)-1]; how {
 	case "exit": // the kernel panics when its first process ends
 		os.Exit(3)
+	case "crash":
+		fmt.Println("init:", crash())
+	case "report":
+		fmt.Println("init: tests ended with 4")
+		time.Sleep(time.Hour)
 	case "hang":
 		time.Sleep(time.Hour)
 	case "poweroff":
@@ -28,4 +33,12 @@ func main() {
 	default:
 		fmt.Println("init: unknown word", how)
 	}
+}
+
+// crash makes the kernel panic, like Alt-SysRq-C.
+func crash() error {
+	if err := syscall.Mount("proc", "/proc", "proc", 0, ""); err != nil {
+		return fmt.Errorf("mounting /proc: %w", err)
+	}
+	return os.WriteFile("/proc/sysrq-trigger", []byte("c"), 0)
 }

@@ -45,7 +45,7 @@ func TestPartsAreTheImage(t *testing.T) {
 	for i, path := range strings.Fields(os.Getenv("IMAGES")) {
 		want := content(t, path)
 		var got []byte
-		parts := strings.Fields(os.Getenv(fmt.Sprintf("SEGMENTS_%d", i)))
+		parts := strings.Fields(os.Getenv(fmt.Sprintf("PARTS_%d", i)))
 		for _, part := range parts {
 			got = append(got, make([]byte, -len(got)&3)...)
 			got = append(got, content(t, part)...)

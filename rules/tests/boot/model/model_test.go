@@ -1,5 +1,5 @@
-// Package model_test has a kernel unpack what the packer's model of its
-// extractor says something about, and compares.
+// Package model_test has cases on which a kernel, the packer's model of one and Extract, which follows
+// the model, may disagree. It compares what they make of them.
 package model_test
 
 import (
@@ -25,7 +25,6 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/cpio"
 	"github.com/rules-initramfs/rules_initramfs/internal/image"
 	"github.com/rules-initramfs/rules_initramfs/internal/image/kernel"
-	"github.com/rules-initramfs/rules_initramfs/rules/tests/boot/model/cases"
 	"github.com/rules-initramfs/rules_initramfs/rules/tests/boot/model/manifest"
 )
 
@@ -35,15 +34,15 @@ func TestModel(t *testing.T) {
 	if codec == "" {
 		t.Skip("needs the kernel that Bazel has: run it with bazel test")
 	}
-	segment, err := strconv.Atoi(os.Getenv("MODEL_SEGMENT"))
+	memberSize, err := strconv.Atoi(os.Getenv("MODEL_MEMBER"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := cases.All()
+	all := allCases()
 	if codec != "none" {
-		all = slices.DeleteFunc(all, cases.Case.Skips)
+		all = slices.DeleteFunc(all, Case.Skips)
 	}
-	built := build(t, all, codec, segment)
+	built := build(t, all, codec, memberSize)
 	model, err := kernel.ReadModel(image.NewReader(bytes.NewReader(built)), true, func(e *image.Entry, made kernel.Result, _ io.Reader) error {
 		if made.Drop == kernel.DropOpen && strings.Contains(made.Detail, "pipe") {
 			return fmt.Errorf("%s: a kernel would not come to its end: %s", e.Name, made.Detail)
@@ -56,7 +55,7 @@ func TestModel(t *testing.T) {
 	want := linesOf(model)
 	got := boot(t, built, want)
 
-	records := map[string]cases.Case{}
+	records := map[string]Case{}
 	for _, c := range all {
 		records["/"+c.Dir] = c
 	}
@@ -89,7 +88,7 @@ func merged(a, b map[string]string) map[string]string {
 	return m
 }
 
-func describe(c cases.Case) string {
+func describe(c Case) string {
 	var b strings.Builder
 	for _, r := range c.Records {
 		fmt.Fprintf(&b, "    %.90q mode %06o owner %d:%d ino %d nlink %d time %d body %.60q\n", r.Name, r.Mode, int32(r.UID), int32(r.GID), r.Ino, r.NLink, r.MTime, r.Body)
@@ -99,25 +98,25 @@ func describe(c cases.Case) string {
 
 // build makes an image of the guest's init, and of the cases in members of about
 // so many bytes.
-func build(t *testing.T, all []cases.Case, name string, segment int) []byte {
+func build(t *testing.T, all []Case, name string, memberSize int) []byte {
 	t.Helper()
 	init, err := os.ReadFile(rlocation(t, "MODEL_INIT"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	var image, member bytes.Buffer
-	for _, r := range []cases.Record{
+	for _, r := range []Record{
 		{Name: "dev", Mode: 0o040755, NLink: 2},
 		{Name: "dev/console", Mode: 0o020600, NLink: 1, RMajor: 5, RMinor: 1},
 		{Name: "init", Mode: 0o100755, NLink: 1, Body: string(init)},
 	} {
 		image.Write(r.Bytes())
 	}
-	records := []cases.Record{{Name: "c", Mode: 0o040755, NLink: 2, MTime: 1}}
+	records := []Record{{Name: "c", Mode: 0o040755, NLink: 2, MTime: 1}}
 	for _, c := range all {
 		records = append(records, c.Records...)
 	}
-	records = append(records, cases.Trailer)
+	records = append(records, Trailer)
 
 	method, err := codec.Parse(name)
 	if err != nil {
@@ -125,7 +124,7 @@ func build(t *testing.T, all []cases.Case, name string, segment int) []byte {
 	}
 	for i, r := range records {
 		member.Write(r.Bytes())
-		if member.Len() < segment && i < len(records)-1 {
+		if member.Len() < memberSize && i < len(records)-1 {
 			continue
 		}
 		w, err := method.NewWriter(&image)

@@ -11,7 +11,7 @@ import (
 
 // Kbuild puts an archive into a kernel byte for byte.
 func TestEmbedded(t *testing.T) {
-	for _, name := range []string{"SEGMENTS", "UNCOMPRESSED"} {
+	for _, name := range []string{"MEMBERS", "UNCOMPRESSED"} {
 		want, err := os.ReadFile(kerneltest.Locate(t, name))
 		if err != nil {
 			t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -31,12 +32,12 @@ func TestFromScratch(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer syscall.Umask(syscall.Umask(0o077))
-	kerneltest.Run(t, dir, nil, "tar", "--extract", "--file="+kerneltest.Locate(t, "LINUX_SOURCE"), "--strip-components=1")
+	run(t, dir, nil, "tar", "--extract", "--file="+kerneltest.Locate(t, "LINUX_SOURCE"), "--strip-components=1")
 	source := files(t, dir)
 	steps := configure(t, dir)
 	build := func(target string) {
 		t.Helper()
-		kerneltest.Run(t, dir, []string{
+		run(t, dir, []string{
 			"KBUILD_BUILD_TIMESTAMP=Thu Jan  1 00:00:00 UTC 1970", "KBUILD_BUILD_USER=bazel", "KBUILD_BUILD_HOST=bazel", "KBUILD_BUILD_VERSION=1",
 			"TZ=Pacific/Auckland", "HOSTNAME=another", "USER=somebody", "LANG=de_DE.UTF-8",
 		}, "make", "--silent", "--jobs="+strconv.Itoa(runtime.NumCPU()), "ARCH=x86_64",
@@ -48,8 +49,8 @@ func TestFromScratch(t *testing.T) {
 	write(t, filepath.Join(dir, kbuild.ConfigFile), read(t, kerneltest.Locate(t, "LINKED_CONFIG")))
 	write(t, filepath.Join(dir, kbuild.Archive), read(t, kerneltest.Locate(t, "ARCHIVE")))
 	build("bzImage")
-	kerneltest.Same(t, "vmlinux", filepath.Join(dir, "vmlinux"), kerneltest.Locate(t, "LINKED_VMLINUX"))
-	kerneltest.Same(t, "image", filepath.Join(dir, image), kerneltest.Locate(t, "LINKED_IMAGE"))
+	same(t, "vmlinux", filepath.Join(dir, "vmlinux"), kerneltest.Locate(t, "LINKED_VMLINUX"))
+	same(t, "image", filepath.Join(dir, image), kerneltest.Locate(t, "LINKED_IMAGE"))
 
 	t.Run("objects", func(t *testing.T) {
 		// Restore the state before the link.
@@ -61,9 +62,9 @@ func TestFromScratch(t *testing.T) {
 		for name, variable := range map[string]string{
 			"vmlinux": "VMLINUX", image: "IMAGE", kbuild.ConfigFile: "CONFIG", "System.map": "SYSTEM_MAP",
 		} {
-			kerneltest.Same(t, name, filepath.Join(dir, name), kerneltest.Locate(t, variable))
+			same(t, name, filepath.Join(dir, name), kerneltest.Locate(t, variable))
 		}
-		kerneltest.Same(t, "objects.tar.zst", objects(t, steps, source), kerneltest.Locate(t, "OBJECTS"))
+		same(t, "objects.tar.zst", objects(t, steps, source), kerneltest.Locate(t, "OBJECTS"))
 	})
 	t.Run("packer", func(t *testing.T) { testPacker(t, dir, build) })
 }
@@ -160,6 +161,32 @@ func testPacker(t *testing.T, dir string, build func(target string)) {
 	}
 	if read(t, filepath.Join(dir, "usr/gen_init_cpio")) != read(t, packer) {
 		t.Error("kbuild has restored its own gen_init_cpio")
+	}
+}
+
+// run runs a command in a directory, with these environment variables in addition to the test's.
+func run(t *testing.T, dir string, env []string, command ...string) {
+	t.Helper()
+	cmd := exec.Command(command[0], command[1:]...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), env...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		const longest = 5000 // bytes
+		t.Fatalf("%q: %v:\n%s", command, err, out[max(0, len(out)-longest):])
+	}
+}
+
+// same checks that two files are the same. If they differ, the first one is kept in the test's
+// undeclared outputs.
+func same(t *testing.T, what, got, want string) {
+	t.Helper()
+	one, two := read(t, got), read(t, want)
+	if one == two {
+		return
+	}
+	t.Errorf("%s: the file has %d bytes and differs from the wanted one, %d bytes", what, len(one), len(two))
+	if dir := os.Getenv("TEST_UNDECLARED_OUTPUTS_DIR"); dir != "" {
+		write(t, filepath.Join(dir, what), one)
 	}
 }
 

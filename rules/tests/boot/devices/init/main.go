@@ -21,7 +21,7 @@ func main() {
 			fmt.Println("init: mounting", m.at, err)
 		}
 	}
-	fmt.Println("init: processors:", runtime.NumCPU())
+	fmt.Println("init: CPUs:", runtime.NumCPU())
 	cmdline, _ := os.ReadFile("/proc/cmdline")
 	fmt.Printf("init: command line: %s", cmdline)
 	showPCI()

@@ -1,5 +1,5 @@
-// Command init is an /init that prints what files there are: of the root
-// directory itself and of all below /c. Package manifest has the form.
+// Command init is an /init that prints the properties of the root directory and of all files below
+// /c, in the form of package manifest.
 package main
 
 import (
@@ -8,10 +8,10 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 
 	"github.com/rules-initramfs/rules_initramfs/rules/tests/boot/model/manifest"
@@ -25,20 +25,20 @@ func main() {
 }
 
 func printFiles() error {
-	lines := []manifest.Line{}
-	firsts := map[uint64]string{}
+	var lines []manifest.Line
+	var inos []uint64             // of the lines' files; 0 for directories
+	firsts := map[uint64]string{} // the first name of each file
 	add := func(path string) error {
 		line, ino, err := describe(path)
 		if err != nil {
 			return err
 		}
-		if line.Mode&syscall.S_IFMT != syscall.S_IFDIR {
-			if firsts[ino] == "" || path < firsts[ino] {
-				firsts[ino] = path
-			}
-			line.First = fmt.Sprint(ino)
+		if line.Mode&syscall.S_IFMT == syscall.S_IFDIR {
+			ino = 0
+		} else if firsts[ino] == "" || path < firsts[ino] {
+			firsts[ino] = path
 		}
-		lines = append(lines, line)
+		lines, inos = append(lines, line), append(inos, ino)
 		return nil
 	}
 	if err := add("/"); err != nil {
@@ -54,22 +54,17 @@ func printFiles() error {
 	}
 	var b bytes.Buffer
 	z := gzip.NewWriter(&b)
-	for _, line := range lines {
-		if line.First != "" {
-			var ino uint64
-			fmt.Sscan(line.First, &ino)
-			line.First = firsts[ino]
-		}
+	for i, line := range lines {
+		line.First = firsts[inos[i]]
 		fmt.Fprintln(z, line)
 	}
 	if err := z.Close(); err != nil {
 		return err
 	}
 	n := 0
-	for data := b.Bytes(); len(data) > 0; n++ {
-		part := data[:min(len(data), 600)]
-		data = data[len(part):]
+	for part := range slices.Chunk(b.Bytes(), 600) {
 		fmt.Printf("%s%04d %s\n", manifest.Prefix, n, base64.StdEncoding.EncodeToString(part))
+		n++
 	}
 	fmt.Printf("%s%d\n", manifest.End, n)
 	return nil
@@ -90,10 +85,9 @@ func describe(path string) (manifest.Line, uint64, error) {
 	switch st.Mode & syscall.S_IFMT {
 	case syscall.S_IFREG:
 		line.Size = st.Size
-		var sum [sha256.Size]byte
-		if sum, err = digest(path); err == nil {
-			line.Digest = manifest.Digest(sum)
-		}
+		var content []byte
+		content, err = os.ReadFile(path)
+		line.Digest = manifest.Digest(sha256.Sum256(content))
 	case syscall.S_IFLNK:
 		// Not os.Readlink, which wants a target.
 		buf := make([]byte, 4096)
@@ -102,16 +96,4 @@ func describe(path string) (manifest.Line, uint64, error) {
 		line.Target = string(buf[:max(n, 0)])
 	}
 	return line, st.Ino, err
-}
-
-func digest(path string) (sum [sha256.Size]byte, err error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return sum, err
-	}
-	defer f.Close()
-	h := sha256.New()
-	_, err = io.Copy(h, f)
-	h.Sum(sum[:0])
-	return sum, err
 }

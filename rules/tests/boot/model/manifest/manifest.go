@@ -1,10 +1,10 @@
-// Package manifest has the form in which a guest tells what files it has, and
-// in which that is compared with what the packer's model says.
+// Package manifest is the form in which a guest prints the properties of its files. A test compares
+// them with those of the packer's model.
 package manifest
 
 import "fmt"
 
-// Line describes a name of a file. What the file's type does not have is zero.
+// A Line has the properties of a name of a file. Those that the file's type does not have are zero.
 type Line struct {
 	Path string
 	// Mode is the type and the permissions, as in stat(2).
@@ -20,7 +20,7 @@ type Line struct {
 	First string
 }
 
-// Clock is the time of a file that the kernel's clock has given its time.
+// Clock is the time of a file whose time comes from the kernel's clock.
 const Clock = -1
 
 func (l Line) String() string {
@@ -32,12 +32,11 @@ func (l Line) String() string {
 		l.Path, l.Mode, l.UID, l.GID, l.NLink, l.RMajor, l.RMinor, l.Size, l.Digest, mtime, l.Target, l.First)
 }
 
-// Digest returns what a Line has for a SHA-256.
+// Digest returns the Digest of a Line for a SHA-256.
 func Digest(sum [32]byte) string { return fmt.Sprintf("%x", sum[:6]) }
 
-// What the guest prints: the lines, compressed by gzip, in base64, a number of
-// bytes a line, each behind Prefix and its number in four digits, then End with
-// the number of them.
+// The guest prints the lines compressed by gzip, in base64. Each line of it has Prefix, its number in
+// four digits, and a part. After them comes End with the number of parts.
 const (
 	Prefix = "manifest "
 	End    = "manifest end "

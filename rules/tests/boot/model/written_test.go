@@ -1,38 +1,30 @@
-package cases
+package model_test
 
-import "strings"
+import (
+	"strings"
 
-// The types of a mode.
-const (
-	modeType   = 0o170000
-	modeSocket = 0o140000
-	modeLink   = 0o120000
-	modeFile   = 0o100000
-	modeBlock  = 0o060000
-	modeDir    = 0o040000
-	modeChar   = 0o020000
-	modePipe   = 0o010000
+	"github.com/rules-initramfs/rules_initramfs/internal/cpio"
 )
 
 func file(name, body string) Record {
-	return Record{Name: name, Mode: modeFile | 0o644, NLink: 1, Body: body}
+	return Record{Name: name, Mode: cpio.TypeRegular | 0o644, NLink: 1, Body: body}
 }
-func dir(name string) Record  { return Record{Name: name, Mode: modeDir | 0o755, NLink: 2} }
-func pipe(name string) Record { return Record{Name: name, Mode: modePipe | 0o600, NLink: 1} }
-func sock(name string) Record { return Record{Name: name, Mode: modeSocket | 0o600, NLink: 1} }
+func dir(name string) Record  { return Record{Name: name, Mode: cpio.TypeDir | 0o755, NLink: 2} }
+func pipe(name string) Record { return Record{Name: name, Mode: cpio.TypePipe | 0o600, NLink: 1} }
+func sock(name string) Record { return Record{Name: name, Mode: cpio.TypeSocket | 0o600, NLink: 1} }
 func char(name string, major, minor uint32) Record {
-	return Record{Name: name, Mode: modeChar | 0o600, NLink: 1, RMajor: major, RMinor: minor}
+	return Record{Name: name, Mode: cpio.TypeChar | 0o600, NLink: 1, RMajor: major, RMinor: minor}
 }
 func block(name string, major, minor uint32) Record {
-	return Record{Name: name, Mode: modeBlock | 0o600, NLink: 1, RMajor: major, RMinor: minor}
+	return Record{Name: name, Mode: cpio.TypeBlock | 0o600, NLink: 1, RMajor: major, RMinor: minor}
 }
 func slink(name, target string) Record {
-	return Record{Name: name, Mode: modeLink | 0o777, NLink: 1, Body: target + "\x00"}
+	return Record{Name: name, Mode: cpio.TypeSymlink | 0o777, NLink: 1, Body: target + "\x00"}
 }
 
 // name is a name of a file that has several: those with the same ino.
 func name(ino uint32, name, body string) Record {
-	return Record{Name: name, Ino: ino, Mode: modeFile | 0o644, NLink: 2, Body: body}
+	return Record{Name: name, Ino: ino, Mode: cpio.TypeRegular | 0o644, NLink: 2, Body: body}
 }
 
 // node is a name of a node that has several.
@@ -40,7 +32,7 @@ func node(ino uint32, r Record) Record { r.Ino, r.NLink = ino, 2; return r }
 
 // with sets the mode, but not the type, and the owner of a record.
 func with(r Record, mode, uid, gid uint32) Record {
-	r.Mode, r.UID, r.GID = r.Mode&modeType|mode, uid, gid
+	r.Mode, r.UID, r.GID = r.Mode&cpio.TypeMask|mode, uid, gid
 	return r
 }
 
@@ -96,36 +88,36 @@ var written = []struct {
 	{"below a link that changes", []Record{dir("@/d"), dir("@/e"), slink("@/l", "d"), file("@/l/a", "1"), slink("@/l", "e"), file("@/l/a", "2"), dir("@/l"), file("@/l/a", "3")}},
 	{"40 links", chain(40)},
 	{"41 links", chain(41)},
-	{"slash behind", []Record{
+	{"slash at the end", []Record{
 		dir("@/d/"), file("@/f/", "1"), file("@/g", "1"), dir("@/g/"), slink("@/s/", "d"), pipe("@/p/"), dir("@/e"), file("@/e/", "2"), dir("@/h"), pipe("@/h//"),
 		dir("@/i"), slink("@/i/", "d"), with(dir("@/d//"), 0o711, 1, 1), pipe("@/q"), pipe("@/q/"), slink("@/t", "d"), slink("@/t/", "e"),
 	}},
-	{"slash behind a link", []Record{
+	{"slash after a link", []Record{
 		dir("@/d"), slink("@/l", "d"), with(dir("@/l/"), 0o700, 5, 5), slink("@/x", "nothing"), dir("@/x/"), file("@/f", "1"), slink("@/y", "f"), dir("@/y/"),
 		file("@/l/", "2"), pipe("@/l/"), slink("@/l/", "x"), dir("@/m"), slink("@/k", "m"), file("@/k/", "3"),
 	}},
-	{"dots behind", []Record{
+	{"dots at the end", []Record{
 		dir("@/d"), with(dir("@/d/."), 0o701, 1, 1), with(dir("@/d/.."), 0o702, 2, 2), file("@/d/.", "1"), pipe("@/d/."), slink("@/d/.", "x"), file("@/d/..", "1"),
 		with(char("@/d/..", 1, 3), 0o1644, 3, 3), with(slink("@/d/..", "y"), 0o777, 4, 4), dir("@/n/."), dir("@/d/./"), typed("@/d/.", 0, ""),
 	}},
 	{"link times over a directory", []Record{at(7, dir("@/d")), file("@/d/x", "1"), at(8, slink("@/d", "y")), at(9, pipe("@/d"))}},
 	{"times of directories", []Record{at(10, dir("@/a")), at(11, dir("@/b")), at(12, dir("@/a")), file("@/a/x", ""), slink("@/l", "b"), at(13, dir("@/l/c")), slink("@/l", "a")}},
 	{"times by a link that changes", []Record{at(20, dir("@/a")), at(21, dir("@/b")), slink("@/l", "a"), at(22, dir("@/l/x")), at(23, dir("@/b/x")), slink("@/l", "b")}},
-	{"times of what is no directory any more", []Record{at(30, dir("@/a")), at(31, file("@/a", "1")), at(32, dir("@/b")), at(33, slink("@/b", "a")), at(34, dir("@/c")), at(35, pipe("@/c")), Trailer}},
+	{"times of what is not a directory any more", []Record{at(30, dir("@/a")), at(31, file("@/a", "1")), at(32, dir("@/b")), at(33, slink("@/b", "a")), at(34, dir("@/c")), at(35, pipe("@/c")), Trailer}},
 	{"times of a directory that its name does not lead to any more", []Record{
 		slink("@/l", "."), dir("@/l/d"), file("@/d/x", "1"), at(36, pipe("@/d")), dir("@/l/e"), file("@/e/x", "1"), at(37, pipe("@/e")), file("@/e/y", "1"),
 		dir("@/l/f"), file("@/f/x", "1"), file("@/f/y", "1"), at(38, pipe("@/f")), typed("@/f/x", 0, ""), dir("@/l/g"), slink("@/l", "nothing"),
 	}},
-	{"times behind a trailer", []Record{at(40, dir("@/a")), Trailer, at(41, dir("@/a")), file("@/a/x", "")}},
+	{"times after a trailer", []Record{at(40, dir("@/a")), Trailer, at(41, dir("@/a")), file("@/a/x", "")}},
 	{"times", []Record{at(1, file("@/a", "")), at(none, file("@/b", "1")), at(1<<31, slink("@/l", "a")), at(1<<31, pipe("@/p")), at(none, dir("@/d"))}},
 	{"names, content last", []Record{name(1, "@/a", ""), name(1, "@/b", ""), name(1, "@/c", "content")}},
 	{"names, content first", []Record{name(1, "@/a", "content"), name(1, "@/b", ""), name(1, "@/c", "")}},
 	{"names, content everywhere", []Record{name(1, "@/a", "content"), name(1, "@/b", "1"), name(1, "@/c", "longer content")}},
 	{"names, metadata of the last", []Record{with(at(5, name(1, "@/a", "1")), 0o4755, 1, 1), with(at(6, name(1, "@/b", "")), 0o600, 2, 3)}},
 	{"names, nlink 1", []Record{typedIno("@/a", 1), typedIno("@/b", 1), name(1, "@/c", "3"), typedIno("@/d", 1), name(1, "@/e", "")}},
-	{"names, nlink 0", []Record{{Name: "@/a", Mode: modeFile | 0o600, Ino: 1, Body: "1"}, {Name: "@/b", Mode: modeFile | 0o600, Ino: 1, Body: "2"}}},
+	{"names, nlink 0", []Record{{Name: "@/a", Mode: cpio.TypeRegular | 0o600, Ino: 1, Body: "1"}, {Name: "@/b", Mode: cpio.TypeRegular | 0o600, Ino: 1, Body: "2"}}},
 	{"names, a trailer between", []Record{name(1, "@/a", "1"), Trailer, name(1, "@/b", "2"), name(1, "@/c", "")}},
-	{"names, no trailer", []Record{name(1, "@/a", "1"), typed("TRAILER!!!", modeFile, "x"), bare(slink("TRAILER!!!", "x")), typed("TRAILER!!!/", 0, ""), name(1, "@/b", "")}},
+	{"names, no trailer", []Record{name(1, "@/a", "1"), typed("TRAILER!!!", cpio.TypeRegular, "x"), bare(slink("TRAILER!!!", "x")), typed("TRAILER!!!/", 0, ""), name(1, "@/b", "")}},
 	{"names, a trailer that is a directory", []Record{name(1, "@/a", "1"), dir("TRAILER!!!"), name(1, "@/b", "")}},
 	{"names, the first removed", []Record{name(1, "@/a", "1"), typed("@/a", 0, ""), name(1, "@/b", "2"), name(1, "@/c", "3")}},
 	{"names, the first replaced by a file", []Record{name(1, "@/a", "1"), slink("@/a", "x"), file("@/a", "new"), name(1, "@/b", ""), name(1, "@/c", "3")}},
@@ -157,9 +149,9 @@ var written = []struct {
 		dir("@/z"), file("@/z/f", ""), with(bare(slink("@/z", strings.Repeat("t", 4096))), 0o777, 9, 9), slink("@/4096.cut", "t\x00"+strings.Repeat("u", 4093)),
 	}},
 	{"below an empty link", []Record{slink("@/l", ""), file("@/l/a", "1"), with(dir("@/l/"), 0o711, 1, 1), dir("@/d"), slink("@/d/l", ""), file("@/d/l/../b", "2")}},
-	{"content on other types", []Record{typed("@/d", modeDir|0o755, "x"), typed("@/p", modePipe|0o600, "x"), typed("@/c", modeChar|0o600, "x"), file("@/f", "1"), typed("@/f", modePipe|0o600, "x"), typed("@/f", 0o600, "x"), file("@/z", "")}},
+	{"content on other types", []Record{typed("@/d", cpio.TypeDir|0o755, "x"), typed("@/p", cpio.TypePipe|0o600, "x"), typed("@/c", cpio.TypeChar|0o600, "x"), file("@/f", "1"), typed("@/f", cpio.TypePipe|0o600, "x"), typed("@/f", 0o600, "x"), file("@/z", "")}},
 	{"no types", []Record{file("@/a", "1"), typed("@/a", 0o600, ""), dir("@/b"), typed("@/b", 0o030600, ""), slink("@/c", "a"), typed("@/c", 0o170600, ""), pipe("@/d"), typed("@/d", 0o050600, ""), typed("@/e", 0o110600, "")}},
-	{"mode over 16 bits", []Record{typed("@/a", 1<<16|modeFile|0o4755, "x")}},
+	{"mode over 16 bits", []Record{typed("@/a", 1<<16|cpio.TypeRegular|0o4755, "x")}},
 	{"components", []Record{
 		file("@/"+strings.Repeat("n", 255), "1"), file("@/"+strings.Repeat("n", 256), "1"), dir("@/" + strings.Repeat("m", 256)), slink("@/"+strings.Repeat("l", 256), "x"), pipe("@/" + strings.Repeat("p", 256)),
 		file("@/"+strings.Repeat("n", 256)+"/x", "1"), file("@/"+strings.Repeat("n", 256)+"/../x", "1"), slink("@/l", strings.Repeat("n", 256)+"/.."), file("@/l/x", "1"), name(1, "@/"+strings.Repeat("k", 256), "1"), name(1, "@/z", "1"),
@@ -184,7 +176,7 @@ var written = []struct {
 		with(name(1, "@/n", "1"), 0o600, 3, 3), with(dir("@/d"), 0o2755, 9, 9), with(node(1, file("@/d/n", "1")), 0o600, none, none),
 	}},
 	{"permissions", []Record{with(file("@/a", "1"), 0, 0, 0), with(file("@/a", "2"), 0o777, 0, 0), with(dir("@/d"), 0, 1, 1), file("@/d/f", "3"), with(slink("@/l", "a"), 0, 0, 0)}},
-	{"devices", []Record{char("@/a", 0xfff, 0xfffff), block("@/b", 0x1000, 0x100000), char("@/c", 1, 0x300003), char("@/d", 259, 1048575), char("@/e", 0, 0), {Name: "@/p", Mode: modePipe | 0o600, RMajor: 5, RMinor: 6}, {Name: "@/f", Mode: modeFile | 0o600, RMajor: 5, RMinor: 6, NLink: 1}}},
+	{"devices", []Record{char("@/a", 0xfff, 0xfffff), block("@/b", 0x1000, 0x100000), char("@/c", 1, 0x300003), char("@/d", 259, 1048575), char("@/e", 0, 0), {Name: "@/p", Mode: cpio.TypePipe | 0o600, RMajor: 5, RMinor: 6}, {Name: "@/f", Mode: cpio.TypeRegular | 0o600, RMajor: 5, RMinor: 6, NLink: 1}}},
 	{"odd names", []Record{file("@/ ", "1"), file("@/\n", "2"), file("@/\xff\xfe", "3"), file("@/...", "4"), dir("@/..."), file("@/-", "5"), file("@/\\", "6"), file("@/\x01\x7f", "7")}},
 	{"the root", []Record{with(at(77, dir("")), 0o711, 1, 2), with(at(78, dir("/")), 0o751, none, 3), with(dir("."), 0o755, 4, none), file("", "1"), pipe("/."), slink("..", "x"), typed("/", 0o600, ""), with(dir("/.."), 0o755, 0, 0)}},
 }
@@ -203,7 +195,7 @@ func chain(n int) []Record {
 
 // typedIno is a file with a number and one name.
 func typedIno(name string, ino uint32) Record {
-	return Record{Name: name, Ino: ino, Mode: modeFile | 0o600, NLink: 1, Body: name[len(name)-1:]}
+	return Record{Name: name, Ino: ino, Mode: cpio.TypeRegular | 0o600, NLink: 1, Body: name[len(name)-1:]}
 }
 
 func onDevice(r Record, major, minor uint32) Record { r.Major, r.Minor = major, minor; return r }

@@ -1,6 +1,8 @@
-// Package expectation compares a guest's file system with what it should have.
+// Command check is an /init that compares what the kernel has unpacked with the expectations in the
+// files of /expect. For each one it prints a line with PASS or FAIL, and at the end how many passed
+// and failed.
 //
-// Each line is an expectation: a path, a kind, and any number of fields.
+// Each line of a file is an expectation: a path, a kind, and any number of fields.
 //
 //	/run/pipe pipe mode=0600 uid=0 gid=0 nlink=1
 //
@@ -19,31 +21,28 @@
 //
 // Blanks separate fields. In a path or value, \ooo is a byte and \n a newline. Empty lines, and
 // those that begin with #, are ignored.
-package expectation
+package main
 
 import (
-	"bufio"
 	"fmt"
-	"io"
 	"slices"
 	"strconv"
 	"strings"
 )
 
-// An Expectation is one line.
-type Expectation struct {
-	Path   string
-	Kind   string // see the package
-	Fields []Field
+// An expectation is one line.
+type expectation struct {
+	path, kind string
+	fields     []field
 }
 
-// A Field is a property that the file must have.
-type Field struct{ Key, Value string }
+// A field is a property that the file must have.
+type field struct{ key, value string }
 
-func (e Expectation) String() string {
-	text := fmt.Sprintf("%s %s", e.Path, e.Kind)
-	for _, f := range e.Fields {
-		text += fmt.Sprintf(" %s=%s", f.Key, strings.TrimSuffix(strconv.Quote(f.Value)[1:], `"`))
+func (e expectation) String() string {
+	text := fmt.Sprintf("%s %s", e.path, e.kind)
+	for _, f := range e.fields {
+		text += fmt.Sprintf(" %s=%s", f.key, strings.TrimSuffix(strconv.Quote(f.value)[1:], `"`))
 	}
 	return text
 }
@@ -55,51 +54,50 @@ const (
 
 var kinds = []string{"file", "dir", "slink", "pipe", "sock", "b", "c", absent, run}
 
-// Read reads expectations. Its errors name the line.
-func Read(r io.Reader) ([]Expectation, error) {
-	var all []Expectation
-	lines := bufio.NewScanner(r)
-	for n := 1; lines.Scan(); n++ {
-		words := strings.Fields(lines.Text())
+// read reads expectations. Its errors name the line.
+func read(text string) ([]expectation, error) {
+	var all []expectation
+	for i, line := range strings.Split(text, "\n") {
+		words := strings.Fields(line)
 		if len(words) == 0 || strings.HasPrefix(words[0], "#") {
 			continue
 		}
 		e, err := parse(words)
 		if err != nil {
-			return nil, fmt.Errorf("line %d: %w", n, err)
+			return nil, fmt.Errorf("line %d: %w", i+1, err)
 		}
 		all = append(all, e)
 	}
-	return all, lines.Err()
+	return all, nil
 }
 
-func parse(words []string) (e Expectation, err error) {
-	if e.Path, err = unescape(words[0]); err != nil {
+func parse(words []string) (e expectation, err error) {
+	if e.path, err = unescape(words[0]); err != nil {
 		return e, err
 	}
-	if !strings.HasPrefix(e.Path, "/") {
-		return e, fmt.Errorf("%q is not an absolute path", e.Path)
+	if !strings.HasPrefix(e.path, "/") {
+		return e, fmt.Errorf("%q is not an absolute path", e.path)
 	}
 	if len(words) < 2 || !slices.Contains(kinds, words[1]) {
-		return e, fmt.Errorf("%s: want one of %s after the path", e.Path, strings.Join(kinds, ", "))
+		return e, fmt.Errorf("%s: want one of %s after the path", e.path, strings.Join(kinds, ", "))
 	}
-	e.Kind = words[1]
+	e.kind = words[1]
 	for _, word := range words[2:] {
 		key, value, _ := strings.Cut(word, "=")
 		if !e.allows(key) {
-			return e, fmt.Errorf("%s: the field %q is not valid for the kind %q", e.Path, word, e.Kind)
+			return e, fmt.Errorf("%s: the field %q is not valid for the kind %q", e.path, word, e.kind)
 		}
 		if value, err = unescape(value); err != nil {
-			return e, fmt.Errorf("%s: %w", e.Path, err)
+			return e, fmt.Errorf("%s: %w", e.path, err)
 		}
-		e.Fields = append(e.Fields, Field{key, value})
+		e.fields = append(e.fields, field{key, value})
 	}
 	return e, nil
 }
 
 // allows reports whether the kind may have a field with this key.
-func (e Expectation) allows(key string) bool {
-	switch e.Kind {
+func (e expectation) allows(key string) bool {
+	switch e.kind {
 	case absent:
 		return false
 	case run:

@@ -1,4 +1,4 @@
-package expectation
+package main
 
 import (
 	"crypto/sha256"
@@ -12,38 +12,38 @@ import (
 	"syscall"
 )
 
-// Compare returns the differences, if any.
-func (e Expectation) Compare() []error {
-	if e.Kind == run {
+// compare returns the differences, if any.
+func (e expectation) compare() []error {
+	if e.kind == run {
 		return e.compareRun()
 	}
 	var st syscall.Stat_t
-	if err := syscall.Lstat(e.Path, &st); err != nil {
-		if e.Kind == absent && err == syscall.ENOENT {
+	if err := syscall.Lstat(e.path, &st); err != nil {
+		if e.kind == absent && err == syscall.ENOENT {
 			return nil
 		}
 		return []error{err}
 	}
-	if kind := kindOf(&st); kind != e.Kind {
+	if kind := kindOf(&st); kind != e.kind {
 		return []error{fmt.Errorf("it is: %s", kind)}
 	}
 	var differences []error
-	for _, f := range e.Fields {
-		if err := f.compare(e.Path, &st); err != nil {
+	for _, f := range e.fields {
+		if err := f.compare(e.path, &st); err != nil {
 			differences = append(differences, err)
 		}
 	}
 	return differences
 }
 
-func (e Expectation) compareRun() []error {
-	output, err := exec.Command(e.Path).CombinedOutput()
+func (e expectation) compareRun() []error {
+	output, err := exec.Command(e.path).CombinedOutput()
 	if err != nil {
 		return []error{fmt.Errorf("%w: %q", err, output)}
 	}
 	var differences []error
-	for _, f := range e.Fields {
-		if string(output) != f.Value {
+	for _, f := range e.fields {
+		if string(output) != f.value {
 			differences = append(differences, fmt.Errorf("it printed %q", output))
 		}
 	}
@@ -68,27 +68,27 @@ func kindOf(st *syscall.Stat_t) string {
 	return "c"
 }
 
-func (f Field) compare(path string, st *syscall.Stat_t) error {
-	if f.Key == "same" {
+func (f field) compare(path string, st *syscall.Stat_t) error {
+	if f.key == "same" {
 		var other syscall.Stat_t
-		if err := syscall.Lstat(f.Value, &other); err != nil {
-			return &fs.PathError{Op: "lstat", Path: f.Value, Err: err}
+		if err := syscall.Lstat(f.value, &other); err != nil {
+			return &fs.PathError{Op: "lstat", Path: f.value, Err: err}
 		}
 		if other.Dev != st.Dev || other.Ino != st.Ino {
-			return fmt.Errorf("%s is another file", f.Value)
+			return fmt.Errorf("%s is another file", f.value)
 		}
 		return nil
 	}
-	got, err := getters[f.Key](path, st)
+	got, err := getters[f.key](path, st)
 	if err != nil {
 		return err
 	}
-	want := f.Value
-	if mode, err := strconv.ParseUint(want, 8, 32); f.Key == "mode" && err == nil {
+	want := f.value
+	if mode, err := strconv.ParseUint(want, 8, 32); f.key == "mode" && err == nil {
 		want = formatMode(uint32(mode))
 	}
 	if got != want {
-		return fmt.Errorf("%s=%.200q", f.Key, got)
+		return fmt.Errorf("%s=%.200q", f.key, got)
 	}
 	return nil
 }

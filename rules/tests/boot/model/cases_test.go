@@ -1,11 +1,11 @@
-// Package cases makes archives for a kernel and the packer's model of one to
-// disagree about.
-package cases
+package model_test
 
 import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/rules-initramfs/rules_initramfs/internal/cpio"
 )
 
 // Record is a record of an archive. It is written here and not by the packer's
@@ -42,7 +42,7 @@ func (r Record) Bytes() []byte {
 func pad(b []byte) []byte { return append(b, "\x00\x00\x00"[:-len(b)&3]...) }
 
 // Trailer ends an archive.
-var Trailer = Record{Name: "TRAILER!!!", NLink: 1}
+var Trailer = Record{Name: cpio.TrailerName, NLink: 1}
 
 // Case is a run of records below a directory of its own.
 type Case struct {
@@ -59,22 +59,22 @@ type Case struct {
 // depends on where the decompressor's buffers end.
 func (c Case) Skips() bool {
 	return slices.ContainsFunc(c.Records, func(r Record) bool {
-		switch r.Mode & modeType {
-		case modeFile:
+		switch r.Mode & cpio.TypeMask {
+		case cpio.TypeRegular:
 			return false
-		case modeLink:
+		case cpio.TypeSymlink:
 			return len(r.Body) > 4096
 		}
 		return len(r.Body) > 0
 	})
 }
 
-// All returns all cases, always the same ones.
-func All() []Case {
+// allCases returns all cases, always the same ones.
+func allCases() []Case {
 	var all []Case
 	add := func(name string, records func(dir string) []Record) {
 		c := Case{Name: name, Dir: fmt.Sprintf("c/%03d", len(all))}
-		c.Records = append(c.Records, Record{Name: c.Dir, Mode: modeDir | 0o755, NLink: 2, MTime: uint32(1000 + len(all))})
+		c.Records = append(c.Records, Record{Name: c.Dir, Mode: cpio.TypeDir | 0o755, NLink: 2, MTime: uint32(1000 + len(all))})
 		for i, r := range records(c.Dir) {
 			if r.Minor == 0 {
 				r.Minor = uint32(len(all) + 1) // cases have no hard links in common
@@ -91,7 +91,7 @@ func All() []Case {
 			records := make([]Record, len(w.records))
 			for i, r := range w.records {
 				r.Name = strings.ReplaceAll(r.Name, "@", dir)
-				if r.Mode&modeType == modeLink {
+				if r.Mode&cpio.TypeMask == cpio.TypeSymlink {
 					r.Body = strings.ReplaceAll(r.Body, "@", dir)
 				}
 				records[i] = r

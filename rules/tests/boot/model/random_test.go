@@ -1,4 +1,4 @@
-package cases
+package model_test
 
 import (
 	"fmt"
@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/rules-initramfs/rules_initramfs/internal/cpio"
 	"github.com/rules-initramfs/rules_initramfs/internal/image/kernel"
 )
 
@@ -32,10 +33,10 @@ func ends(dir string, records []Record) bool {
 	m := kernel.NewModel()
 	for name := range strings.SplitSeq(dir, "/") {
 		if name == "c" {
-			m.Add(entry(Record{Name: name, Mode: modeDir | 0o755}))
+			m.Add(entry(Record{Name: name, Mode: cpio.TypeDir | 0o755}))
 		}
 	}
-	m.Add(entry(Record{Name: dir, Mode: modeDir | 0o755}))
+	m.Add(entry(Record{Name: dir, Mode: cpio.TypeDir | 0o755}))
 	trailers := 0
 	for _, r := range records {
 		if r.Name == Trailer.Name {
@@ -53,7 +54,7 @@ func ends(dir string, records []Record) bool {
 
 func entry(r Record) *kernel.Record {
 	e := &kernel.Record{Name: r.Name, Inode: kernel.Inode{Ino: r.Ino}, Mode: r.Mode, NLink: r.NLink, Size: int64(len(r.Body))}
-	if r.Mode&modeType == modeLink {
+	if r.Mode&cpio.TypeMask == cpio.TypeSymlink {
 		e.Target, _, _ = strings.Cut(r.Body, "\x00")
 	}
 	return e
@@ -83,7 +84,7 @@ func random(r *rand.Rand, dir string) []Record {
 		}
 		record := Record{
 			Name:   randomName(r, dir, names),
-			Mode:   one[uint32](r, modeFile, modeFile, modeFile, modeDir, modeDir, modeDir, modeLink, modeLink, modePipe, modeSocket, modeChar, modeBlock, 0),
+			Mode:   one[uint32](r, cpio.TypeRegular, cpio.TypeRegular, cpio.TypeRegular, cpio.TypeDir, cpio.TypeDir, cpio.TypeDir, cpio.TypeSymlink, cpio.TypeSymlink, cpio.TypePipe, cpio.TypeSocket, cpio.TypeChar, cpio.TypeBlock, 0),
 			UID:    one[uint32](r, 0, 0, 1, 2, none),
 			GID:    one[uint32](r, 0, 0, 1, 2, none),
 			NLink:  one[uint32](r, 0, 1, 1, 2, 2, 3),
@@ -96,10 +97,10 @@ func random(r *rand.Rand, dir string) []Record {
 		if oneIn(r, 8) {
 			record.Padding = r.IntN(9)
 		}
-		switch record.Mode & modeType {
-		case modeFile:
+		switch record.Mode & cpio.TypeMask {
+		case cpio.TypeRegular:
 			record.Body = strings.Repeat(one(r, "x", "yz", "0123456789"), one(r, 0, 0, 1, 2, 5))
-		case modeLink:
+		case cpio.TypeSymlink:
 			record.Body = randomTarget(r, dir, names) + strings.Repeat("\x00", r.IntN(3))
 		default:
 			if oneIn(r, 50) {

@@ -1,4 +1,4 @@
-package expectation
+package main
 
 import (
 	"fmt"
@@ -19,7 +19,7 @@ func TestReadErrors(t *testing.T) {
 		"run/pipe pipe", "/a", "/a fifo", "/a file size:3", "/a absent mode=0", "/a run mode=0755",
 		`/a file text="a"`, `/a\40b file`, "/a file mode=0755 x=1",
 	} {
-		_, err := Read(strings.NewReader("# first\n\n" + line + "\n/b dir\n"))
+		_, err := read("# first\n\n" + line + "\n/b dir\n")
 		if err == nil || !strings.HasPrefix(err.Error(), "line 3: ") {
 			t.Errorf("%s: error %v, want one for line 3", line, err)
 			continue
@@ -77,12 +77,12 @@ func TestCompare(t *testing.T) {
 		{`D/program run text=walks`, []string{`it printed "D/program runs\n"`}},
 		{"D/fails run", []string{`exit status 3: "no\n"`}},
 	} {
-		expected, err := Read(strings.NewReader(strings.ReplaceAll(test.line, "D", dir)))
+		expected, err := read(strings.ReplaceAll(test.line, "D", dir))
 		if err != nil {
 			t.Fatalf("%s: %v", test.line, err)
 		}
 		var got []string
-		for _, difference := range expected[0].Compare() {
+		for _, difference := range expected[0].compare() {
 			got = append(got, strings.ReplaceAll(difference.Error(), dir, "D"))
 		}
 		if !slices.Equal(got, test.want) {
