@@ -7,12 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/rules-initramfs/rules_initramfs/internal/docs/console"
-	"github.com/rules-initramfs/rules_initramfs/internal/docs/module"
-	"github.com/rules-initramfs/rules_initramfs/internal/docs/pages"
-	"github.com/rules-initramfs/rules_initramfs/internal/docs/prose"
-	"github.com/rules-initramfs/rules_initramfs/internal/docs/reference"
-	"github.com/rules-initramfs/rules_initramfs/internal/workspace"
+	"github.com/rules-initramfs/rules_initramfs/internal/imagetest/golden"
 )
 
 const usage = `Usage: docs reference OUT MODULE...
@@ -51,9 +46,9 @@ func run(args []string) int {
 	case len(args) == 3 && args[0] == "update":
 		err = update(args[1], args[2])
 	case len(args) >= 2 && args[0] == "check":
-		err = report(pages.Check(args[1:]))
+		err = report(checkPages(args[1:]))
 	case len(args) >= 2 && args[0] == "prose":
-		err = report(prose.Check(args[1:]))
+		err = report(checkProse(args[1:]))
 	default:
 		fmt.Fprint(os.Stderr, usage)
 		return 2
@@ -66,19 +61,19 @@ func run(args []string) int {
 }
 
 func writeReference(out string, names []string) error {
-	var modules []*module.Module
+	var modules []*moduleInfo
 	for _, name := range names {
 		data, err := os.ReadFile(name)
 		if err != nil {
 			return err
 		}
-		m, err := module.Parse(data)
+		m, err := parseModule(data)
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 		modules = append(modules, m)
 	}
-	page, err := reference.Page(title, intro, repository, modules)
+	page, err := referencePage(title, intro, repository, modules)
 	if err != nil {
 		return err
 	}
@@ -91,7 +86,7 @@ func writeSVG(from, to string) error {
 		return err
 	}
 	command, _, _ := strings.Cut(string(text), "\n")
-	return os.WriteFile(to, []byte(console.SVG("Console: "+command, string(text))), 0o644)
+	return os.WriteFile(to, []byte(svg("Console: "+command, string(text))), 0o644)
 }
 
 func update(from, to string) error {
@@ -99,11 +94,7 @@ func update(from, to string) error {
 	if err != nil {
 		return err
 	}
-	if err := workspace.WriteFile(to, text); err != nil {
-		return err
-	}
-	fmt.Println("wrote", to)
-	return nil
+	return golden.WriteFile(os.Stdout, to, text)
 }
 
 // report prints findings, and returns an error if there are any.

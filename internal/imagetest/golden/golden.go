@@ -3,13 +3,13 @@ package golden
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
-
-	"github.com/rules-initramfs/rules_initramfs/internal/workspace"
 )
 
 // Test is a comparison, or the update that makes it succeed.
@@ -26,14 +26,14 @@ type Test struct {
 	UpdateLabel string `json:"update_label"`
 }
 
-// Run compares or updates. It tells whether the listings are the same.
+// Run compares or updates. It reports whether the listings are the same.
 func (t *Test) Run(out io.Writer, rlocation func(string) (string, error)) (bool, error) {
 	got, err := readRunfile(rlocation, t.Got)
 	if err != nil {
 		return false, err
 	}
 	if t.Update {
-		return true, t.update(out, got)
+		return true, WriteFile(out, t.Source, got)
 	}
 	want, err := readRunfile(rlocation, t.Want)
 	if err != nil {
@@ -50,11 +50,23 @@ func (t *Test) Run(out io.Writer, rlocation func(string) (string, error)) (bool,
 	return false, nil
 }
 
-func (t *Test) update(out io.Writer, listing []byte) error {
-	if err := workspace.WriteFile(t.Source, listing); err != nil {
+// WriteFile writes a source file of the workspace that "bazel run" was started in, and says so. The
+// path is relative to the workspace's root. A failed write leaves the file as it was. If the file is
+// a symbolic link, the link is replaced and its target stays as it is.
+func WriteFile(out io.Writer, path string, data []byte) error {
+	root := os.Getenv("BUILD_WORKSPACE_DIRECTORY")
+	if root == "" {
+		return errors.New("BUILD_WORKSPACE_DIRECTORY is not set: start the program with bazel run")
+	}
+	name := filepath.Join(root, path)
+	if err := os.WriteFile(name+".new", data, 0o644); err != nil {
 		return err
 	}
-	fmt.Fprintln(out, "wrote", t.Source)
+	if err := os.Rename(name+".new", name); err != nil {
+		os.Remove(name + ".new")
+		return err
+	}
+	fmt.Fprintln(out, "wrote", path)
 	return nil
 }
 

@@ -1,14 +1,13 @@
-package reference
+package main
 
 import (
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/rules-initramfs/rules_initramfs/internal/docs/module"
 )
 
-const want = `# Title
+const wantPage = `# Title
 
 Intro.
 
@@ -68,35 +67,35 @@ Another function.
 |---|---|---|
 `
 
-func TestPage(t *testing.T) {
-	got, err := Page("Title", "Intro.", "@r", []*module.Module{{
+func TestReferencePage(t *testing.T) {
+	got, err := referencePage("Title", "Intro.", "@r", []*moduleInfo{{
 		File: "//x:y.bzl", Doc: "A file.",
-		Rules: []module.Rule{{Name: "a_test", Doc: "A test.", Test: true, Executable: true, Provides: []string{"AInfo", "BInfo"}, Attributes: []module.Attribute{
-			{Name: "name", Type: module.Name, Mandatory: true},
-			{Name: "b", Type: module.Bool, Default: "False", Doc: "One or\n two|three lines.\n\nAnd a paragraph."},
-			{Name: "c", Type: module.Label, Mandatory: true, Doc: "A label.", Providers: [][]string{{"AInfo", "BInfo"}, {"CInfo"}}},
-			{Name: "d", Type: module.Label, Default: "None", Doc: "Another label."},
-			{Name: "e", Type: module.Label, Doc: "Renamed to d."},
+		Rules: []ruleInfo{{Name: "a_test", Doc: "A test.", Test: true, Executable: true, Provides: providerNames{[]string{"AInfo", "BInfo"}}, Attributes: []attributeInfo{
+			{Name: "name", Type: typeName, Mandatory: true},
+			{Name: "b", Type: typeBool, Default: "False", Doc: "One or\n two|three lines.\n\nAnd a paragraph."},
+			{Name: "c", Type: typeLabel, Mandatory: true, Doc: "A label.", Providers: []providerNames{{[]string{"AInfo", "BInfo"}}, {[]string{"CInfo"}}}},
+			{Name: "d", Type: typeLabel, Default: "None", Doc: "Another label."},
+			{Name: "e", Type: typeLabel, Doc: "Renamed to d."},
 		}}},
-		Functions: []module.Function{{Name: "f", Doc: "A function.\n", Returns: "a text.", Parameters: []module.Parameter{
+		Functions: []functionInfo{{Name: "f", Doc: "A function.\n", Returns: returnInfo{"a text."}, Parameters: []parameterInfo{
 			{Name: "x", Mandatory: true, Doc: "what."},
 			{Name: "y", Default: `"1"`, Doc: "which."},
-			{Name: "args", Role: module.Varargs, Doc: "more."},
-			{Name: "kwargs", Role: module.Kwargs, Doc: "more."},
+			{Name: "args", Role: varargs, Doc: "more."},
+			{Name: "kwargs", Role: kwargs, Doc: "more."},
 			{Name: "others", Doc: "more."},
 		}}, {Name: "old", Doc: "Renamed to f."}},
-		Extensions: []module.Extension{{Name: "e", Doc: "An extension."}},
-		Providers:  []module.Provider{{Name: "AInfo", Doc: "Something.", Fields: []module.Field{{Name: "g", Doc: "A field."}}}},
+		Extensions: []extensionInfo{{Name: "e", Doc: "An extension."}},
+		Providers:  []providerInfo{{Name: "AInfo", Doc: "Something.", Fields: []fieldInfo{{Name: "g", Doc: "A field."}}}},
 	}, {
 		// Only what the first file does not have.
 		File: "//x:z.bzl", Doc: "Another file.",
-		Functions: []module.Function{{Name: "f", Doc: "A function."}, {Name: "g", Doc: "Another function."}},
-		Providers: []module.Provider{{Name: "AInfo", Doc: "Something."}},
+		Functions: []functionInfo{{Name: "f", Doc: "A function."}, {Name: "g", Doc: "Another function."}},
+		Providers: []providerInfo{{Name: "AInfo", Doc: "Something."}},
 	}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(wantPage, got); diff != "" {
 		t.Error("(-want +got)\n" + diff)
 	}
 }
@@ -104,14 +103,14 @@ func TestPage(t *testing.T) {
 // An attribute without a doc, or of a type without a name, is an error.
 func TestPageErrors(t *testing.T) {
 	for _, test := range []struct {
-		attribute module.Attribute
+		attribute attributeInfo
 		want      string
 	}{
-		{module.Attribute{Name: "a", Type: module.Int}, "//x:y.bzl: r: a"},
-		{module.Attribute{Name: "a", Type: 99, Doc: "A."}, "//x:y.bzl: r: a"},
+		{attributeInfo{Name: "a", Type: typeInt}, "//x:y.bzl: r: a"},
+		{attributeInfo{Name: "a", Type: 99, Doc: "A."}, "//x:y.bzl: r: a"},
 	} {
-		_, err := Page("", "", "", []*module.Module{{
-			File: "//x:y.bzl", Rules: []module.Rule{{Name: "r", Attributes: []module.Attribute{test.attribute}}},
+		_, err := referencePage("", "", "", []*moduleInfo{{
+			File: "//x:y.bzl", Rules: []ruleInfo{{Name: "r", Attributes: []attributeInfo{test.attribute}}},
 		}})
 		if err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("got %v, want %q", err, test.want)

@@ -1,6 +1,6 @@
 //prose:off because this file has the words that others must not have.
 
-package prose
+package main
 
 import (
 	"os"
@@ -15,7 +15,7 @@ import (
 // found is a finding without its suggestion.
 var found = regexp.MustCompile(`^([^ ]*): ("[^"]*"): `)
 
-func TestCheck(t *testing.T) {
+func TestCheckProse(t *testing.T) {
 	for _, test := range []struct{ name, file, text, want string }{
 		{"a page", "a.md", "# Title\n\nA folder behind it.\n", `a.md:3: "behind" a.md:3: "folder"`},
 		{"code in a page", "a.md", "`folder`\n\n    folder\n\n```\nfolder\n```\n[x](folder.md)\n", ""},
@@ -44,7 +44,7 @@ func TestCheck(t *testing.T) {
 			if err := os.WriteFile(test.file, []byte(test.text), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			findings, err := Check([]string{"."})
+			findings, err := checkProse([]string{"."})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -61,7 +61,7 @@ func TestCheck(t *testing.T) {
 			}
 		})
 	}
-	if _, err := Check([]string{"none"}); err == nil {
+	if _, err := checkProse([]string{"none"}); err == nil {
 		t.Error("no error for a missing path")
 	}
 }

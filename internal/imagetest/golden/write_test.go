@@ -1,6 +1,7 @@
-package workspace
+package golden
 
 import (
+	"io"
 	"os"
 	"testing"
 )
@@ -8,11 +9,11 @@ import (
 func TestWriteFile(t *testing.T) {
 	root := t.TempDir()
 	t.Setenv("BUILD_WORKSPACE_DIRECTORY", "")
-	if err := WriteFile("page.md", nil); err == nil {
+	if err := WriteFile(io.Discard, "page.md", nil); err == nil {
 		t.Error("no error without a workspace")
 	}
 	t.Setenv("BUILD_WORKSPACE_DIRECTORY", root)
-	if err := WriteFile("none/page.md", nil); err == nil {
+	if err := WriteFile(io.Discard, "none/page.md", nil); err == nil {
 		t.Error("no error for a missing directory")
 	}
 	other := root + "/other.md"
@@ -22,7 +23,7 @@ func TestWriteFile(t *testing.T) {
 	if err := os.Symlink(other, root+"/page.md"); err != nil {
 		t.Fatal(err)
 	}
-	if err := WriteFile("page.md", []byte("new")); err != nil {
+	if err := WriteFile(io.Discard, "page.md", []byte("new")); err != nil {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]string{"page.md": "new", "other.md": "other"} {
@@ -39,7 +40,7 @@ func TestWriteFileKeepsOldFile(t *testing.T) {
 	if err := os.MkdirAll(root+"/page.md/x", 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := WriteFile("page.md", []byte("new")); err == nil {
+	if err := WriteFile(io.Discard, "page.md", []byte("new")); err == nil {
 		t.Error("no error for a directory in the file's place")
 	}
 	if _, err := os.Stat(root + "/page.md.new"); !os.IsNotExist(err) {

@@ -1,4 +1,4 @@
-package console
+package main
 
 import (
 	"encoding/xml"
@@ -9,7 +9,7 @@ import (
 
 func TestSVG(t *testing.T) {
 	text := "$ run <x> & y\nINFO: done\n[    0.1] Linux\n...\nhello\nboot: //:x: passed\n"
-	got := SVG("A & B", text)
+	got := svg("A & B", text)
 	var lines []string
 	classes := map[string]string{}
 	var line, class string

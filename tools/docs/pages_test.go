@@ -1,4 +1,4 @@
-package pages
+package main
 
 import (
 	"os"
@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestCheck(t *testing.T) {
+func TestCheckPages(t *testing.T) {
 	for _, test := range []struct{ name, page, want string }{
 		{"the same", "```starlark x/BUILD.bazel\nb(\n    1,\n)\n```\n", ""},
 		{"another", "```starlark x/BUILD.bazel\nb(\n    2,\n)\n```\n", "page.md:1: the code block differs from x/BUILD.bazel: make them equal"},
@@ -28,7 +28,7 @@ func TestCheck(t *testing.T) {
 			write(t, "page.md", test.page)
 			write(t, "other.md", "## There\n")
 			write(t, "x/BUILD.bazel", "a(0)\n\nb(\n    1,\n)\n")
-			got, err := Check([]string{"page.md", "other.md"})
+			got, err := checkPages([]string{"page.md", "other.md"})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,4 +1,4 @@
-package module
+package main
 
 import (
 	"bytes"
@@ -21,7 +21,7 @@ func text(number protowire.Number, value string) string {
 	return field(number, protowire.BytesType, string(protowire.AppendString(nil, value)))
 }
 
-func TestParse(t *testing.T) {
+func TestParseModule(t *testing.T) {
 	attribute := text(1, "size") + text(2, "How large.") + field(3, protowire.VarintType, "\x02") + field(4, protowire.VarintType, "\x01") +
 		text(5, text(1, "AInfo")+text(1, "BInfo")) + text(6, "7")
 	data := text(6, "//x:y.bzl") + text(5, "A file.") +
@@ -30,26 +30,26 @@ func TestParse(t *testing.T) {
 		text(3, text(1, "m")+text(2, text(1, "kwargs")+field(5, protowire.VarintType, "\x05"))+text(4, text(1, "A text."))) +
 		text(7, text(1, "e")+text(2, "An extension.")) +
 		field(15, protowire.Fixed32Type, "1234") + field(14, protowire.Fixed64Type, "12345678")
-	got, err := Parse([]byte(data))
+	got, err := parseModule([]byte(data))
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := &Module{
+	want := &moduleInfo{
 		File: "//x:y.bzl", Doc: "A file.",
-		Rules: []Rule{{Name: "r", Provides: []string{"RInfo"}, Test: true, Attributes: []Attribute{{
-			Name: "size", Doc: "How large.", Type: Int, Mandatory: true, Default: "7",
-			Providers: [][]string{{"AInfo", "BInfo"}},
+		Rules: []ruleInfo{{Name: "r", Provides: providerNames{[]string{"RInfo"}}, Test: true, Attributes: []attributeInfo{{
+			Name: "size", Doc: "How large.", Type: typeInt, Mandatory: true, Default: "7",
+			Providers: []providerNames{{[]string{"AInfo", "BInfo"}}},
 		}}}},
-		Providers:  []Provider{{Name: "RInfo", Fields: []Field{{"f", "A field."}}}},
-		Functions:  []Function{{Name: "m", Returns: "A text.", Parameters: []Parameter{{Name: "kwargs", Role: Kwargs}}}},
-		Extensions: []Extension{{"e", "An extension."}},
+		Providers:  []providerInfo{{Name: "RInfo", Fields: []fieldInfo{{"f", "A field."}}}},
+		Functions:  []functionInfo{{Name: "m", Returns: returnInfo{"A text."}, Parameters: []parameterInfo{{Name: "kwargs", Role: kwargs}}}},
+		Extensions: []extensionInfo{{"e", "An extension."}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error("(-want +got)\n" + diff)
 	}
 	for n := range data {
 		// A shorter message may be valid. None may be read past its end.
-		_, _ = Parse([]byte(data[:n]))
+		_, _ = parseModule([]byte(data[:n]))
 	}
 }
 
@@ -64,7 +64,7 @@ func TestParseErrors(t *testing.T) {
 		"no such wire type": "\x0f",
 		"inner message":     text(6, "//x:y.bzl") + text(1, "\x0a\x05abc"),
 	} {
-		if m, err := Parse([]byte(data)); err == nil {
+		if m, err := parseModule([]byte(data)); err == nil {
 			t.Errorf("%s: got %+v, want an error", name, m)
 		}
 	}
@@ -73,17 +73,17 @@ func TestParseErrors(t *testing.T) {
 // Bazel writes the same documentation as text, which is the expected result.
 var names = regexp.MustCompile(`(?m)^  (rule|provider|function|extension)_name: "(.*)"|^    name: "(.*)"|^    type: (.*)`)
 
-var typeWords = map[Type]string{
-	Name: "NAME", Int: "INT", Label: "LABEL", String: "STRING", StringList: "STRING_LIST", LabelList: "LABEL_LIST",
-	Bool: "BOOLEAN", LabelKeyedStringDict: "LABEL_STRING_DICT", StringDict: "STRING_DICT",
-	StringKeyedLabelDict: "LABEL_DICT_UNARY",
+var typeWords = map[attributeType]string{
+	typeName: "NAME", typeInt: "INT", typeLabel: "LABEL", typeString: "STRING", typeStringList: "STRING_LIST", typeLabelList: "LABEL_LIST",
+	typeBool: "BOOLEAN", typeLabelKeyedStringDict: "LABEL_STRING_DICT", typeStringDict: "STRING_DICT",
+	typeStringKeyedLabelDict: "LABEL_DICT_UNARY",
 }
 
 func TestParseBazel(t *testing.T) {
 	if os.Getenv("DEFS_BINARY") == "" {
-		t.Skip("needs files that Bazel builds: run bazel test //internal/docs/module:module_test")
+		t.Skip("needs files that Bazel builds: run bazel test //tools/docs:docs_test")
 	}
-	m, err := Parse(read(t, "DEFS_BINARY"))
+	m, err := parseModule(read(t, "DEFS_BINARY"))
 	if err != nil {
 		t.Fatal(err)
 	}
