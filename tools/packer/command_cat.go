@@ -123,3 +123,11 @@ func readModel(ctx context.Context, name string, digests bool) (*kernel.Model, *
 	warnCut(img)
 	return model, img, nil
 }
+
+// warnCut warns about an image that may be truncated between two records. It is not an
+// error, because the kernel unpacks what is there.
+func warnCut(img *image.Image) {
+	if !img.Trailer() {
+		warn(img.Name + ": no trailer at the end: the image may be truncated, which the kernel does not notice")
+	}
+}

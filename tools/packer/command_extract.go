@@ -66,13 +66,13 @@ func extract(ctx context.Context, name, dir string, skip bool) error {
 	}
 	warnCut(img)
 	var lost []string
-	for loss, what := range []string{
-		unpack.LossDropped: "%d entries",
-		unpack.LossNode:    "%d device nodes",
-		unpack.LossOwner:   "the owners of %d entries",
+	for loss, what := range [...][3]string{
+		unpack.LossDropped: {"", "entry", "entries"},
+		unpack.LossNode:    {"", "device node", "device nodes"},
+		unpack.LossOwner:   {"the owners of ", "entry", "entries"},
 	} {
 		if losses[loss] > 0 {
-			lost = append(lost, fmt.Sprintf(what, losses[loss]))
+			lost = append(lost, what[0]+count(losses[loss], what[1], what[2]))
 		}
 	}
 	if lost == nil {

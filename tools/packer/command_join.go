@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"runtime"
 
 	"github.com/spf13/cobra"
@@ -33,10 +34,7 @@ is checked but is not part of FILE. The list and the listings are those of the w
 After an error, the exit code is 1 and FILE is unchanged. Wrong usage exits with 2.`,
 		Example: "packer join --out initramfs base.cpio base.list app.cpio app.list",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := cli.Required(cmd, "out"); err != nil {
-				return err
-			}
-			if err := finishMethod(cmd); err != nil {
+			if err := cmp.Or(cli.Required(cmd, "out"), finishMethod(cmd)); err != nil {
 				return err
 			}
 			switch {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -61,10 +62,7 @@ after wrong usage.`,
 				}
 				return printRules(os.Stdout)
 			}
-			if err := cli.Args("IMAGE...")(cmd, args); err != nil {
-				return err
-			}
-			if err := cli.Exclusive(cmd, "config", "kernel-codecs"); err != nil {
+			if err := cmp.Or(cli.Args("IMAGE...")(cmd, args), cli.Exclusive(cmd, "config", "kernel-codecs")); err != nil {
 				return err
 			}
 			return l.run(cmd.Context(), args)
@@ -172,7 +170,7 @@ func (l *linter) verdict(name string, failed error) error {
 	if failed != nil || l.counts[lint.Error] == 0 && (!l.strict || l.counts[lint.Warning] == 0) {
 		return nil
 	}
-	return fmt.Errorf("%s: %d errors, %d warnings", name, l.counts[lint.Error], l.counts[lint.Warning])
+	return fmt.Errorf("%s: %s, %s", name, count(l.counts[lint.Error], "error", "errors"), count(l.counts[lint.Warning], "warning", "warnings"))
 }
 
 // readOrigins returns the labels of targets by the absolute paths of their entries, from a

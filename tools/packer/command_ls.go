@@ -69,15 +69,27 @@ func (l *lister) run(ctx context.Context, name string, paths []string) error {
 	}
 	wanted := newPathFilter(paths)
 	return writeResults(ctx, l.out, func(out io.Writer) error {
-		img, err := walkImage(ctx, name, func(_ *image.Reader, e *image.Entry) error {
-			if !wanted.has(e.Name) {
-				return nil
-			}
-			return show(out, e)
-		})
+		img, err := image.Open(ctx, name)
 		if err != nil {
 			return err
 		}
+		defer img.Close()
+		for {
+			e, err := img.Next()
+			if err == io.EOF {
+				break
+			}
+			if imageErr, ok := errors.AsType[*image.Error](err); ok {
+				err = fmt.Errorf("%s: %w", name, imageErr)
+			}
+			if err == nil && wanted.has(e.Name) {
+				err = show(out, e)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		warnCut(img)
 		if l.members {
 			printMembers(out, img.Members(), l.json)
 		}
@@ -103,11 +115,11 @@ func printMembers(w io.Writer, members []image.Member, asJSON bool) {
 				Stored   int64  `json:"stored"`
 				Unpacked int64  `json:"unpacked"`
 				Entries  int    `json:"entries"`
-			}{m.Offset, m.Codec, m.Stored, m.Unpacked, m.Entries})
+			}(m))
 			continue
 		}
-		fmt.Fprintf(w, "%12d %-6s %12d %12d %6.2f %8d\n", m.Offset, m.Codec, m.Stored, m.Unpacked,
-			float64(m.Unpacked)/float64(m.Stored), m.Entries)
+		ratio := float64(m.Unpacked) / float64(m.Stored)
+		fmt.Fprintf(w, "%12d %-6s %12d %12d %6.2f %8d\n", m.Offset, m.Codec, m.Stored, m.Unpacked, ratio, m.Entries)
 	}
 }
 
@@ -119,20 +131,17 @@ type pathFilter struct {
 	seen []bool
 }
 
-func newPathFilter(paths []string) *pathFilter {
-	f := &pathFilter{args: paths, seen: make([]bool, len(paths))}
-	for _, p := range paths {
+func newPathFilter(args []string) *pathFilter {
+	f := &pathFilter{args: args, seen: make([]bool, len(args))}
+	for _, p := range args {
 		f.paths = append(f.paths, kernel.CleanPath(p))
 	}
 	return f
 }
 
 func (f *pathFilter) has(name string) bool {
-	if len(f.paths) == 0 {
-		return true
-	}
+	found := len(f.paths) == 0
 	name = kernel.CleanPath(name)
-	found := false
 	for i, p := range f.paths {
 		if name == p || p == "/" || strings.HasPrefix(name, p+"/") {
 			f.seen[i], found = true, true
@@ -150,38 +159,4 @@ func (f *pathFilter) missing(img string) error {
 		}
 	}
 	return errors.Join(missing...)
-}
-
-// walkImage visits each entry of the image in a file, and closes it.
-func walkImage(ctx context.Context, name string, visit func(*image.Reader, *image.Entry) error) (*image.Image, error) {
-	img, err := image.Open(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	defer img.Close()
-	for {
-		e, err := img.Next()
-		if err == io.EOF {
-			break
-		}
-		if err == nil {
-			err = visit(img.Reader, e)
-		}
-		if imageErr, ok := errors.AsType[*image.Error](err); ok {
-			err = fmt.Errorf("%s: %w", name, imageErr)
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
-	warnCut(img)
-	return img, nil
-}
-
-// warnCut warns about an image that may be truncated between two records. It is not an
-// error, because the kernel unpacks what is there.
-func warnCut(img *image.Image) {
-	if !img.Trailer() {
-		warn(img.Name + ": no trailer at the end: the image may be truncated, which the kernel does not notice")
-	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,7 +18,6 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/pack"
 	"github.com/rules-initramfs/rules_initramfs/internal/pack/source"
 	"github.com/rules-initramfs/rules_initramfs/internal/pack/write"
-	"github.com/rules-initramfs/rules_initramfs/internal/progress"
 )
 
 func packCommand() *cobra.Command {
@@ -50,10 +50,7 @@ After an error, the exit code is 1 and FILE is unchanged. Wrong usage exits with
 		Example: "packer pack --out initramfs --compress zstd --parents rootfs extra.list",
 		Args:    cli.Args("SOURCE..."),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := cli.Required(cmd, "out"); err != nil {
-				return err
-			}
-			if err := finishMethod(cmd); err != nil {
+			if err := cmp.Or(cli.Required(cmd, "out"), finishMethod(cmd)); err != nil {
 				return err
 			}
 			if opts.ContentsOut != "" && opts.ListOut == "" {
@@ -108,10 +105,10 @@ After an error, the exit code is 1 and FILE is unchanged. Wrong usage exits with
 }
 
 func runPack(ctx context.Context, opts pack.Options) error {
-	line := progress.Start(os.Stderr)
-	defer line.Stop()
-	opts.Progress = line.Set
-	opts.Warn = func(message string) { line.Interrupt(func() { warn(message) }) }
+	line := startProgress(os.Stderr)
+	defer line.stop()
+	opts.Progress = line.set
+	opts.Warn = func(message string) { line.interrupt(func() { warn(message) }) }
 	return pack.Run(ctx, opts)
 }
 

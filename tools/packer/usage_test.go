@@ -67,7 +67,7 @@ func testUsage(t *testing.T) (messages map[string]string) {
 		"pack -out out a.list",
 		"pack --out out --what a.list",
 		"pack --out out --compess gzip a.list",
-		"pack --out out --segments none a.list",
+		"pack --out out --chunks none a.list",
 		"pack a.list --out",
 		"pack --out out --compress gzip --compressor gzip a.list",
 		"pack --out out --mtime -1 a.list",

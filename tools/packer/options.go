@@ -1,8 +1,11 @@
 package main
 
 import (
+	"bufio"
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strconv"
 	"strings"
@@ -70,5 +73,29 @@ func addFrameOptions(flags *pflag.FlagSet, opts *write.Options) {
 	flags.StringVar(&opts.Bootconfig, "bootconfig", "", "End the image with the boot configuration in `FILE`")
 }
 
+// addOutOption adds the option that names a file for a command's results.
+func addOutOption(flags *pflag.FlagSet, out *string, more string) {
+	flags.StringVar(out, "out", "", "Write to `FILE` instead of standard output; after an error, FILE is unchanged"+more)
+}
+
+// writeResults writes the results of a command to standard output or, if name is not empty,
+// to a file that gets this name when it is complete.
+func writeResults(ctx context.Context, name string, content func(io.Writer) error) error {
+	if name != "" {
+		return write.File(ctx, name, content)
+	}
+	out := bufio.NewWriterSize(os.Stdout, 64<<10)
+	err := content(out)
+	return errors.Join(out.Flush(), err)
+}
+
 // warn prints a warning.
 func warn(message string) { fmt.Fprintln(os.Stderr, "packer: warning:", message) }
+
+// count returns a number and what it counts.
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}

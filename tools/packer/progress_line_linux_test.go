@@ -1,4 +1,4 @@
-package progress
+package main
 
 import (
 	"bytes"
@@ -75,32 +75,32 @@ func openTerminal(t *testing.T, columns uint16) *terminal {
 	return p
 }
 
-func TestLine(t *testing.T) {
+func TestProgressLine(t *testing.T) {
 	t.Setenv("TERM", "xterm")
 	p := openTerminal(t, 80)
 	begun := time.Now()
-	l := Start(p.File)
-	l.Set(12, 340, 56_700_000)
+	l := startProgress(p.File)
+	l.set(12, 340, 56_700_000)
 	p.waitFor(t, "MB/s")
-	if shown := time.Since(begun); shown < delay {
+	if shown := time.Since(begun); shown < progressDelay {
 		t.Errorf("shown after %v", shown)
 	}
 	first := regexp.MustCompile(`^\r\x1b\[K12 of 340 entries, 56\.7 MB, \d+\.\d MB/s`)
 	if got := p.String(); !first.MatchString(got) {
 		t.Errorf("the terminal has %q, want %s", got, first)
 	}
-	l.Set(13, 340, 60_000_000)
+	l.set(13, 340, 60_000_000)
 	p.waitFor(t, erase+"13 of 340")
 
 	// The message has a line of its own, and the progress line appears again.
-	l.Interrupt(func() { p.WriteString("warning\n") })
-	l.Set(14, 340, 61_000_000)
+	l.interrupt(func() { p.WriteString("warning\n") })
+	l.set(14, 340, 61_000_000)
 	p.waitFor(t, erase+"14 of 340")
 	if got := p.String(); !strings.Contains(got, "MB/s"+erase+"warning\r\n"+erase+"1") {
 		t.Errorf("the terminal has %q: nothing is erased before the warning", got)
 	}
 
-	l.Stop()
+	l.stop()
 	p.WriteString("end")
 	p.waitFor(t, "end")
 	if got := p.String(); !strings.HasSuffix(got, "MB/s"+erase+"end") {
@@ -109,13 +109,13 @@ func TestLine(t *testing.T) {
 }
 
 // The line of a short command is not shown.
-func TestLineOfShortCommand(t *testing.T) {
+func TestProgressLineOfShortCommand(t *testing.T) {
 	t.Setenv("TERM", "xterm")
 	p := openTerminal(t, 80)
-	l := Start(p.File)
-	l.Set(1, 2, 3)
-	l.Interrupt(func() { p.WriteString("warning ") })
-	l.Stop()
+	l := startProgress(p.File)
+	l.set(1, 2, 3)
+	l.interrupt(func() { p.WriteString("warning ") })
+	l.stop()
 	p.WriteString("end")
 	p.waitFor(t, "end")
 	if got := p.String(); got != "warning end" {
@@ -123,13 +123,13 @@ func TestLineOfShortCommand(t *testing.T) {
 	}
 }
 
-func TestLineOfNarrowTerminal(t *testing.T) {
+func TestProgressLineOfNarrowTerminal(t *testing.T) {
 	t.Setenv("TERM", "xterm")
 	p := openTerminal(t, 20)
-	l := Start(p.File)
-	l.Set(1, 2, 3)
+	l := startProgress(p.File)
+	l.set(1, 2, 3)
 	p.waitFor(t, "entries")
-	l.Stop()
+	l.stop()
 	p.WriteString("end")
 	p.waitFor(t, "end")
 	if got, want := p.String(), erase+"0 of 0 entries, 0.0"+erase+"end"; len(got) != len(want) {
@@ -137,11 +137,11 @@ func TestLineOfNarrowTerminal(t *testing.T) {
 	}
 }
 
-func TestNoLine(t *testing.T) {
+func TestNoProgressLine(t *testing.T) {
 	p := openTerminal(t, 80)
 	for _, term := range []string{"", "dumb"} {
 		t.Setenv("TERM", term)
-		if Start(p.File) != nil {
+		if startProgress(p.File) != nil {
 			t.Errorf("TERM=%s: there is a line", term)
 		}
 	}
@@ -151,15 +151,15 @@ func TestNoLine(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	l := Start(file)
+	l := startProgress(file)
 	if l != nil {
 		t.Error("there is a line in a file")
 	}
 	called := false
-	l.Set(1, 2, 3)
-	l.Interrupt(func() { called = true })
-	l.Stop()
+	l.set(1, 2, 3)
+	l.interrupt(func() { called = true })
+	l.stop()
 	if !called {
-		t.Error("Interrupt does not call its argument")
+		t.Error("interrupt does not call its argument")
 	}
 }
