@@ -1,6 +1,7 @@
 package elf
 
 import (
+	"cmp"
 	"debug/elf"
 	"fmt"
 	"slices"
@@ -55,36 +56,25 @@ var archs = []archRow{
 	{Arch{elf.EM_SH, elf.ELFCLASS32, elf.ELFDATA2LSB}, "sh", []string{"sh4"}, "sh", []string{"sh4-linux-gnu"}},
 }
 
-// row returns what is known of an architecture; nil for one that is not in the table.
-func (a Arch) row() *archRow {
-	for i := range archs {
-		if archs[i].Arch == a {
-			return &archs[i]
+// row returns what is known of an architecture; the zero row for one that is not in the table.
+func (a Arch) row() archRow {
+	for _, row := range archs {
+		if row.Arch == a {
+			return row
 		}
 	}
-	return nil
+	return archRow{}
 }
 
 // String returns the name of the architecture.
 func (a Arch) String() string {
-	if row := a.row(); row != nil {
-		return row.name
-	}
-	return fmt.Sprintf("ELF machine %d (%v, %v)", uint16(a.Machine), a.Class, a.Data)
+	return cmp.Or(a.row().name, fmt.Sprintf("ELF machine %d (%v, %v)", uint16(a.Machine), a.Class, a.Data))
 }
 
 // IsRelated reports whether one kernel may run programs of both architectures.
 func (a Arch) IsRelated(b Arch) bool {
-	rowA, rowB := a.row(), b.row()
-	return a == b || rowA != nil && rowB != nil && rowA.family == rowB.family
-}
-
-// triplets returns names of directories that hold shared objects of the architecture.
-func (a Arch) triplets() []string {
-	if row := a.row(); row != nil {
-		return row.triplets
-	}
-	return nil
+	family := a.row().family
+	return a == b || family != "" && family == b.row().family
 }
 
 // ParseArch returns the architecture with this name, which may be the kernel's or another

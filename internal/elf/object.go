@@ -11,6 +11,9 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"iter"
+	"slices"
+	"strings"
 )
 
 // Object is what the kernel and a dynamic loader read of an ELF file: a program or a shared
@@ -64,22 +67,20 @@ func readObject(file io.ReaderAt, size int64) (*Object, error) {
 	}
 	o := &Object{Arch: Arch{Class: elf.Class(head[elf.EI_CLASS]), Data: elf.Data(head[elf.EI_DATA])}}
 	f := &elfFile{file: file, size: size, long: o.Class == elf.ELFCLASS64, order: byteOrder(o.Data)}
-	headerSize := 52
+	headerSize, wantSize := 52, uint16(32)
 	if f.long {
-		headerSize = 64
+		headerSize, wantSize = 64, 56
 	}
 	if n < headerSize {
 		return nil, formatError("it ends within its ELF header")
 	}
 	o.Type = elf.Type(f.order.Uint16(head[16:]))
 	o.Machine = elf.Machine(f.order.Uint16(head[18:]))
-
-	phoff, entrySize, count := uint64(f.order.Uint32(head[28:])), f.order.Uint16(head[42:]), f.order.Uint16(head[44:])
-	wantSize := uint16(32)
+	phoff, counts := f.word(head[28:]), head[42:]
 	if f.long {
-		phoff, entrySize, count = f.order.Uint64(head[32:]), f.order.Uint16(head[54:]), f.order.Uint16(head[56:])
-		wantSize = 56
+		phoff, counts = f.word(head[32:]), head[54:]
 	}
+	entrySize, count := f.order.Uint16(counts), f.order.Uint16(counts[2:])
 	switch total := int(entrySize) * int(count); {
 	case count == 0:
 		return nil, formatError("it has no program headers")
@@ -92,7 +93,7 @@ func readObject(file io.ReaderAt, size int64) (*Object, error) {
 		if err != nil {
 			return nil, err
 		}
-		return o, f.readProgramHeaders(o, headers)
+		return o, f.readProgramHeaders(o, slices.Chunk(headers, int(wantSize)))
 	}
 }
 
@@ -160,14 +161,10 @@ func (f *elfFile) header(b []byte) (kind elf.ProgType, s fileRange) {
 	return kind, fileRange{f.word(b[4:]), f.word(b[8:]), f.word(b[16:])}
 }
 
-func (f *elfFile) readProgramHeaders(o *Object, headers []byte) error {
-	each := 32
-	if f.long {
-		each = 56
-	}
+func (f *elfFile) readProgramHeaders(o *Object, headers iter.Seq[[]byte]) error {
 	var loads []fileRange
 	var dynamic *fileRange
-	for b := headers; len(b) >= each; b = b[each:] {
+	for b := range headers {
 		switch kind, s := f.header(b); kind {
 		case elf.PT_LOAD:
 			if s.offset > uint64(f.size) || s.size > uint64(f.size)-s.offset {
@@ -241,59 +238,39 @@ func (f *elfFile) readDynamic(o *Object, dynamic fileRange, loads []fileRange) e
 	if len(needed)+len(runPaths)+len(soname) == 0 {
 		return nil
 	}
-	names, err := f.openStrings(table, tableSize, loads)
-	if err != nil {
-		return err
+	i := slices.IndexFunc(loads, func(s fileRange) bool { return table >= s.address && table-s.address < s.size })
+	if i < 0 {
+		return formatError("the table of its names is at address %#x, which no program header maps", table)
 	}
-	if o.Needed, err = names.all(needed); err == nil {
-		o.RunPaths, err = names.all(runPaths)
+	in := table - loads[i].address
+	names := fileRange{loads[i].offset + in, table, min(tableSize, loads[i].size-in)}
+	if o.Needed, err = f.readNames(names, needed); err == nil {
+		o.RunPaths, err = f.readNames(names, runPaths)
 	}
-	if err == nil && soname != nil {
-		o.Soname, err = names.at(soname[0])
+	if err == nil {
+		var all []string
+		all, err = f.readNames(names, soname)
+		o.Soname = strings.Join(all, "")
 	}
 	return err
 }
 
-// stringTable is the table of strings of a dynamic section.
-type stringTable struct {
-	*elfFile
-	offset, size uint64
-}
-
-func (f *elfFile) openStrings(address, size uint64, loads []fileRange) (*stringTable, error) {
-	for _, s := range loads {
-		if address >= s.address && address-s.address < s.size {
-			in := address - s.address
-			return &stringTable{f, s.offset + in, min(size, s.size-in)}, nil
-		}
-	}
-	return nil, formatError("the table of its names is at address %#x, which no program header maps", address)
-}
-
-// at returns the string at an offset of the table.
-func (t *stringTable) at(offset uint64) (string, error) {
-	if offset >= t.size {
-		return "", formatError("a name begins at byte %d of a table of %d bytes", offset, t.size)
-	}
-	b, err := t.read(t.offset+offset, min(maxPath, t.size-offset), "a name")
-	if err != nil {
-		return "", err
-	}
-	end := bytes.IndexByte(b, 0)
-	if end < 0 {
-		return "", formatError("a name does not end within %d bytes", len(b))
-	}
-	return string(b[:end]), nil
-}
-
-func (t *stringTable) all(offsets []uint64) ([]string, error) {
+// readNames returns the strings at these offsets of a table.
+func (f *elfFile) readNames(table fileRange, offsets []uint64) ([]string, error) {
 	var names []string
 	for _, offset := range offsets {
-		name, err := t.at(offset)
+		if offset >= table.size {
+			return nil, formatError("a name begins at byte %d of a table of %d bytes", offset, table.size)
+		}
+		b, err := f.read(table.offset+offset, min(maxPath, table.size-offset), "a name")
 		if err != nil {
 			return nil, err
 		}
-		names = append(names, name)
+		name, _, ended := bytes.Cut(b, []byte{0})
+		if !ended {
+			return nil, formatError("a name does not end within %d bytes", len(b))
+		}
+		names = append(names, string(name))
 	}
 	return names, nil
 }

@@ -64,12 +64,13 @@ type Reader struct {
 	spool *os.File
 }
 
-// Close releases what the Reader has on disk.
+// Close releases what the Reader has on disk and in memory.
 func (r *Reader) Close() {
 	if r.spool != nil {
 		r.spool.Close()
 		os.Remove(r.spool.Name()) // where it could not be removed while it was open
 	}
+	*r = Reader{}
 }
 
 // HeadSize is the number of bytes of a file by which Read recognizes it.

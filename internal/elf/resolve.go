@@ -334,7 +334,7 @@ func (r *resolver) expand(element string, file *File) []string {
 	libs := []string{""}
 	if strings.Contains(element, "LIB") {
 		libs = []string{"lib", "lib64"}
-		for _, triplet := range arch.triplets() {
+		for _, triplet := range arch.row().triplets {
 			libs = append(libs, "lib/"+triplet)
 		}
 	}
@@ -362,7 +362,7 @@ func (r *resolver) directories(arch Arch) map[string]bool {
 		return dirs
 	}
 	names := []string{"/lib", "/usr/lib", "/lib64", "/usr/lib64", "/lib32", "/usr/lib32", "/libx32", "/usr/libx32"}
-	for _, triplet := range arch.triplets() {
+	for _, triplet := range arch.row().triplets {
 		names = append(names, "/lib/"+triplet, "/usr/lib/"+triplet, "/lib64/"+triplet, "/usr/lib64/"+triplet)
 	}
 	if r.hasMusl {

@@ -7,6 +7,7 @@
 package golden
 
 import (
+	"errors"
 	"flag"
 	"maps"
 	"os"
@@ -24,22 +25,11 @@ var update = flag.Bool("update", false, "write the golden files in testdata inst
 func Text(t testing.TB, name, got string) {
 	t.Helper()
 	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(got), 0o666); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
 	want, err := os.ReadFile(path)
-	if err != nil {
+	if err != nil && !*update {
 		t.Fatalf("%v: run go test with -update to write it", err)
 	}
-	if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(got, "\n")); diff != "" {
-		t.Errorf("%s (-file +got), which go test -update writes:\n%s", path, diff)
-	}
+	compare(t, path, string(want), got)
 }
 
 // Table compares the rows of a table in a Markdown page with rows. The header is the
@@ -55,21 +45,22 @@ func Table(t testing.TB, path, header string, rows []string) {
 	if !ok || !strings.HasPrefix(separator, "|--") {
 		t.Fatalf("%s has no table with the header %s", path, header)
 	}
-	var old []string
 	for strings.HasPrefix(after, "|") {
-		var row string
-		row, after, _ = strings.Cut(after, "\n")
-		old = append(old, row)
+		_, after, _ = strings.Cut(after, "\n")
 	}
+	table := strings.Join(append([]string{header, separator}, rows...), "\n")
+	compare(t, path, string(text), before+table+"\n"+after)
+}
+
+// compare compares the text of a file with got, or writes got.
+func compare(t testing.TB, path, want, got string) {
+	t.Helper()
 	if *update {
-		lines := append([]string{header, separator}, rows...)
-		if err := os.WriteFile(path, []byte(before+strings.Join(lines, "\n")+"\n"+after), 0o666); err != nil {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o777), os.WriteFile(path, []byte(got), 0o666)); err != nil {
 			t.Fatal(err)
 		}
-		return
-	}
-	if diff := cmp.Diff(old, rows); diff != "" {
-		t.Errorf("the table of %s (-page +got), which go test -update writes:\n%s", path, diff)
+	} else if diff := cmp.Diff(strings.Split(want, "\n"), strings.Split(got, "\n")); diff != "" {
+		t.Errorf("%s (-file +got), which go test -update writes:\n%s", path, diff)
 	}
 }
 

@@ -137,21 +137,17 @@ func read(img *image.Reader, o Options) (*contents, error) {
 		o.Init = "/init"
 	}
 	x := &contents{
-		options: o,
-		latest:  map[string]int32{},
-		details: map[int32]string{},
-		names:   map[int32]string{},
+		options: o, latest: map[string]int32{}, details: map[int32]string{}, names: map[int32]string{},
+		programs: map[*kernel.File]*program{}, configurations: map[*kernel.File]*elf.File{},
 	}
-	p := newProber()
-	defer p.reader.Close()
+	defer x.reader.Close()
 	model, err := kernel.ReadModel(img, false, func(e *image.Entry, made kernel.Result, body io.Reader) error {
 		if err := x.add(e, made); err != nil || made.File == nil || made.File.Body != e.Index {
 			return err
 		}
-		return p.probe(made.File, made.Path, body)
+		return x.probe(made.File, made.Path, body)
 	})
 	x.members, x.trailer = img.Members(), img.Trailer()
-	x.programs, x.configurations = p.programs, p.configurations
 	switch refused, ok := errors.AsType[*image.Error](err); {
 	case err == nil:
 		x.settle(model)
@@ -184,13 +180,17 @@ type contents struct {
 	// refused is why the kernel would refuse the image; nil if it would not.
 	refused *image.Error
 
+	// reader and head are for the content of files while the image is read.
+	reader elf.Reader
+	head   [bufferSize]byte
+	// programs are the files that the kernel can run, or a loader can load, and configurations the
+	// configuration files of loaders.
+	programs       map[*kernel.File]*program
+	configurations map[*kernel.File]*elf.File
+
 	// What follows is set if the image was read to its end.
 
 	model *kernel.Model
-	// programs are the files that the kernel can run, or a loader can load.
-	programs map[*kernel.File]*program
-	// configurations are the configuration files of loaders.
-	configurations map[*kernel.File]*elf.File
 	// native is the architecture of the programs, and nativePath the program that decides
 	// it; zero if there are none.
 	native     elf.Arch
@@ -218,7 +218,7 @@ func (x *contents) add(e *image.Entry, made kernel.Result) error {
 		return errEntries
 	}
 	i := len(x.entries)
-	added := entry{made.Path, nil, e.Mode, e.UID, e.GID, int32(e.Member), -1, made.Drop, false}
+	added := entry{made.Path, nil, e.Mode, e.UID, e.GID, int32(e.Member), -1, made.Drop, oddities(e.Name) != nil}
 	if made.Drop == 0 {
 		if at, ok := x.latest[made.Path]; ok {
 			added.earlier = at
@@ -227,7 +227,7 @@ func (x *contents) add(e *image.Entry, made kernel.Result) error {
 	} else {
 		x.details[int32(i)] = made.Detail
 	}
-	if added.odd = oddities(e.Name) != nil; added.odd && e.Name != made.Path[1:] {
+	if added.odd && e.Name != made.Path[1:] {
 		x.names[int32(i)] = e.Name
 	}
 	x.entries = append(x.entries, added)

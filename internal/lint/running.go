@@ -1,6 +1,7 @@
 package lint
 
 import (
+	debugelf "debug/elf"
 	"errors"
 	"fmt"
 	"path"
@@ -72,7 +73,7 @@ func checkInterpreter(x *contents, at string, file *kernel.File, report reporter
 		if strings.HasSuffix(p.interpreter, "\r") {
 			fix = "end the lines of the script with a newline, without a carriage return"
 		}
-		if x.isEndless(p) {
+		if _, more := x.runner(p.interpreter); 1+more > maxScripts {
 			report(at, fmt.Sprintf("its interpreter, %s, is itself a script, and so on: the kernel follows at most %d scripts", p.interpreter, maxScripts),
 				"make the last interpreter a program")
 			return
@@ -85,19 +86,20 @@ func checkInterpreter(x *contents, at string, file *kernel.File, report reporter
 // each is the interpreter of the one before, and the interpreter of the last is a program.
 const maxScripts = 5
 
-// isEndless reports whether a chain of scripts is longer than the kernel follows.
-func (x *contents) isEndless(p *program) bool {
-	for scripts := 1; p != nil && p.isScript && p.damage == nil; scripts++ {
-		if scripts > maxScripts {
-			return true
-		}
-		file, _, err := x.model.Lookup(p.interpreter)
+// runner returns what runs the file at a path: the file itself, or the interpreter of the last of a
+// chain of scripts, which it counts; nil if there is none, or more scripts than the kernel follows.
+func (x *contents) runner(at string) (p *program, scripts int) {
+	for ; scripts <= maxScripts; scripts++ {
+		file, _, err := x.model.Lookup(at)
 		if err != nil {
-			return false
+			return nil, scripts
 		}
-		p = x.programs[file]
+		if p = x.programs[file]; p == nil || !p.isScript || p.damage != nil {
+			return p, scripts
+		}
+		at = p.interpreter
 	}
-	return false
+	return nil, scripts
 }
 
 func checkLoader(x *contents, at string, file *kernel.File, report reporter) {
@@ -151,5 +153,65 @@ func checkObject(x *contents, at string, file *kernel.File, report reporter) {
 	p := x.programs[file]
 	if p != nil && p.path == at && !p.isScript && p.damage != nil && (isExecutable(file) || elf.IsSharedName(at)) {
 		report(at, "it is damaged: "+p.damage.Error(), "")
+	}
+}
+
+// findNative finds the architecture of the image: that of the program that the kernel starts (of
+// its interpreter if it is a script), or else the most frequent one.
+func (x *contents) findNative(files []*elf.File) {
+	p, _ := x.runner(x.options.Init)
+	if o := p.object(); o != nil {
+		x.native, x.nativePath = o.Arch, p.path
+		return
+	}
+	counts, first := map[elf.Arch]int{}, map[elf.Arch]string{}
+	var archs []elf.Arch // in the order of their first programs
+	for _, file := range files {
+		if !file.IsUsed {
+			continue
+		}
+		arch := file.Object.Arch
+		if counts[arch]++; counts[arch] == 1 {
+			archs, first[arch] = append(archs, arch), file.Path
+		}
+	}
+	for _, arch := range archs {
+		if counts[arch] > counts[x.native] {
+			x.native, x.nativePath = arch, first[arch]
+		}
+	}
+}
+
+// otherArch returns the architecture of the file with this path if it is not the wanted one, and
+// whether a kernel for the wanted one may run the file nevertheless.
+func (x *contents) otherArch(at string, file *kernel.File) (arch elf.Arch, isCompatible bool) {
+	p := x.programs[file]
+	if p.object() == nil || p.path != at || !p.elf.IsUsed {
+		return elf.Arch{}, false
+	}
+	arch = p.elf.Object.Arch
+	want := x.options.Arch
+	if want == (elf.Arch{}) {
+		want = x.native
+	}
+	if arch == want {
+		return elf.Arch{}, false
+	}
+	// A 32-bit kernel does not run 64-bit programs.
+	isTooWide := x.options.Arch != (elf.Arch{}) && want.Class == debugelf.ELFCLASS32 && arch.Class == debugelf.ELFCLASS64
+	return arch, arch.IsRelated(want) && !isTooWide
+}
+
+// checkArch checks for files that a kernel for the wanted architecture may run nevertheless, or for those that it cannot.
+func checkArch(mayRun bool) func(*contents, string, *kernel.File, reporter) {
+	return func(x *contents, at string, file *kernel.File, report reporter) {
+		arch, isCompatible := x.otherArch(at, file)
+		switch {
+		case arch == (elf.Arch{}) || isCompatible != mayRun:
+		case x.options.Arch != (elf.Arch{}):
+			report(at, fmt.Sprintf("it is built for %s, not for %s", arch, x.options.Arch), "")
+		default:
+			report(at, fmt.Sprintf("it is built for %s, but %s for %s", arch, x.nativePath, x.native), "")
+		}
 	}
 }

@@ -71,12 +71,9 @@ func Words() []string {
 	return words
 }
 
-// known reports whether the table has k.
-func (k Kind) known() bool { return k != 0 && int(k) < len(kinds) }
-
 // String returns the word that begins a line of this kind.
 func (k Kind) String() string {
-	if !k.known() {
+	if k == 0 || int(k) >= len(kinds) {
 		return fmt.Sprintf("kind %d", uint8(k))
 	}
 	return kinds[k].word
@@ -84,7 +81,7 @@ func (k Kind) String() string {
 
 // Fields returns what follows the word in a line, in order.
 func (k Kind) Fields() []Field {
-	if !k.known() {
+	if int(k) >= len(kinds) {
 		return nil
 	}
 	return kinds[k].fields
