@@ -64,10 +64,9 @@ type resolver struct {
 	data  map[*File]bool // files that are not programs of the system
 	// objects has the shared objects by path, also by the paths of symbolic links.
 	objects map[string]*File
-	// byName has a path for each name that a shared object has, and byAnyArch the same
-	// regardless of the architecture.
-	byName    map[sharedName]string
-	byAnyArch map[string]string
+	// byName has a path for each name that a shared object has, also with the zero Arch, which
+	// means any architecture.
+	byName map[sharedName]string
 	// standard has the paths of shared objects in directories that are searched for all
 	// files. inRunPath has those in the search path of some file: the libraries of a program
 	// find them, too.
@@ -76,8 +75,8 @@ type resolver struct {
 	loaders map[string]bool
 	// standardDirs are the directories that are searched for all files of an architecture.
 	standardDirs map[Arch]map[string]bool
-	// configured are the directories in configuration files, and hwcaps the names of
-	// directories below glibc-hwcaps.
+	// configured are the directories in configuration files, and hwcaps those below others whose
+	// libraries are for some CPUs: "/glibc-hwcaps/NAME".
 	configured, hwcaps []string
 	// hasMusl is set if there is a loader of musl, and hasCache if ld.so has a cache, which
 	// may name any directory.
@@ -94,7 +93,7 @@ type sharedName struct {
 func Resolve(system System) []*File {
 	r := &resolver{
 		system: system, data: map[*File]bool{},
-		objects: map[string]*File{}, byName: map[sharedName]string{}, byAnyArch: map[string]string{},
+		objects: map[string]*File{}, byName: map[sharedName]string{},
 		standard: map[sharedName]string{}, inRunPath: map[sharedName]string{},
 		loaders: map[string]bool{}, standardDirs: map[Arch]map[string]bool{},
 	}
@@ -123,8 +122,8 @@ func (r *resolver) findFiles() (configurations []string) {
 		if isConfiguration(name) {
 			configurations = append(configurations, name)
 		}
-		if base := path.Base(name); path.Base(path.Dir(name)) == "glibc-hwcaps" && len(r.hwcaps) < maxHWCaps && !slices.Contains(r.hwcaps, base) {
-			r.hwcaps = append(r.hwcaps, base)
+		if dir := "/glibc-hwcaps/" + path.Base(name); strings.HasSuffix(name, dir) && len(r.hwcaps) < maxHWCaps && !slices.Contains(r.hwcaps, dir) {
+			r.hwcaps = append(r.hwcaps, dir)
 		}
 		r.hasCache = r.hasCache || name == "/etc/ld.so.cache"
 		if file == nil || file.Object == nil {
@@ -190,15 +189,12 @@ func (r *resolver) findShared() {
 		}
 		arch := file.Object.Arch
 		r.objects[name] = file
-		for _, alias := range []string{path.Base(name), file.Object.Soname} {
-			if key := (sharedName{alias, arch}); r.byName[key] == "" {
-				r.byName[key] = name
-			}
-			if r.byAnyArch[alias] == "" {
-				r.byAnyArch[alias] = name
+		key := sharedName{path.Base(name), arch}
+		for _, alias := range []sharedName{key, {key.name, Arch{}}, {file.Object.Soname, arch}, {file.Object.Soname, Arch{}}} {
+			if r.byName[alias] == "" {
+				r.byName[alias] = name
 			}
 		}
-		key := sharedName{path.Base(name), arch}
 		if inRunPath[path.Dir(name)] {
 			r.inRunPath[key] = name
 		}
@@ -236,12 +232,12 @@ func (r *resolver) resolveAll(file *File, isPlugin bool) {
 
 // findElsewhere returns a shared object that the loader does not find.
 func (r *resolver) findElsewhere(file *File, name string, isPlugin bool) Need {
-	at := r.byName[sharedName{name, file.Object.Arch}]
+	at, other := r.byName[sharedName{name, file.Object.Arch}], r.byName[sharedName{name, Arch{}}]
 	switch {
-	case at == "" && r.byAnyArch[name] != "":
-		return Need{name, OtherArch, r.byAnyArch[name]}
+	case at == "" && other != "":
+		return Need{name, OtherArch, other}
 	case at == "":
-		return Need{name, Missing, ""}
+		return Need{Name: name}
 	case isPlugin || r.hasCache:
 		return Need{name, Assumed, at}
 	}
@@ -345,11 +341,8 @@ func (r *resolver) expand(element string, file *File) []string {
 	var dirs []string
 	for _, origin := range origins {
 		for _, lib := range libs {
-			dir := element
-			for _, token := range [][2]string{{"LIB", lib}, {"PLATFORM", arch.String()}, {"ORIGIN", origin}} {
-				dir = strings.ReplaceAll(strings.ReplaceAll(dir, "$"+token[0], token[1]), "${"+token[0]+"}", token[1])
-			}
-			dirs = append(dirs, dir)
+			tokens := strings.NewReplacer("$LIB", lib, "${LIB}", lib, "$PLATFORM", arch.String(), "${PLATFORM}", arch.String(), "$ORIGIN", origin, "${ORIGIN}", origin)
+			dirs = append(dirs, tokens.Replace(element))
 		}
 	}
 	return dirs
@@ -372,9 +365,6 @@ func (r *resolver) directories(arch Arch) map[string]bool {
 	dirs := map[string]bool{}
 	for _, name := range names {
 		for _, below := range append([]string{""}, r.hwcaps...) {
-			if below != "" {
-				below = "/glibc-hwcaps/" + below
-			}
 			if at, ok := r.lookupDir(name + below); ok {
 				dirs[at] = true
 			}

@@ -87,7 +87,9 @@ func diff(ctx context.Context, names []string, noTimes bool, outName string) (di
 func printDifferences(out io.Writer, sides [2]*kernel.Model, noTimes bool) bool {
 	differ := false
 	links := [2]map[*kernel.File][]string{namesOf(sides[0]), namesOf(sides[1])}
-	for _, name := range allNames(sides[0], sides[1]) {
+	names := slices.AppendSeq(slices.Collect(maps.Keys(sides[0].Files)), maps.Keys(sides[1].Files))
+	slices.Sort(names)
+	for _, name := range slices.Compact(names) {
 		a, b := sides[0].Files[name], sides[1].Files[name]
 		var line string
 		switch {
@@ -122,18 +124,6 @@ func namesOf(model *kernel.Model) map[*kernel.File][]string {
 	for f := range names {
 		slices.Sort(names[f])
 	}
-	return names
-}
-
-// allNames returns the names that are in either model, sorted.
-func allNames(a, b *kernel.Model) []string {
-	names := slices.Collect(maps.Keys(a.Files))
-	for name := range b.Files {
-		if a.Files[name] == nil {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
 	return names
 }
 
