@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -48,7 +47,11 @@ code is 1 and OUT is unchanged. Wrong usage exits with 2.`,
 			case remove:
 				return write.RemoveBootconfig(ctx, image, out)
 			}
-			return printBootconfig(ctx, image)
+			data, err := write.Bootconfig(ctx, image)
+			if err == nil {
+				_, err = os.Stdout.Write(data)
+			}
+			return err
 		},
 	}
 	cli.Options(cmd, "Changes", func(flags *pflag.FlagSet) {
@@ -57,13 +60,4 @@ code is 1 and OUT is unchanged. Wrong usage exits with 2.`,
 		flags.StringVar(&out, "out", "", "Write the image to `OUT`")
 	})
 	return cmd
-}
-
-func printBootconfig(ctx context.Context, image string) error {
-	data, err := write.Bootconfig(ctx, image)
-	if err != nil {
-		return err
-	}
-	_, err = os.Stdout.Write(data)
-	return err
 }

@@ -36,26 +36,20 @@ func (f File) String() string {
 	long := arch.Class == debugelf.ELFCLASS64
 	kind := cmp.Or(f.Type, debugelf.ET_EXEC)
 
-	var table []byte
-	add := func(s string) uint64 {
-		at := len(table)
-		table = append(append(table, s...), 0)
-		return uint64(at)
-	}
-	add("")
-	type pair struct{ tag, value uint64 }
-	var pairs []pair
-	for _, name := range f.Needed {
-		pairs = append(pairs, pair{uint64(debugelf.DT_NEEDED), add(name)})
-	}
-	name := func(tag debugelf.DynTag, value string) {
-		if value != "" {
-			pairs = append(pairs, pair{uint64(tag), add(value)})
+	table := "\x00"
+	var dynamic []uint64 // pairs of a tag and a value
+	add := func(tag debugelf.DynTag, names ...string) {
+		for _, name := range names {
+			if name != "" {
+				dynamic = append(dynamic, uint64(tag), uint64(len(table)))
+				table += name + "\x00"
+			}
 		}
 	}
-	name(debugelf.DT_SONAME, f.Soname)
-	name(debugelf.DT_RPATH, f.RPath)
-	name(debugelf.DT_RUNPATH, f.RunPath)
+	add(debugelf.DT_NEEDED, f.Needed...)
+	add(debugelf.DT_SONAME, f.Soname)
+	add(debugelf.DT_RPATH, f.RPath)
+	add(debugelf.DT_RUNPATH, f.RunPath)
 
 	headerSize, entrySize, width := 52, 32, 4
 	if long {
@@ -65,14 +59,15 @@ func (f File) String() string {
 	if f.Interp != "" {
 		headers++
 	}
-	if len(pairs) > 0 {
+	isDynamic := len(dynamic) > 0
+	if isDynamic {
 		headers++
 	}
 	interpAt := headerSize + headers*entrySize
 	tableAt := interpAt + len(f.Interp) + 1
 	dynamicAt := (tableAt + len(table) + 7) &^ 7
-	pairs = append(pairs, pair{uint64(debugelf.DT_STRTAB), uint64(address + tableAt)}, pair{uint64(debugelf.DT_STRSZ), uint64(len(table))}, pair{})
-	end := dynamicAt + len(pairs)*2*width
+	dynamic = append(dynamic, uint64(debugelf.DT_STRTAB), uint64(address+tableAt), uint64(debugelf.DT_STRSZ), uint64(len(table)), 0, 0)
+	end := dynamicAt + len(dynamic)*width
 
 	var b bytes.Buffer
 	put := func(values ...any) {
@@ -108,13 +103,11 @@ func (f File) String() string {
 	if f.Interp != "" {
 		programHeader(debugelf.PT_INTERP, interpAt, len(f.Interp)+1)
 	}
-	if len(pairs) > 3 {
-		programHeader(debugelf.PT_DYNAMIC, dynamicAt, len(pairs)*2*width)
+	if isDynamic {
+		programHeader(debugelf.PT_DYNAMIC, dynamicAt, len(dynamic)*width)
 	}
-	put([]byte(f.Interp), byte(0), table, make([]byte, dynamicAt-tableAt-len(table)))
-	for _, p := range pairs {
-		word(p.tag, p.value)
-	}
+	put([]byte(f.Interp), byte(0), []byte(table), make([]byte, dynamicAt-tableAt-len(table)))
+	word(dynamic...)
 	put(make([]byte, max(0, f.Size-b.Len())))
 	return b.String()
 }

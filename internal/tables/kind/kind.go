@@ -52,23 +52,15 @@ const (
 
 // Parse returns the kind whose lines begin with a word.
 func Parse(word string) (Kind, error) {
+	var words []string
 	for k := File; int(k) < len(kinds); k++ {
 		if kinds[k].word == word {
 			return k, nil
 		}
+		words = append(words, kinds[k].word)
 	}
-	words := Words()
 	last := len(words) - 1
 	return 0, fmt.Errorf("unknown type %q: want %s or %s", word, strings.Join(words[:last], ", "), words[last])
-}
-
-// Words returns the words that lines begin with, in the order of the table.
-func Words() []string {
-	var words []string
-	for _, row := range kinds[File:] {
-		words = append(words, row.word)
-	}
-	return words
 }
 
 // String returns the word that begins a line of this kind.

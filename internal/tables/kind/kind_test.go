@@ -11,10 +11,10 @@ import (
 )
 
 func TestParse(t *testing.T) {
-	for _, word := range Words() {
-		k, err := Parse(word)
-		if k.String() != word || err != nil {
-			t.Errorf("Parse(%q) = %v, %v", word, k, err)
+	for k := File; k <= Sock; k++ {
+		word := k.String()
+		if got, err := Parse(word); got != k || err != nil {
+			t.Errorf("Parse(%q) = %v, %v", word, got, err)
 		}
 		if usage := k.Usage(); !strings.HasPrefix(usage, word+" <name> ") {
 			t.Errorf("usage of %v: %q", k, usage)
