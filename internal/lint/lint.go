@@ -3,6 +3,7 @@
 package lint
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -58,7 +59,12 @@ func Run(img *image.Reader, o Options, report func(Finding) error) error {
 	if err != nil {
 		return err
 	}
-	active, failed := activeRules(o, report)
+	var failed error // the first error of report
+	active := activeRules(o, func(f Finding) {
+		if failed == nil {
+			failed = report(f)
+		}
+	})
 	members := 0
 	checkMembers := func(end int) {
 		for ; members < end; members++ {
@@ -80,8 +86,8 @@ func Run(img *image.Reader, o Options, report func(Finding) error) error {
 				r.file(x, x.entries[i].path, file, r.report)
 			}
 		}
-		if *failed != nil {
-			return *failed
+		if failed != nil {
+			return failed
 		}
 	}
 	checkMembers(len(x.members))
@@ -90,7 +96,7 @@ func Run(img *image.Reader, o Options, report func(Finding) error) error {
 			r.image(x, r.report)
 		}
 	}
-	return *failed
+	return failed
 }
 
 // activeRule is a rule that applies.
@@ -99,11 +105,9 @@ type activeRule struct {
 	report reporter
 }
 
-// activeRules returns the rules that apply, and a pointer to what will be the first error of
-// report.
-func activeRules(o Options, report func(Finding) error) ([]activeRule, *error) {
+// activeRules returns the rules that apply.
+func activeRules(o Options, report func(Finding)) []activeRule {
 	var active []activeRule
-	var failed error
 	for i := range rules {
 		r := &rules[i]
 		if !r.IsRequired && slices.Contains(o.Off, r.ID) {
@@ -117,15 +121,10 @@ func activeRules(o Options, report func(Finding) error) ([]activeRule, *error) {
 			severity = Warning
 		}
 		active = append(active, activeRule{r, func(entry, message, fix string) {
-			if fix == "" {
-				fix = r.Fix
-			}
-			if failed == nil {
-				failed = report(Finding{r.ID, severity, entry, message, fix})
-			}
+			report(Finding{r.ID, severity, entry, message, cmp.Or(fix, r.Fix)})
 		}})
 	}
-	return active, &failed
+	return active
 }
 
 // errEntries reports an image with more entries than fit an index.

@@ -106,7 +106,7 @@ func report(findings []string, err error) error {
 		fmt.Fprintln(os.Stderr, finding)
 	}
 	if len(findings) > 0 {
-		return fmt.Errorf("%d findings", len(findings))
+		return fmt.Errorf("findings: %d", len(findings))
 	}
 	return nil
 }

@@ -68,8 +68,8 @@ after wrong usage.`,
 			return l.run(cmd.Context(), args)
 		},
 	}
-	cli.Options(cmd, "Rules", func(flags *pflag.FlagSet) { l.addRuleOptions(flags) })
-	cli.Options(cmd, "Kernel", func(flags *pflag.FlagSet) { l.addKernelOptions(flags) })
+	cli.Options(cmd, "Rules", l.addRuleOptions)
+	cli.Options(cmd, "Kernel", l.addKernelOptions)
 	for _, option := range []string{"off", "error", "warning"} {
 		cli.CompleteValues(cmd, option, ruleIDs()...)
 	}
