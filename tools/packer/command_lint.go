@@ -104,15 +104,10 @@ func (l *linter) addRuleOptions(flags *pflag.FlagSet) {
 
 func (l *linter) addKernelOptions(flags *pflag.FlagSet) {
 	flags.StringVar(&l.Init, "init", "/init", "Check `PATH` as the first program, for a kernel that starts with rdinit=PATH (default /init)")
-	flags.Func("arch", "Check that programs are for `ARCH`, such as "+strings.Join(arch.Names(), ", ")+" (default: any, but the same for all)", func(name string) (err error) {
-		l.Arch, err = elf.ParseArch(name)
-		return err
-	})
+	addParsed(flags, &l.Arch, "arch", elf.ParseArch,
+		"Check that programs are for `ARCH`, such as "+strings.Join(arch.Names(), ", ")+" (default: any, but the same for all)")
 	flags.StringVar(&l.config, "config", "", "Check that the kernel with the .config `FILE` supports the codecs of the image")
-	flags.Func("kernel-codecs", "Check that the image uses only the codecs `CODEC,...`", func(codecs string) (err error) {
-		l.Kernel, err = lint.ParseCodecs(codecs)
-		return err
-	})
+	addParsed(flags, &l.Kernel, "kernel-codecs", lint.ParseCodecs, "Check that the image uses only the codecs `CODEC,...`")
 }
 
 func (l *linter) run(ctx context.Context, names []string) error {

@@ -68,11 +68,8 @@ After an error, the exit code is 1 and FILE is unchanged. Wrong usage exits with
 	})
 	cli.Options(cmd, "Compression", func(flags *pflag.FlagSet) {
 		finishMethod = addMethodOptions(flags, &opts.Options)
-		flags.Func("split", "Split the image into members, which are compressed in parallel: `HOW` is size (a size that suits the codec: 8 MiB, or 32 MiB for zstd:6 to zstd:9), none, or a number of bytes (default size)",
-			func(text string) (err error) {
-				opts.MemberSize, err = parseSplit(text)
-				return err
-			})
+		addParsed(flags, &opts.MemberSize, "split", parseSplit,
+			"Split the image into members, which are compressed in parallel: `HOW` is size (a size that suits the codec: 8 MiB, or 32 MiB for zstd:6 to zstd:9), none, or a number of bytes (default size)")
 		cli.AddJobs(flags, &opts.Jobs, "Compress up to `N` members at once (default: one per CPU); the image does not depend on it")
 	})
 	cli.CompleteValues(cmd, "compress", codec.Names()...)
@@ -82,11 +79,8 @@ After an error, the exit code is 1 and FILE is unchanged. Wrong usage exits with
 		flags.BoolVar(&opts.AllowDuplicates, "allow-duplicates", false, "Allow duplicate paths; the last one wins")
 		flags.BoolVar(&opts.Dedupe, "dedupe", false, "Make files with the same content, mode and owner hard links of each other")
 		addFormatOptions(flags, &opts.Options)
-		flags.Func("align", "Align the content of files larger than `BYTES` to a multiple of it in the archive, if the padding of the name has room; a power of two, at least 4",
-			func(text string) (err error) {
-				opts.Align, err = parseAlign(text)
-				return err
-			})
+		addParsed(flags, &opts.Align, "align", parseAlign,
+			"Align the content of files larger than `BYTES` to a multiple of it in the archive, if the padding of the name has room; a power of two, at least 4")
 		flags.Func("var", "Replace ${NAME} in locations, as in `NAME=VALUE`; may be repeated", func(text string) error {
 			name, value, ok := strings.Cut(text, "=")
 			if !ok || name == "" {

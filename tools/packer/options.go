@@ -18,21 +18,23 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/pack/write"
 )
 
+// addParsed adds an option whose value is what parse reads from its text.
+func addParsed[T any](flags *pflag.FlagSet, to *T, name string, parse func(string) (T, error), usage string) {
+	flags.Func(name, usage, func(text string) (err error) {
+		*to, err = parse(text)
+		return err
+	})
+}
+
 // addMethodOptions adds the options that choose how to compress. finish must be called after
 // the options are parsed.
 func addMethodOptions(flags *pflag.FlagSet, opts *write.Options) (finish func(*cobra.Command) error) {
 	var program string
 	var args []string
-	flags.Func("compress", "Compress with `CODEC[:LEVEL]`: "+strings.Join(codec.Names(), ", ")+" (default none)",
-		func(text string) (err error) {
-			opts.Method, err = codec.Parse(text)
-			return err
-		})
-	flags.Func("compressor", "Compress with the program `COMMAND`, such as 'zstd -19': it compresses standard input to standard output, and runs without a shell",
-		func(text string) (err error) {
-			opts.Method, err = codec.ParseProgram(text)
-			return err
-		})
+	addParsed(flags, &opts.Method, "compress", codec.Parse,
+		"Compress with `CODEC[:LEVEL]`: "+strings.Join(codec.Names(), ", ")+" (default none)")
+	addParsed(flags, &opts.Method, "compressor", codec.ParseProgram,
+		"Compress with the program `COMMAND`, such as 'zstd -19': it compresses standard input to standard output, and runs without a shell")
 	flags.StringVar(&program, "compressor-program", "", "Like --compressor, but `PROGRAM` is not split into words")
 	flags.StringArrayVar(&args, "compressor-arg", nil, "Pass `ARGUMENT` to --compressor-program; may be repeated")
 	return func(cmd *cobra.Command) (err error) {
