@@ -1,5 +1,4 @@
-// Package golden compares a listing with the one that is checked in.
-package golden
+package main
 
 import (
 	"bytes"
@@ -12,10 +11,9 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/workspace"
 )
 
-// Test is a comparison, or the update that makes it succeed.
-type Test struct {
-	// Got and Want are the runfiles paths of the image's listing and of the golden
-	// one.
+// goldenTest compares a listing with the one that is checked in, or updates that one.
+type goldenTest struct {
+	// Got and Want are the runfiles paths of the image's listing and of the golden one.
 	Got  string `json:"got"`
 	Want string `json:"want"`
 	// Source is where the golden listing is in the workspace.
@@ -26,21 +24,22 @@ type Test struct {
 	UpdateLabel string `json:"update_label"`
 }
 
-// Run compares or updates. It tells whether the listings are the same.
-func (t *Test) Run(out io.Writer, rlocation func(string) (string, error)) (bool, error) {
+// run compares or updates. It reports whether the listings are the same.
+func (t *goldenTest) run(out io.Writer, rlocation func(string) (string, error)) (bool, error) {
 	got, err := readRunfile(rlocation, t.Got)
 	if err != nil {
 		return false, err
 	}
 	if t.Update {
-		return true, t.update(out, got)
+		if err := workspace.WriteFile(t.Source, got); err != nil {
+			return true, err
+		}
+		fmt.Fprintln(out, "wrote", t.Source)
+		return true, nil
 	}
 	want, err := readRunfile(rlocation, t.Want)
-	if err != nil {
-		return false, err
-	}
-	if bytes.Equal(got, want) {
-		return true, nil
+	if err != nil || bytes.Equal(got, want) {
+		return err == nil, err
 	}
 	fmt.Fprintf(out, "%s differs from what is in the image (-: only there, +: only in the image):\n", t.Source)
 	for _, line := range diffLines(lines(want), lines(got)) {
@@ -48,14 +47,6 @@ func (t *Test) Run(out io.Writer, rlocation func(string) (string, error)) (bool,
 	}
 	fmt.Fprintf(out, "\nIf the image is as it should be: bazel run %s\n", t.UpdateLabel)
 	return false, nil
-}
-
-func (t *Test) update(out io.Writer, listing []byte) error {
-	if err := workspace.WriteFile(t.Source, listing); err != nil {
-		return err
-	}
-	fmt.Fprintln(out, "wrote", t.Source)
-	return nil
 }
 
 func readRunfile(rlocation func(string) (string, error), path string) ([]byte, error) {
