@@ -7,63 +7,54 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"strconv"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/list"
 )
 
-// contents is a directory of files with what archives hold, so that a list can name
-// them.
+// contents is a directory of files with what archives hold, so that a list can name them.
 type contents struct {
 	dir string
-	// made reports that the directory did not exist; files counts those in it.
-	made  bool
-	files int
+	// made are the files in it, and it, where these were made here.
+	made []string
 }
 
 // createContents makes a directory, or checks that it exists and is empty.
-func createContents(dir string) (*contents, error) {
-	switch err := os.Mkdir(dir, 0o777); {
-	case err == nil:
-		return &contents{dir: dir, made: true}, nil
-	case !errors.Is(err, fs.ErrExist):
-		return nil, &writeError{err}
+func createContents(dir string) (contents, error) {
+	err := os.Mkdir(dir, 0o777)
+	if err == nil {
+		return contents{dir, []string{dir}}, nil
 	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return nil, &writeError{err}
+	if errors.Is(err, fs.ErrExist) {
+		var files []fs.DirEntry
+		if files, err = os.ReadDir(dir); err == nil && len(files) > 0 {
+			err = fmt.Errorf("%s is not empty", dir)
+		}
 	}
-	defer d.Close()
-	switch _, err := d.Readdirnames(1); err {
-	case io.EOF:
-		return &contents{dir: dir}, nil
-	case nil:
-		return nil, &writeError{fmt.Errorf("%s is not empty", dir)}
-	default:
-		return nil, &writeError{err}
-	}
+	return contents{dir: dir}, outputError(err)
 }
-
-func (c *contents) path(number int) string { return c.dir + "/" + strconv.Itoa(number) }
 
 // write writes the content of each entry that has no location, and returns the entries
 // with locations for all.
 func (c *contents) write(ctx context.Context, entries []*list.Entry) ([]*list.Entry, error) {
-	located := make([]*list.Entry, len(entries))
+	located := slices.Clone(entries)
+	number := 0
 	for i, e := range entries {
-		if located[i] = e; e.Content == nil {
+		if e.Content == nil {
 			continue
 		}
+		number++
 		at := *e
-		at.Content, at.Location = nil, c.path(c.files+1)
+		at.Content, at.Location = nil, c.dir+"/"+strconv.Itoa(number)
 		file, err := os.OpenFile(at.Location, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 		if err != nil {
-			return nil, &writeError{err}
+			return nil, outputError(err)
 		}
-		c.files++
+		c.made = append(c.made, at.Location)
 		_, err = io.Copy(contextWriter{ctx, file}, io.NewSectionReader(e.Content, 0, e.Content.Size()))
-		if closeErr := file.Close(); err == nil && closeErr != nil {
-			err = &writeError{closeErr}
+		if closeErr := file.Close(); err == nil {
+			err = outputError(closeErr)
 		}
 		if err != nil {
 			return nil, err
@@ -73,16 +64,10 @@ func (c *contents) write(ctx context.Context, entries []*list.Entry) ([]*list.En
 	return located, nil
 }
 
-// discard removes what was written, unless keep is set.
-func (c *contents) discard(keep bool) {
-	if keep {
-		return
-	}
-	for number := 1; number <= c.files; number++ {
-		os.Remove(c.path(number))
-	}
-	if c.made {
-		os.Remove(c.dir)
+// discard removes what was made.
+func (c *contents) discard() {
+	for _, name := range slices.Backward(c.made) {
+		os.Remove(name)
 	}
 }
 

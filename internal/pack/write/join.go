@@ -33,11 +33,10 @@ func Join(ctx context.Context, j Joined, opts Options) error {
 	defer frame.close()
 	around := *frame
 	if j.Parts == nil {
-		around.front = nil
+		around.early = nil
 	}
 	outputs := &outputs{ctx: ctx}
 	defer outputs.discard()
-	archives := j.Layers
 	err = outputs.write(opts.Out, opts.Perm, func(w io.Writer) error {
 		return around.write(ctx, w, func(w *image.Joiner) error {
 			for _, name := range j.Parts {
@@ -49,20 +48,14 @@ func Join(ctx context.Context, j Joined, opts Options) error {
 				return nil
 			}
 			members, err := opts.writeArchive(ctx, w, j.Restored)
-			archives = append(archives, Archived{j.Restored, members})
+			j.Layers = append(j.Layers, Archived{j.Restored, members})
 			return err
 		})
 	})
 	if err == nil {
-		err = outputs.writeListings(frame, archives, &opts)
+		err = outputs.finish(frame, j.Layers, j.Entries, nil, &opts)
 	}
-	if err == nil && opts.ListOut != "" {
-		err = outputs.write(opts.ListOut, 0, func(w io.Writer) error { return list.Write(w, j.Entries, nil) })
-	}
-	if err != nil {
-		return err
-	}
-	return outputs.commit()
+	return err
 }
 
 // copyLayer copies the archive of a layer, which ends where the next one can begin.

@@ -37,7 +37,7 @@ func readBootconfigData(name string) ([]byte, error) {
 	return data, nil
 }
 
-// openRegular opens an image that is read several times.
+// openRegular opens an image in a regular file, which can be read several times.
 func openRegular(ctx context.Context, name string) (*image.Image, error) {
 	img, err := image.Open(ctx, name)
 	if err == nil && img.Size < 0 {
@@ -90,6 +90,8 @@ func RemoveBootconfig(ctx context.Context, name, out string) error {
 	return replaceBootconfig(ctx, name, out, nil)
 }
 
+// replaceBootconfig writes an image with data in place of its boot configuration; with nil,
+// without one.
 func replaceBootconfig(ctx context.Context, name, out string, data []byte) error {
 	img, err := openRegular(ctx, name)
 	if err != nil {
@@ -99,7 +101,7 @@ func replaceBootconfig(ctx context.Context, name, out string, data []byte) error
 	if _, err := img.BootconfigData(); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	return replaceFile(ctx, out, func(w io.Writer) error {
+	return File(ctx, out, func(w io.Writer) error {
 		j := image.NewJoiner(w)
 		if err := copyFirst(ctx, j, img, img.Size-img.Bootconfig); err != nil || data == nil {
 			return err
@@ -108,21 +110,47 @@ func replaceBootconfig(ctx context.Context, name, out string, data []byte) error
 	})
 }
 
-// replaceFile writes a file that has its name once it is whole.
-func replaceFile(ctx context.Context, name string, content func(io.Writer) error) error {
-	o, err := createOutput(name)
-	if err != nil {
-		return &writeError{err}
+// Concat joins images into one, which unpacks as they would one after the other. Concat
+// reads each to its end first: it must be whole. image.Joiner says what comes between
+// two. warn is called about an image without a trailer, which may have been cut off.
+func Concat(ctx context.Context, names []string, out string, warn func(message string)) error {
+	images := make([]*image.Image, 0, len(names))
+	defer func() {
+		for _, img := range images {
+			img.Close()
+		}
+	}()
+	for i, name := range names {
+		img, err := openRegular(ctx, name)
+		if err != nil {
+			return err
+		}
+		images = append(images, img)
+		for err == nil {
+			_, err = img.Next()
+		}
+		switch {
+		case err != io.EOF:
+			return fmt.Errorf("%s: %w", name, err)
+		case len(img.Members()) == 0:
+			return fmt.Errorf("%s: not an image: nothing is in it", name)
+		case img.Bootconfig > 0 && i < len(names)-1:
+			return fmt.Errorf("%s: it ends with a boot configuration, which counts at the end of the last image only: remove it with packer bootconfig --remove", name)
+		case !img.Trailer():
+			warn(name + ": no trailer at its end: it may have been cut off, which the kernel does not see")
+		}
 	}
-	defer o.discard()
-	if err := content(contextWriter{ctx, o}); err != nil {
-		return err
-	}
-	if err := o.finish(); err != nil {
-		return &writeError{err}
-	}
-	if err := o.commit(); err != nil {
-		return &writeError{err}
-	}
-	return nil
+	return File(ctx, out, func(w io.Writer) error {
+		j := image.NewJoiner(w)
+		for i, img := range images {
+			if err := copyFirst(ctx, j, img, img.Size); err != nil || i == len(images)-1 {
+				return err
+			}
+			members := img.Members()
+			if err := j.EndPart(members[len(members)-1].Codec, img.Trailer()); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
