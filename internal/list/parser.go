@@ -24,10 +24,6 @@ const (
 	// hundred links of any length; the kernel's tool splits it at 8,241 bytes.
 	maxLine = 1 << 20
 
-	// The kernel's dev_t has 12 bits of major and 20 of minor number.
-	maxMajor = 1<<12 - 1
-	maxMinor = 1<<20 - 1
-
 	// trailer is the name that ends an archive; a file of that name would be
 	// taken for the end.
 	trailer = cpio.TrailerName
@@ -392,8 +388,8 @@ func (f *fieldReader) device(e *Entry) {
 	if len(word) > 1 {
 		f.words = append([]string{word[1:]}, f.words...)
 	}
-	e.Major = f.number("major number", maxMajor)
-	e.Minor = f.number("minor number", maxMinor)
+	e.Major = f.number("major number", MaxMajor)
+	e.Minor = f.number("minor number", MaxMinor)
 }
 
 func (f *fieldReader) number(what string, most uint64) uint32 {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/cpio"
@@ -14,7 +13,7 @@ import (
 // LocationError is a location whose content cannot be packed.
 type LocationError struct {
 	Location string
-	Fault    LocationFault
+	Reason   Reason
 	// Err says what is wrong, and names the location.
 	Err error
 }
@@ -23,13 +22,13 @@ func (e *LocationError) Error() string { return e.Err.Error() }
 
 func (e *LocationError) Unwrap() error { return e.Err }
 
-// LocationFault is why the content of a location cannot be packed.
-type LocationFault uint8
+// Reason is why the content of a location cannot be packed.
+type Reason uint8
 
 const (
-	Unopened LocationFault = iota + 1 // it does not exist, cannot be opened, or is not a file
-	TooLarge                          // the file is larger than a record of an archive can be
-	Unread                            // reading failed, or the file changed while it was read
+	Unopened Reason = iota + 1 // it does not exist, cannot be opened, or is not a file
+	TooLarge                   // the file is larger than a record of an archive can be
+	Unread                     // reading failed, or the file changed while it was read
 )
 
 // Content is the content of a File, open for reading.
@@ -57,35 +56,11 @@ func OpenContent(e *list.Entry) (*Content, error) {
 	return OpenLocation(e.Location)
 }
 
-// OpenLocation opens the file at a location.
-func OpenLocation(location string) (*Content, error) {
-	file, info, err := open(location)
-	if err != nil {
-		return nil, err
-	}
-	return &Content{Name: location, Reader: file, Size: info.Size(), MTime: info.ModTime().Unix(), File: file}, nil
-}
-
-func (c *Content) Close() error {
-	if c.File == nil {
-		return nil
-	}
-	return c.File.Close()
-}
-
-// ReadError returns the error for a failure to read the content.
-func (c *Content) ReadError(err error) error {
-	if c.File == nil {
-		return err
-	}
-	return &LocationError{c.Name, Unread, err}
-}
-
-// open opens the file at a location. os.DevNull is an empty file. Anything else that is not a
+// OpenLocation opens the file at a location. os.DevNull is an empty file. Anything else that is not a
 // file is refused before it is opened, because opening a FIFO waits.
-func open(location string) (*os.File, fs.FileInfo, error) {
-	fail := func(fault LocationFault, err error) (*os.File, fs.FileInfo, error) {
-		return nil, nil, &LocationError{location, fault, err}
+func OpenLocation(location string) (*Content, error) {
+	fail := func(reason Reason, err error) (*Content, error) {
+		return nil, &LocationError{location, reason, err}
 	}
 	info, err := os.Stat(location)
 	if err != nil {
@@ -110,7 +85,22 @@ func open(location string) (*os.File, fs.FileInfo, error) {
 		file.Close()
 		return fail(TooLarge, fmt.Errorf("%s has %d bytes: an archive holds files of at most %d", location, info.Size(), int64(cpio.MaxSize)))
 	}
-	return file, info, nil
+	return &Content{Name: location, Reader: file, Size: info.Size(), MTime: info.ModTime().Unix(), File: file}, nil
+}
+
+func (c *Content) Close() error {
+	if c.File == nil {
+		return nil
+	}
+	return c.File.Close()
+}
+
+// ReadError returns the error for a failure to read the content.
+func (c *Content) ReadError(err error) error {
+	if c.File == nil {
+		return err
+	}
+	return &LocationError{c.Name, Unread, err}
 }
 
 // Unreadable returns the error for a location that cannot be read, and names it once: an

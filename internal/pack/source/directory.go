@@ -53,13 +53,10 @@ func ReadDirectory(dir string, owners Owners) (entries []*list.Entry, paths []st
 	for strings.Contains(dir, "//") {
 		dir = strings.ReplaceAll(dir, "//", "/")
 	}
-	d := &directory{root: dir, owners: owners}
+	d := &directory{root: dir, owners: owners, errors: list.Errors{Pos: list.Pos{File: dir}}}
 	d.read("")
-	if len(d.faults) > 0 {
-		return nil, nil, errors.Join(d.faults...)
-	}
-	if len(d.found) == 0 {
-		return nil, nil, nil
+	if err := d.errors.Err(); err != nil || len(d.found) == 0 {
+		return nil, nil, err
 	}
 	slices.SortFunc(d.found, func(a, b found) int { return cmp.Compare(a.line, b.line) })
 	paths = append(paths, dir)
@@ -76,7 +73,7 @@ type directory struct {
 	root   string
 	owners Owners
 	found  []found
-	faults []error
+	errors list.Errors
 }
 
 // found is a name in the tree.
@@ -96,17 +93,13 @@ func (d *directory) path(name string) string {
 	return d.root + "/" + name
 }
 
-func (d *directory) fault(err error) {
-	if len(d.faults) < list.MaxErrors {
-		d.faults = append(d.faults, &list.Error{Pos: list.Pos{File: d.root}, Err: err})
-	}
-}
+func (d *directory) report(err error) { d.errors.Add(&list.Error{Pos: d.errors.Pos, Err: err}) }
 
 // read reads what is below the directory with this name, a path from the root.
 func (d *directory) read(name string) {
 	files, err := os.ReadDir(d.path(name))
 	if err != nil {
-		d.fault(Unreadable(cmp.Or(strings.TrimSuffix(d.path(name), "/"), "/"), err))
+		d.report(Unreadable(cmp.Or(strings.TrimSuffix(d.path(name), "/"), "/"), err))
 		return
 	}
 	for _, file := range files {
@@ -116,7 +109,7 @@ func (d *directory) read(name string) {
 			err = d.add(name, info)
 		}
 		if err != nil {
-			d.fault(Unreadable(d.path(name), err))
+			d.report(Unreadable(d.path(name), err))
 		} else if info.IsDir() {
 			d.read(name + "/")
 		}
@@ -134,7 +127,7 @@ func (d *directory) add(name string, info fs.FileInfo) error {
 			Perm: uint32(stat.Mode) & 0o7777,
 			UID:  d.owners.UID.of(stat.Uid),
 			GID:  d.owners.GID.of(stat.Gid),
-			Pos:  list.Pos{File: d.root},
+			Pos:  d.errors.Pos,
 		},
 		line: fmt.Sprintf("%s %o %d %d", name, stat.Mode&0o7777, stat.Uid, stat.Gid),
 	}
@@ -159,7 +152,7 @@ func (d *directory) add(name string, info fs.FileInfo) error {
 		e.Major, e.Minor = deviceNumbers(uint64(stat.Rdev))
 	}
 	if err := e.CheckNames(); err != nil {
-		d.fault(err)
+		d.report(err)
 	}
 	d.found = append(d.found, f)
 	return nil

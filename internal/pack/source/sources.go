@@ -25,7 +25,7 @@ type Sources struct {
 }
 
 // Open reads what the names lead to, one after the other. A directory gives
-// all that is in it. Of a file, the first bytes say what it is, and the name does not:
+// everything that is in it. Of a file, the first bytes say what it is, and the name does not:
 // an image as image.Reader reads it, a tar archive, compressed or not, and else a
 // list; "-" is standard input. The contents of what is compressed are kept in a
 // temporary file without a name, so that memory does not grow with them.
@@ -94,21 +94,22 @@ func (s *Sources) readFile(ctx context.Context, name string, asList func(io.Read
 	if kind == aList {
 		return asList(in)
 	}
-	a := &archive{ctx: ctx, name: name, spool: &s.spool}
+	a := &archive{ctx: ctx, spool: &s.spool, pos: list.Pos{File: name}}
+	a.errors.Pos = a.pos
 	if info, err := file.Stat(); err == nil && info.Mode().IsRegular() && name != "-" {
 		a.file, a.size = file, info.Size()
 	} else {
 		// It is read twice: for what it is, and for what is in it.
-		kept, err := s.spool.keep(in)
+		kept, err := s.spool.keep(in, unlimited)
 		if err != nil {
-			return nil, a.fault(err)
+			return nil, a.fail(err)
 		}
 		a.file, a.size = kept, kept.Size()
 	}
 	if err := a.read(kind); err != nil {
 		return nil, err
 	}
-	return a.entries, errors.Join(a.faults...)
+	return a.entries, a.errors.Err()
 }
 
 // sourceKind is what a file is.
@@ -137,13 +138,13 @@ func kindOfSource(prefix []byte) sourceKind {
 // archive is an image or a tar archive that is being read.
 type archive struct {
 	ctx   context.Context
-	name  string
+	pos   list.Pos
 	file  io.ReaderAt
 	size  int64
 	spool *spool
 
 	entries []*list.Entry
-	faults  []error
+	errors  list.Errors
 }
 
 func (a *archive) read(kind sourceKind) error {
@@ -155,10 +156,10 @@ func (a *archive) read(kind sourceKind) error {
 	}
 	switch _, n, err := image.FindBootconfig(a.file, a.size); {
 	case n > 0 || err == image.ErrBootconfig:
-		return a.fault(errors.New("the image ends with a boot configuration, which would be lost: " +
+		return a.fail(errors.New("the image ends with a boot configuration, which would be lost: " +
 			"remove it with packer bootconfig --remove; --bootconfig gives the new image one"))
 	case err != nil:
-		return a.fault(err)
+		return a.fail(err)
 	}
 	return a.readCpio()
 }
@@ -168,7 +169,7 @@ func (a *archive) read(kind sourceKind) error {
 func (a *archive) readCompressed() error {
 	z, err := codec.NewFileReader(bufio.NewReaderSize(a.input(), 64<<10))
 	if err != nil {
-		return a.fault(err)
+		return a.fail(err)
 	}
 	defer z.Close()
 	content := bufio.NewReaderSize(z, 64<<10)
@@ -179,15 +180,15 @@ func (a *archive) readCompressed() error {
 	case bytes.HasPrefix(prefix, []byte("0707")) && z.Codec() == "lz4":
 		magic := make([]byte, 2)
 		if _, err := a.file.ReadAt(magic, 0); err == nil && codec.Detect(magic) == "" {
-			return a.fault(errors.New("an image in lz4's newer frames, which a kernel does not take: compress it with lz4 -l"))
+			return a.fail(errors.New("an image in lz4's newer frames, which a kernel does not take: compress it with lz4 -l"))
 		}
 		return a.read(aCpio)
 	case bytes.HasPrefix(prefix, []byte("0707")):
 		return a.read(aCpio)
 	case err != nil && err != io.EOF:
-		return a.fault(err)
+		return a.fail(err)
 	}
-	return a.fault(errors.New("compressed, and neither a cpio nor a tar archive: only archives may be compressed"))
+	return a.fail(errors.New("compressed, and neither a cpio nor a tar archive: only archives may be compressed"))
 }
 
 // input returns a reader of the archive from its beginning.
@@ -203,27 +204,21 @@ func (a *archive) input() io.ReadSeeker {
 func (a *archive) take(t *tree) {
 	a.entries = t.entries()
 	for _, e := range a.entries {
-		e.Pos = list.Pos{File: a.name}
+		e.Pos = a.pos
 	}
 }
 
-// fault returns the error for an archive that cannot be read.
-func (a *archive) fault(err error) error {
-	var own *spoolError
-	if errors.As(err, &own) {
+// fail returns the error for an archive that cannot be read.
+func (a *archive) fail(err error) error {
+	if _, ok := errors.AsType[*spoolError](err); ok {
 		return err
 	}
-	return errors.Join(append(a.faults, &list.Error{Pos: list.Pos{File: a.name}, Err: err})...)
+	return errors.Join(a.errors.Err(), &list.Error{Pos: a.pos, Err: err})
 }
 
-// report notes what is wrong with an entry, and reports whether to read on.
+// report notes an error of an entry, and reports whether to read on.
 func (a *archive) report(name string, err error) bool {
-	if len(a.faults) == list.MaxErrors {
-		a.faults = append(a.faults, &list.Error{Pos: list.Pos{File: a.name}, Err: errors.New("too many errors: the rest is left out")})
-		return false
-	}
-	a.faults = append(a.faults, &list.Error{Pos: list.Pos{File: a.name}, Err: fmt.Errorf("%s: %w", list.Escape("/"+list.CleanPath(name)[1:]), err)})
-	return true
+	return a.errors.Add(&list.Error{Pos: a.pos, Err: fmt.Errorf("%s: %w", list.Escape("/"+list.CleanPath(name)[1:]), err)})
 }
 
 // ContextReader returns a reader of r that fails once ctx has ended.

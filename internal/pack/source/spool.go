@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"math"
 	"os"
-
-	"github.com/rules-initramfs/rules_initramfs/internal/cpio"
 )
+
+// unlimited is the size of a content that may have any.
+const unlimited = math.MaxInt64 - 1
 
 // spool keeps contents that no file has as they are, one after the other, in a temporary
 // file without a name. Blocks of zeros take no space.
@@ -26,17 +28,8 @@ func (e *spoolError) Error() string {
 
 func (e *spoolError) Unwrap() error { return e.err }
 
-// keep copies r to its end.
-func (s *spool) keep(r io.Reader) (*io.SectionReader, error) {
-	return s.keepUpTo(r, -1)
-}
-
-// keepContent is keep with the limit of an archive's record.
-func (s *spool) keepContent(r io.Reader) (*io.SectionReader, error) {
-	return s.keepUpTo(r, cpio.MaxSize)
-}
-
-func (s *spool) keepUpTo(r io.Reader, most int64) (*io.SectionReader, error) {
+// keep copies r to its end, which may be most bytes away.
+func (s *spool) keep(r io.Reader, most int64) (*io.SectionReader, error) {
 	if s.file == nil {
 		file, err := os.CreateTemp("", "packer-*")
 		if err != nil {
@@ -48,37 +41,29 @@ func (s *spool) keepUpTo(r io.Reader, most int64) (*io.SectionReader, error) {
 		}
 		s.file, s.buf = file, make([]byte, 256<<10)
 	}
-	for start := s.end; ; {
-		n, err := fill(r, s.buf)
-		if part := s.buf[:n]; len(bytes.TrimLeft(part, "\x00")) > 0 {
-			if _, err := s.file.WriteAt(part, s.end); err != nil {
-				return nil, &spoolError{err}
-			}
-		}
-		if s.end += int64(n); most >= 0 && s.end-start > most {
-			return nil, fmt.Errorf("its content has more than %d bytes, the limit of an archive", most)
-		}
-		switch {
-		case err == io.EOF:
-			if err := s.file.Truncate(s.end); err != nil {
-				return nil, &spoolError{err}
-			}
-			return io.NewSectionReader(s.file, start, s.end-start), nil
-		case err != nil:
-			return nil, err
-		}
+	start := s.end
+	n, err := io.CopyBuffer(struct{ io.Writer }{s}, io.LimitReader(r, most+1), s.buf)
+	if err != nil {
+		return nil, err
 	}
+	if n > most {
+		return nil, fmt.Errorf("its content has more than %d bytes, the limit of an archive", most)
+	}
+	if err := s.file.Truncate(s.end); err != nil {
+		return nil, &spoolError{err}
+	}
+	return io.NewSectionReader(s.file, start, n), nil
 }
 
-// fill reads until p is full or the error is not nil. Unlike io.ReadFull, it tells the end
-// of r from an io.ErrUnexpectedEOF of r.
-func fill(r io.Reader, p []byte) (n int, err error) {
-	for n < len(p) && err == nil {
-		var m int
-		m, err = r.Read(p[n:])
-		n += m
+// Write appends to what is kept.
+func (s *spool) Write(p []byte) (int, error) {
+	if len(bytes.TrimLeft(p, "\x00")) > 0 {
+		if _, err := s.file.WriteAt(p, s.end); err != nil {
+			return 0, &spoolError{err}
+		}
 	}
-	return n, err
+	s.end += int64(len(p))
+	return len(p), nil
 }
 
 func (s *spool) close() error {

@@ -101,7 +101,7 @@ func TestPrefetchFirstFault(t *testing.T) {
 			t.Errorf("from entry %d on (-want +got):\n%s", first, diff)
 		}
 		var location *source.LocationError
-		if !errors.As(err, &location) || location.Fault != source.Unopened || location.Location != "fifo" {
+		if !errors.As(err, &location) || location.Reason != source.Unopened || location.Location != "fifo" {
 			t.Errorf("%#v is no source.LocationError of fifo", err)
 		}
 	}
