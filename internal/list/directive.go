@@ -97,18 +97,16 @@ func (p *Parser) apply(d *Directive) (bool, error) {
 		return true, nil
 	case "added":
 		p.next.added = true
-	case "mtime":
-		seconds, err := ParseField("mtime", d.Args[0])
+	case "mtime", "size":
+		value, err := ParseField(d.Word, d.Args[0])
 		if err != nil {
 			return true, err
 		}
-		p.next.mtime = &seconds
-	case "size":
-		size, err := ParseField("size", d.Args[0])
-		if err != nil {
-			return true, err
+		if d.Word == "mtime" {
+			p.next.mtime = &value
+		} else {
+			p.next.size = int64(value)
 		}
-		p.next.size = int64(size)
 	default:
 		return false, nil
 	}
