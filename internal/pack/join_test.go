@@ -130,7 +130,7 @@ func TestJoinUnpacksToItsList(t *testing.T) {
 	}
 }
 
-func TestJoinFaults(t *testing.T) {
+func TestJoinErrors(t *testing.T) {
 	messages := map[string]string{}
 	t.Run("in a directory", func(t *testing.T) {
 		packtest.InTree(t, map[string]string{
@@ -163,7 +163,7 @@ func TestJoinFaults(t *testing.T) {
 			messages[fmt.Sprintf("{%s %s}", test.layer[0], test.layer[1])] = packtest.Message(err)
 		}
 	})
-	golden.Messages(t, "TestJoinFaults.txt", messages)
+	golden.Messages(t, "TestJoinErrors.txt", messages)
 }
 
 // Nothing is left of a join that is interrupted.

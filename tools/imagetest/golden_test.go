@@ -57,7 +57,7 @@ func TestGoldenUpdate(t *testing.T) {
 	}
 	t.Setenv("BUILD_WORKSPACE_DIRECTORY", dir)
 	if _, err := golden.run(&strings.Builder{}, same); err == nil {
-		t.Error("a directory that does not exist is no error")
+		t.Error("a directory that does not exist is not an error")
 	}
 	if err := os.Mkdir(filepath.Join(dir, "sub"), 0o700); err != nil {
 		t.Fatal(err)

@@ -13,7 +13,7 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/list"
 )
 
-// InTree makes a folder with these files the working directory.
+// InTree makes a directory with these files the working directory.
 func InTree(t *testing.T, files map[string]string) {
 	t.Helper()
 	t.Chdir(t.TempDir())
@@ -28,7 +28,7 @@ func InTree(t *testing.T, files map[string]string) {
 }
 
 // Tree returns the files below the working directory with their content; a
-// folder's name ends with a slash.
+// directory's name ends with a slash.
 func Tree(t *testing.T) map[string]string {
 	t.Helper()
 	files := map[string]string{}
@@ -53,7 +53,7 @@ func Tree(t *testing.T) map[string]string {
 	return files
 }
 
-// Entries parses a list that has no faults.
+// Entries parses a list without errors.
 func Entries(t *testing.T, text string) []*list.Entry {
 	t.Helper()
 	var all []*list.Entry
@@ -70,8 +70,8 @@ func Entries(t *testing.T, text string) []*list.Entry {
 	}
 }
 
-// Faults splits an error into the messages that a user sees, one a line.
-func Faults(err error) []string {
+// Messages splits an error into the messages that a user sees, one a line.
+func Messages(err error) []string {
 	if err == nil {
 		return nil
 	}

@@ -35,7 +35,7 @@ func TestOpenSize(t *testing.T) {
 
 	_, err = OpenLocation("over")
 	want := []string{"over has 4294967296 bytes: an archive holds files of at most 4294967295"}
-	if diff := cmp.Diff(want, packtest.Faults(err)); diff != "" {
+	if diff := cmp.Diff(want, packtest.Messages(err)); diff != "" {
 		t.Errorf("OpenLocation(over) (-want +got):\n%s", diff)
 	}
 }

@@ -198,8 +198,7 @@ func (e *writeError) Unwrap() error { return e.err }
 
 // outputError returns an error as a writeError.
 func outputError(err error) error {
-	var output *writeError
-	if err == nil || errors.As(err, &output) {
+	if _, ok := errors.AsType[*writeError](err); ok || err == nil {
 		return err
 	}
 	return &writeError{err}

@@ -155,7 +155,7 @@ func (o *Options) writeArchive(ctx context.Context, w io.Writer, entries []*list
 // not of a line of a list.
 type memberWriter struct {
 	*codec.MemberWriter
-	// entries counts those of each member that has ended; current, of the one that has not.
+	// entries counts those of each member that has ended; current, of the one after these.
 	entries []int
 	current int
 }
