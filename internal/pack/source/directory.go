@@ -82,8 +82,10 @@ type found struct {
 	// line is what the name is sorted by.
 	line string
 	// file tells which names are one regular file; zero for what has one name only.
-	file struct{ dev, ino uint64 }
+	file file
 }
+
+type file struct{ dev, ino uint64 }
 
 // path returns where a name of the archive is on disk.
 func (d *directory) path(name string) string {
@@ -139,7 +141,7 @@ func (d *directory) add(name string, info fs.FileInfo) error {
 	case list.File:
 		e.Location = d.path(name)
 		if stat.Nlink > 1 {
-			f.file.dev, f.file.ino = uint64(stat.Dev), stat.Ino
+			f.file = file{uint64(stat.Dev), stat.Ino}
 		}
 	case list.Symlink:
 		target, err := os.Readlink(d.path(name))
@@ -166,22 +168,19 @@ func deviceNumbers(dev uint64) (major, minor uint32) {
 
 // joinLinks makes one entry of all names of a file, in the place of the last one.
 func (d *directory) joinLinks() []*list.Entry {
-	last := map[any]int{}
-	names := map[any][]string{}
-	var none found
-	for i, f := range d.found {
-		if f.file != none.file {
-			last[f.file] = i
+	names := map[file][]string{}
+	for _, f := range d.found {
+		if f.file != (file{}) {
 			names[f.file] = append(names[f.file], f.entry.Name)
 		}
 	}
 	entries := make([]*list.Entry, 0, len(d.found))
-	for i, f := range d.found {
-		if f.file != none.file {
-			if last[f.file] != i {
+	for _, f := range d.found {
+		if all := names[f.file]; len(all) > 0 {
+			if f.entry.Name != all[len(all)-1] {
 				continue
 			}
-			f.entry.Name, f.entry.Links = names[f.file][0], names[f.file][1:]
+			f.entry.Name, f.entry.Links = all[0], all[1:]
 			f.entry.Location = d.path(f.entry.Name)
 		}
 		entries = append(entries, f.entry)

@@ -10,15 +10,8 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/list"
 )
 
-// Options say how lists are read.
-type Options struct {
-	// Vars are the values of ${VAR} in locations.
-	Vars map[string]string
-	// NoEscapes takes a backslash for a backslash, as the kernel's tool does.
-	NoEscapes bool
-	// Directives makes "#:" lines directives instead of comments.
-	Directives bool
-}
+// Options say how lists are read; each list sets Name, Origin and Locations.
+type Options = list.Options
 
 // ReadLists reads the lists with these file names one after the other; "-" is standard
 // input. Errors of several lines are reported together.
@@ -60,7 +53,9 @@ type reader struct {
 
 // readTop reads a list that the caller named, from in if that is not nil.
 func (r *reader) readTop(name string, in io.Reader) {
-	r.read(in, list.Options{Name: name, Vars: r.opts.Vars, NoEscapes: r.opts.NoEscapes, Directives: r.opts.Directives}, r.add)
+	opts := r.opts
+	opts.Name = name
+	r.read(in, opts, r.add)
 	r.endOrigin()
 }
 

@@ -90,8 +90,15 @@ func (s *Sources) readFile(ctx context.Context, name string, asList func(io.Read
 	if err != nil && err != io.EOF {
 		return nil, fmt.Errorf("cannot read %s: %w", name, err)
 	}
-	kind := kindOfSource(prefix)
-	if kind == aList {
+	var read func(*archive) error
+	switch {
+	case isTarHeader(prefix):
+		read = func(a *archive) error { return a.readTar(nil) }
+	case bytes.HasPrefix(prefix, []byte("0707")), len(prefix) > 0 && prefix[0] == 0:
+		read = (*archive).readImage
+	case codec.DetectFile(prefix) != "":
+		read = (*archive).readCompressed
+	default:
 		return asList(in)
 	}
 	a := &archive{ctx: ctx, spool: &s.spool, pos: list.Pos{File: name}}
@@ -106,33 +113,10 @@ func (s *Sources) readFile(ctx context.Context, name string, asList func(io.Read
 		}
 		a.file, a.size = kept, kept.Size()
 	}
-	if err := a.read(kind); err != nil {
+	if err := read(a); err != nil {
 		return nil, err
 	}
 	return a.entries, a.errors.Err()
-}
-
-// sourceKind is what a file is.
-type sourceKind uint8
-
-const (
-	aList sourceKind = iota
-	aCpio
-	aTar
-	aCompressed
-)
-
-// kindOfSource returns what a file is by its first bytes: tarBlock of them, or all.
-func kindOfSource(prefix []byte) sourceKind {
-	switch {
-	case isTarHeader(prefix):
-		return aTar
-	case bytes.HasPrefix(prefix, []byte("0707")), len(prefix) > 0 && prefix[0] == 0:
-		return aCpio
-	case codec.DetectFile(prefix) != "":
-		return aCompressed
-	}
-	return aList
 }
 
 // archive is an image or a tar archive that is being read.
@@ -147,13 +131,8 @@ type archive struct {
 	errors  list.Errors
 }
 
-func (a *archive) read(kind sourceKind) error {
-	switch kind {
-	case aTar:
-		return a.readTar(nil)
-	case aCompressed:
-		return a.readCompressed()
-	}
+// readImage reads an image that has no boot configuration.
+func (a *archive) readImage() error {
 	switch _, n, err := image.FindBootconfig(a.file, a.size); {
 	case n > 0 || err == image.ErrBootconfig:
 		return a.fail(errors.New("the image ends with a boot configuration, which would be lost: " +
@@ -182,9 +161,9 @@ func (a *archive) readCompressed() error {
 		if _, err := a.file.ReadAt(magic, 0); err == nil && codec.Detect(magic) == "" {
 			return a.fail(errors.New("an image in lz4's newer frames, which a kernel does not take: compress it with lz4 -l"))
 		}
-		return a.read(aCpio)
+		return a.readImage()
 	case bytes.HasPrefix(prefix, []byte("0707")):
-		return a.read(aCpio)
+		return a.readImage()
 	case err != nil && err != io.EOF:
 		return a.fail(err)
 	}
