@@ -50,7 +50,6 @@ func (d *Directive) Errorf(format string, args ...any) error {
 	return &Error{Pos: d.Pos, Err: fmt.Errorf("%s: %w", word, err)}
 }
 
-// parseDirective reads what follows "#:".
 func parseDirective(text string) (*Directive, error) {
 	words := fields(text)
 	if len(words) == 0 {

@@ -104,7 +104,6 @@ func (p *Parser) Next() (*Entry, *Directive, error) {
 	}
 }
 
-// linePos returns the place of the line that was read last.
 func (p *Parser) linePos() Pos { return Pos{Origin: p.origin, File: p.opts.Name, Line: p.line} }
 
 // pos returns the place of what that line says: an origin that a directive names is all
@@ -124,7 +123,6 @@ func (p *Parser) error(err error) error {
 	return &Error{Pos: p.linePos(), Err: err}
 }
 
-// readLine returns the next line without its newline.
 func (p *Parser) readLine() (string, error) {
 	var (
 		long   []byte // the line before chunk, while it is not too long
@@ -160,7 +158,6 @@ func (p *Parser) readLine() (string, error) {
 // isSpace is C's isspace in the C locale, by which the kernel's tool splits.
 func isSpace(c byte) bool { return c == ' ' || ('\t' <= c && c <= '\r') }
 
-// fields splits a line at white space.
 func fields(line string) []string {
 	return strings.FieldsFunc(line, func(r rune) bool { return r < 0x80 && isSpace(byte(r)) })
 }
@@ -261,7 +258,6 @@ func (f *fieldReader) next(what string) string {
 	return word
 }
 
-// path reads a field with escapes.
 func (f *fieldReader) path(what string) string {
 	text, err := f.unescape(f.next(what))
 	if err != nil {
@@ -294,7 +290,6 @@ func (f *fieldReader) location() string {
 	return text
 }
 
-// number reads a field with parse.
 func (f *fieldReader) number(what string, parse func(word string) (uint32, error)) (value uint32) {
 	if word := f.next(what); f.err == nil {
 		value, f.err = parse(word)

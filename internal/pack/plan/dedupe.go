@@ -95,7 +95,6 @@ func contentSize(e *list.Entry) int64 {
 	return info.Size()
 }
 
-// locationDigests are the digests of contents by location.
 type locationDigests map[string][sha256.Size]byte
 
 func (d locationDigests) of(ctx context.Context, e *list.Entry) (digest [sha256.Size]byte, ok bool) {

@@ -54,7 +54,6 @@ type location struct {
 	used      bool
 }
 
-// find returns the location that a list names, or nil.
 func (o *origin) find(text string) *location {
 	name, named := strings.CutPrefix(text, "$(location ")
 	name = strings.TrimSuffix(name, ")")
@@ -78,7 +77,6 @@ func (o *origin) declared() string {
 	return "declared: " + strings.Join(keys, ", ")
 }
 
-// direct does what a directive says.
 func (r *reader) direct(d *list.Directive) {
 	switch {
 	case d.Word == "member":
@@ -245,7 +243,6 @@ func (x *excludes) add(d *list.Directive) error {
 // remains.
 func (x excludes) keep(e *list.Entry) bool { return e.DeleteNames(x.match) }
 
-// match reports whether a name is to be left out.
 func (x excludes) match(name string) bool {
 	matched := false
 	for _, exclude := range x {

@@ -68,7 +68,6 @@ func ReadDirectory(dir string, owners Owners) (entries []*list.Entry, paths []st
 	return d.joinLinks(), paths, nil
 }
 
-// directory reads a tree of files.
 type directory struct {
 	root   string
 	owners Owners
@@ -76,7 +75,6 @@ type directory struct {
 	errors list.Errors
 }
 
-// found is a name in the tree.
 type found struct {
 	entry *list.Entry
 	// line is what the name is sorted by.
@@ -87,7 +85,6 @@ type found struct {
 
 type file struct{ dev, ino uint64 }
 
-// path returns where a name of the archive is on disk.
 func (d *directory) path(name string) string {
 	if strings.HasSuffix(d.root, "/") {
 		return d.root + name

@@ -139,7 +139,6 @@ func isSparse(h *tar.Header) bool {
 
 func roundUp(n int64) int64 { return (n + tarBlock - 1) &^ (tarBlock - 1) }
 
-// add does with an entry what it says.
 func (t *tarReader) add(h *tar.Header, content *io.SectionReader) error {
 	switch h.Typeflag {
 	case tar.TypeXGlobalHeader:
@@ -290,7 +289,6 @@ func (t *tarReader) checkEnd() error {
 	return nil
 }
 
-// tarInput is what a tar archive is read from.
 type tarInput struct {
 	r io.Reader
 	// n is where reading is; filled is after the last byte read that is not 0.

@@ -194,7 +194,6 @@ func sum(file *source.Content) (uint32, error) {
 	return uint32(sum), nil
 }
 
-// checksum is that of what has been written to it.
 type checksum uint32
 
 func (c *checksum) Write(p []byte) (int, error) {

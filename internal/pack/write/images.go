@@ -15,7 +15,6 @@ import (
 // ErrNoBootconfig reports an image without a boot configuration.
 var ErrNoBootconfig = errors.New("no boot configuration")
 
-// readBootconfigData reads the data of a boot configuration.
 func readBootconfigData(name string) ([]byte, error) {
 	file, err := os.Open(name)
 	if err != nil {
@@ -47,7 +46,6 @@ func openRegular(ctx context.Context, name string) (*image.Image, error) {
 	return img, err
 }
 
-// copyFirst copies the first size bytes of an image.
 func copyFirst(ctx context.Context, w io.Writer, img *image.Image, size int64) error {
 	n, err := io.Copy(w, source.ContextReader(ctx, img.First(size)))
 	if err == nil && n != size {

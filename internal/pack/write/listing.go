@@ -52,7 +52,6 @@ func (l *lister) begin(codec string, first bool) {
 	l.codec = codec
 }
 
-// early shows what is in an archive in front of the image.
 func (l *lister) early(ctx context.Context, img *image.Image) error {
 	l.begin(image.Uncompressed, true)
 	r := readAll(ctx, img)

@@ -9,7 +9,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
+
+	"github.com/rules-initramfs/rules_initramfs/internal/list"
 )
 
 // outputs are files that get their names together: all of them, or none.
@@ -40,7 +44,6 @@ func (s *outputs) write(name string, perm fs.FileMode, content func(io.Writer) e
 	return outputError(o.finish())
 }
 
-// commit gives the outputs their names.
 func (s *outputs) commit() error {
 	err := s.ctx.Err()
 	for _, o := range s.all {
@@ -51,7 +54,6 @@ func (s *outputs) commit() error {
 	return outputError(err)
 }
 
-// discard removes the outputs that do not have their names yet.
 func (s *outputs) discard() {
 	for _, o := range s.all {
 		o.discard()
@@ -117,7 +119,6 @@ func createOutput(name string) (*output, error) {
 	return newOutput(file, filepath.Clean(name), file.Name()), nil
 }
 
-// isOpenFile reports whether a name means a file that is already open.
 func isOpenFile(name string) bool {
 	return name == "/dev/stderr" || strings.HasPrefix(name, "/dev/fd/")
 }
@@ -169,7 +170,6 @@ func (o *output) finish() error {
 	return errors.Join(err, o.file.Close())
 }
 
-// commit gives a finished file its name.
 func (o *output) commit() error {
 	if o.temporary == "" {
 		return nil
@@ -189,14 +189,12 @@ func (o *output) discard() {
 	}
 }
 
-// writeError is a failure to write an output.
 type writeError struct{ err error }
 
 func (e *writeError) Error() string { return "cannot write: " + e.err.Error() }
 
 func (e *writeError) Unwrap() error { return e.err }
 
-// outputError returns an error as a writeError.
 func outputError(err error) error {
 	if _, ok := errors.AsType[*writeError](err); ok || err == nil {
 		return err
@@ -232,4 +230,70 @@ func (w contextWriter) ReadFrom(r io.Reader) (total int64, err error) {
 	// The rest. After an error above, this finds whether reading or writing failed.
 	n, err := io.Copy(struct{ io.Writer }{w}, r)
 	return total + n, err
+}
+
+// contents is a directory of files with what archives hold, so that a list can name them.
+type contents struct {
+	dir string
+	// made are the files in it, and it, where these were made here.
+	made []string
+}
+
+// createContents makes a directory, or checks that it exists and is empty.
+func createContents(dir string) (contents, error) {
+	err := os.Mkdir(dir, 0o777)
+	if err == nil {
+		return contents{dir, []string{dir}}, nil
+	}
+	if errors.Is(err, fs.ErrExist) {
+		var files []fs.DirEntry
+		if files, err = os.ReadDir(dir); err == nil && len(files) > 0 {
+			err = fmt.Errorf("%s is not empty", dir)
+		}
+	}
+	return contents{dir: dir}, outputError(err)
+}
+
+// write writes the content of each entry that has no location, and returns the entries
+// with locations for all.
+func (c *contents) write(ctx context.Context, entries []*list.Entry) ([]*list.Entry, error) {
+	located := slices.Clone(entries)
+	number := 0
+	for i, e := range entries {
+		if e.Content == nil {
+			continue
+		}
+		number++
+		at := *e
+		at.Content, at.Location = nil, c.dir+"/"+strconv.Itoa(number)
+		file, err := os.OpenFile(at.Location, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+		if err != nil {
+			return nil, outputError(err)
+		}
+		c.made = append(c.made, at.Location)
+		_, err = io.Copy(contextWriter{ctx, file}, io.NewSectionReader(e.Content, 0, e.Content.Size()))
+		if closeErr := file.Close(); err == nil {
+			err = outputError(closeErr)
+		}
+		if err != nil {
+			return nil, err
+		}
+		located[i] = &at
+	}
+	return located, nil
+}
+
+func (c *contents) discard() {
+	for _, name := range slices.Backward(c.made) {
+		os.Remove(name)
+	}
+}
+
+func checkListable(entries []*list.Entry) error {
+	for _, e := range entries {
+		if e.Content != nil {
+			return fmt.Errorf("a list names files, and %s is an archive: add --write-contents DIR to write its files where the list can name them", e.Pos.File)
+		}
+	}
+	return nil
 }
