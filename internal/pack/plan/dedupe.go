@@ -98,10 +98,8 @@ func contentSize(e *list.Entry) int64 {
 type locationDigests map[string][sha256.Size]byte
 
 func (d locationDigests) of(ctx context.Context, e *list.Entry) (digest [sha256.Size]byte, ok bool) {
-	if e.Content == nil {
-		if digest, ok = d[e.Location]; ok {
-			return digest, true
-		}
+	if digest, ok = d[e.Location]; ok && e.Content == nil {
+		return digest, true
 	}
 	file, err := source.OpenContent(e)
 	if err != nil {

@@ -80,7 +80,7 @@ func (o *origin) declared() string {
 func (r *reader) direct(d *list.Directive) {
 	switch {
 	case d.Word == "member":
-		r.members = append(r.members, list.Member{Codec: d.Args[0]})
+		r.Members = append(r.Members, list.Member{Codec: d.Args[0]})
 		return
 	case d.Word == "origin":
 		r.endOrigin()
@@ -97,7 +97,7 @@ func (r *reader) direct(d *list.Directive) {
 	case "exclude":
 		err = r.origin.excludes.add(d)
 	case "hardlink":
-		r.changes.Links = append(r.changes.Links, Link{d, strings.TrimPrefix(d.Args[0], "/"), list.CleanPath(d.Args[1])})
+		r.Changes.Links = append(r.Changes.Links, Link{d, strings.TrimPrefix(d.Args[0], "/"), list.CleanPath(d.Args[1])})
 	case "list":
 		r.readDeclared(d)
 	case "location":
@@ -105,7 +105,7 @@ func (r *reader) direct(d *list.Directive) {
 	case "metadata":
 		err = r.metadata(d)
 	case "replaces":
-		r.changes.Replacements = append(r.changes.Replacements, Replacement{d, list.CleanPath(d.Args[0])})
+		r.Changes.Replacements = append(r.Changes.Replacements, Replacement{d, list.CleanPath(d.Args[0])})
 	case "var":
 		r.origin.vars[d.Args[0]] = d.Args[1]
 	}
@@ -177,7 +177,7 @@ func (r *reader) metadata(d *list.Directive) error {
 		}
 		*set = &value
 	}
-	r.changes.Metadata = append(r.changes.Metadata, m)
+	r.Changes.Metadata = append(r.Changes.Metadata, m)
 	return nil
 }
 

@@ -25,30 +25,20 @@ func ReadLists(names []string, opts Options) ([]*list.Entry, error) {
 	for _, name := range names {
 		r.readTop(name, nil)
 	}
-	return r.entries, r.errors.Err()
-}
-
-// Layer is what the completed list of a layer says.
-type Layer struct {
-	Entries []*list.Entry
-	Changes Changes
-	// Members are those of the layer's archive.
-	Members []list.Member
+	return r.Entries, r.errors.Err()
 }
 
 // ReadLayer reads the completed list of a layer.
-func ReadLayer(name string) (*Layer, error) {
+func ReadLayer(name string) (*Sources, error) {
 	r := &reader{opts: Options{Directives: true}}
 	r.readTop(name, nil)
-	return &Layer{r.entries, r.changes, r.members}, r.errors.Err()
+	return &r.Sources, r.errors.Err()
 }
 
 type reader struct {
-	opts    Options
-	entries []*list.Entry
-	changes Changes
-	members []list.Member
-	errors  list.Errors
+	Sources
+	opts   Options
+	errors list.Errors
 	// readArchive reads the archive of that name; nil where there can be none.
 	readArchive func(name string) ([]*list.Entry, error)
 
@@ -65,9 +55,9 @@ func (r *reader) readTop(name string, in io.Reader) {
 }
 
 func (r *reader) add(e *list.Entry) {
-	r.entries = append(r.entries, e)
-	if n := len(r.members); n > 0 {
-		r.members[n-1].Entries++
+	r.Entries = append(r.Entries, e)
+	if n := len(r.Members); n > 0 {
+		r.Members[n-1].Entries++
 	}
 }
 
@@ -108,6 +98,8 @@ func (r *reader) read(in io.Reader, opts list.Options, take func(*list.Entry)) {
 type Sources struct {
 	Entries []*list.Entry
 	Changes Changes
+	// Members are those of the archive of a layer, of its completed list.
+	Members []list.Member
 
 	// files are the archives that contents are read from.
 	files []*os.File
@@ -122,14 +114,24 @@ type Sources struct {
 //
 // Close must be called after the last use of the entries. Reading ends when ctx does.
 func Open(ctx context.Context, names []string, opts Options) (*Sources, error) {
-	s := &Sources{}
-	r := &reader{opts: opts, readArchive: func(name string) ([]*list.Entry, error) {
+	r := &reader{opts: opts}
+	s := &r.Sources
+	r.readArchive = func(name string) ([]*list.Entry, error) {
 		return s.readFile(ctx, name, func(io.Reader) ([]*list.Entry, error) {
 			return nil, fmt.Errorf("%s: not an archive: want cpio (newc) or tar, compressed or not", name)
 		})
-	}}
+	}
 	for _, name := range names {
-		entries, err := s.read(ctx, name, r)
+		var entries []*list.Entry
+		var err error
+		if isDir(name) {
+			entries, _, err = ReadDirectory(name, Owners{})
+		} else {
+			entries, err = s.readFile(ctx, name, func(in io.Reader) ([]*list.Entry, error) {
+				r.readTop(name, in)
+				return nil, nil
+			})
+		}
 		for _, e := range entries {
 			r.add(e)
 		}
@@ -139,7 +141,6 @@ func Open(ctx context.Context, names []string, opts Options) (*Sources, error) {
 		s.Close()
 		return nil, err
 	}
-	s.Entries, s.Changes = r.entries, r.changes
 	return s, nil
 }
 
@@ -150,19 +151,6 @@ func (s *Sources) Close() error {
 		errs = append(errs, file.Close())
 	}
 	return errors.Join(errs...)
-}
-
-// read returns the entries of a directory or an archive; those of a list it reads
-// with r.
-func (s *Sources) read(ctx context.Context, name string, r *reader) ([]*list.Entry, error) {
-	if isDir(name) {
-		entries, _, err := ReadDirectory(name, Owners{})
-		return entries, err
-	}
-	return s.readFile(ctx, name, func(in io.Reader) ([]*list.Entry, error) {
-		r.readTop(name, in)
-		return nil, nil
-	})
 }
 
 // readFile reads an archive, or what asList reads.

@@ -72,25 +72,16 @@ func Bootconfig(ctx context.Context, name string) ([]byte, error) {
 	return data, nil
 }
 
-// ApplyBootconfig writes the image in a file to out with the data in another file as its
-// boot configuration. It replaces the one that the image may have.
-func ApplyBootconfig(ctx context.Context, name, dataName, out string) error {
-	data, err := readBootconfigData(dataName)
-	if err != nil {
-		return err
+// ReplaceBootconfig writes the image in a file to out with the data in another file in place
+// of the boot configuration that it may have; without one if dataName is empty.
+func ReplaceBootconfig(ctx context.Context, name, dataName, out string) error {
+	var data []byte
+	if dataName != "" {
+		var err error
+		if data, err = readBootconfigData(dataName); err != nil {
+			return err
+		}
 	}
-	return replaceBootconfig(ctx, name, out, data)
-}
-
-// RemoveBootconfig writes the image in a file to out without the boot configuration that
-// it may have.
-func RemoveBootconfig(ctx context.Context, name, out string) error {
-	return replaceBootconfig(ctx, name, out, nil)
-}
-
-// replaceBootconfig writes an image with data in place of its boot configuration; with nil,
-// without one.
-func replaceBootconfig(ctx context.Context, name, out string, data []byte) error {
 	img, err := openRegular(ctx, name)
 	if err != nil {
 		return err
