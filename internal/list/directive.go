@@ -1,6 +1,7 @@
 package list
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -42,12 +43,7 @@ type Directive struct {
 
 // Errorf returns an error about the directive, in the words of its user.
 func (d *Directive) Errorf(format string, args ...any) error {
-	err := fmt.Errorf(format, args...)
-	word := d.Attribute
-	if word == "" {
-		word = d.Word
-	}
-	return &Error{Pos: d.Pos, Err: fmt.Errorf("%s: %w", word, err)}
+	return &Error{Pos: d.Pos, Err: fmt.Errorf("%s: %w", cmp.Or(d.Attribute, d.Word), fmt.Errorf(format, args...))}
 }
 
 func parseDirective(text string) (*Directive, error) {

@@ -237,7 +237,7 @@ func TestRunToPipe(t *testing.T) {
 		read <- err
 	}()
 	opts.Out = "fifo"
-	if err := packtest.Soon(t, func() error { return Run(t.Context(), opts) }); err != nil {
+	if err := packtest.Soon(func() error { return Run(t.Context(), opts) }); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-read; err != nil {

@@ -2,7 +2,6 @@
 package packtest
 
 import (
-	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -87,18 +86,10 @@ func Lines(all []*list.Entry) []string {
 	return text
 }
 
-// Soon fails the test if f does not return: what waits for a FIFO waits for good.
-func Soon(t *testing.T, f func() error) error {
-	t.Helper()
-	done := make(chan error, 1)
-	go func() { done <- f() }()
-	select {
-	case err := <-done:
-		return err
-	case <-time.After(20 * time.Second):
-		t.Fatal("it hangs")
-		return errors.New("unreachable")
-	}
+// Soon ends the tests if f does not return: what waits for a FIFO waits for good.
+func Soon(f func() error) error {
+	defer time.AfterFunc(20*time.Second, func() { panic("it hangs") }).Stop()
+	return f()
 }
 
 // Places returns where each of the errors is; the place is empty if an error has none.

@@ -67,7 +67,7 @@ func setMetadata(entries []*list.Entry, metadata []source.Metadata, errs *list.E
 		}
 		matched := false
 		for _, e := range byOrigin[m.Pos.Origin] {
-			if matches(e, m) {
+			if slices.ContainsFunc(e.Names(), func(name string) bool { return m.Pattern.Match(list.CleanPath(name), e.Kind == list.Dir) }) {
 				set(e, m)
 				matched = true
 			}
@@ -76,12 +76,6 @@ func setMetadata(entries []*list.Entry, metadata []source.Metadata, errs *list.E
 			errs.Add(m.Errorf("no entry of this target matches %s; a trailing slash matches directories, and nothing else does", m.Pattern))
 		}
 	}
-}
-
-func matches(e *list.Entry, m source.Metadata) bool {
-	return slices.ContainsFunc(e.Names(), func(name string) bool {
-		return m.Pattern.Match(list.CleanPath(name), e.Kind == list.Dir)
-	})
 }
 
 func set(e *list.Entry, m source.Metadata) {

@@ -114,7 +114,7 @@ func testLocationErrors(t *testing.T, messages map[string]string) {
 	}
 	for _, location := range []string{"missing", "dangling", "dir/file/x", "dir", "fifo", "link-to-fifo", "/dev/zero"} {
 		t.Run(location, func(t *testing.T) {
-			err := packtest.Soon(t, func() error { return Archive(io.Discard, file(location), ArchiveOptions{}) })
+			err := packtest.Soon(func() error { return Archive(io.Discard, file(location), ArchiveOptions{}) })
 			checkError(t, err, location, source.Unopened)
 			messages[location] = packtest.Message(err)
 		})

@@ -97,7 +97,7 @@ func createOutput(name string) (*output, error) {
 	}
 	info, err := os.Stat(name)
 	switch {
-	case err == nil && !info.Mode().IsRegular(), isOpenFile(name):
+	case err == nil && !info.Mode().IsRegular(), name == "/dev/stderr", strings.HasPrefix(name, "/dev/fd/"):
 		// /dev/stderr may lead to a regular file that others hold open.
 		file, err := os.OpenFile(name, os.O_WRONLY|os.O_APPEND, 0)
 		if err != nil {
@@ -117,10 +117,6 @@ func createOutput(name string) (*output, error) {
 		return nil, err
 	}
 	return newOutput(file, filepath.Clean(name), file.Name()), nil
-}
-
-func isOpenFile(name string) bool {
-	return name == "/dev/stderr" || strings.HasPrefix(name, "/dev/fd/")
 }
 
 func newOutput(file *os.File, name, temporary string) *output {
@@ -287,13 +283,4 @@ func (c *contents) discard() {
 	for _, name := range slices.Backward(c.made) {
 		os.Remove(name)
 	}
-}
-
-func checkListable(entries []*list.Entry) error {
-	for _, e := range entries {
-		if e.Content != nil {
-			return fmt.Errorf("a list names files, and %s is an archive: add --write-contents DIR to write its files where the list can name them", e.Pos.File)
-		}
-	}
-	return nil
 }

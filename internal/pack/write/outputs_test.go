@@ -123,7 +123,7 @@ func TestOutputPipe(t *testing.T) {
 		content, err = os.ReadFile("fifo")
 		read <- err
 	}()
-	if err := packtest.Soon(t, func() error { return writeOutput(t, "fifo") }); err != nil {
+	if err := packtest.Soon(func() error { return writeOutput(t, "fifo") }); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-read; err != nil || string(content) != "hello" {

@@ -95,7 +95,7 @@ func TestPrefetchFirstError(t *testing.T) {
 		for i := first; i < len(all); i++ {
 			all[i].Kind, all[i].Location = list.File, []string{"fifo", "missing", "."}[(i-first)%3]
 		}
-		err := packtest.Soon(t, func() error { return Archive(io.Discard, all, ArchiveOptions{}) })
+		err := packtest.Soon(func() error { return Archive(io.Discard, all, ArchiveOptions{}) })
 		want := []string{all[first].Pos.String()}
 		if diff := cmp.Diff(want, packtest.Places(err)); diff != "" {
 			t.Errorf("from entry %d on (-want +got):\n%s", first, diff)

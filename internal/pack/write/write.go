@@ -56,9 +56,9 @@ type Options struct {
 // Outputs writes the outputs that the options name; the entries are packed as they
 // are. On an error, and when ctx ends, no output has its name.
 func Outputs(ctx context.Context, entries []*list.Entry, opts Options) error {
-	if opts.ListOut != "" && opts.ContentsOut == "" {
-		if err := checkListable(entries); err != nil {
-			return err
+	for _, e := range entries {
+		if e.Content != nil && opts.ListOut != "" && opts.ContentsOut == "" {
+			return fmt.Errorf("a list names files, and %s is an archive: add --write-contents DIR to write its files where the list can name them", e.Pos.File)
 		}
 	}
 	frame, err := openFrame(ctx, &opts)
