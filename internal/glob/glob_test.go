@@ -14,7 +14,7 @@ func TestMatch(t *testing.T) {
 		{"/usr/bin/*", "/usr/bin/ls", false, true},
 		{"/usr/bin/*", "/usr/bin", true, false},
 		{"/usr/bin/*", "/usr/bin/a/b", false, false},
-		{"/usr/bin/*", "/usr/bin/folder", true, false},
+		{"/usr/bin/*", "/usr/bin/directory", true, false},
 		{"/usr/**", "/usr/bin/a/b", false, true},
 		{"/usr/**", "/usr/bin", true, false},
 		{"/usr/**/", "/usr/bin", true, true},
@@ -59,6 +59,6 @@ func TestParseErrors(t *testing.T) {
 		}
 	}
 	if _, err := Parse("/[z-a]"); err == nil {
-		t.Error("a range that ends before it begins is no error")
+		t.Error("a range that ends before it begins is not an error")
 	}
 }

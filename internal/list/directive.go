@@ -1,6 +1,7 @@
 package list
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -42,15 +43,9 @@ type Directive struct {
 
 // Errorf returns an error about the directive, in the words of its user.
 func (d *Directive) Errorf(format string, args ...any) error {
-	err := fmt.Errorf(format, args...)
-	word := d.Attribute
-	if word == "" {
-		word = d.Word
-	}
-	return &Error{Pos: d.Pos, Err: fmt.Errorf("%s: %w", word, err)}
+	return &Error{Pos: d.Pos, Err: fmt.Errorf("%s: %w", cmp.Or(d.Attribute, d.Word), fmt.Errorf(format, args...))}
 }
 
-// parseDirective reads what follows "#:".
 func parseDirective(text string) (*Directive, error) {
 	words := fields(text)
 	if len(words) == 0 {
@@ -97,18 +92,16 @@ func (p *Parser) apply(d *Directive) (bool, error) {
 		return true, nil
 	case "added":
 		p.next.added = true
-	case "mtime":
-		seconds, err := ParseField("mtime", d.Args[0])
+	case "mtime", "size":
+		value, err := ParseField(d.Word, d.Args[0])
 		if err != nil {
 			return true, err
 		}
-		p.next.mtime = &seconds
-	case "size":
-		size, err := ParseField("size", d.Args[0])
-		if err != nil {
-			return true, err
+		if d.Word == "mtime" {
+			p.next.mtime = &value
+		} else {
+			p.next.size = int64(value)
 		}
-		p.next.size = int64(size)
 	default:
 		return false, nil
 	}

@@ -3,25 +3,19 @@ package list
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
 // Escape writes text as one field: white space, and a backslash that would
 // begin an escape, as \ooo.
 func Escape(text string) string {
-	clean := true
-	for i := range len(text) {
-		if needsEscape(text, i) {
-			clean = false
-			break
-		}
-	}
-	if clean {
+	if !strings.ContainsAny(text, " \t\n\v\f\r\\") {
 		return text
 	}
 	var b strings.Builder
 	for i := range len(text) {
-		if needsEscape(text, i) {
+		if isSpace(text[i]) || isEscape(text[i:]) {
 			fmt.Fprintf(&b, `\%03o`, text[i])
 		} else {
 			b.WriteByte(text[i])
@@ -30,16 +24,12 @@ func Escape(text string) string {
 	return b.String()
 }
 
-func needsEscape(text string, i int) bool {
-	return isSpace(text[i]) || isEscape(text[i:])
-}
-
 // escapeLocation is Escape for a location, where a literal ${ must not expand.
 func escapeLocation(text string) string {
 	return strings.ReplaceAll(Escape(text), "${", `\044{`)
 }
 
-// isEscape tells whether text begins with an escape.
+// isEscape reports whether text begins with an escape.
 func isEscape(text string) bool {
 	return len(text) >= 4 && text[0] == '\\' && '0' <= text[1] && text[1] <= '3' &&
 		isOctal(text[2]) && isOctal(text[3])
@@ -48,7 +38,7 @@ func isEscape(text string) bool {
 func isOctal(c byte) bool { return '0' <= c && c <= '7' }
 
 // unescape undoes Escape. A backslash before anything but three octal digits up
-// to 377 stands for itself.
+// to 377 is itself.
 func unescape(field string) (string, error) {
 	if strings.IndexByte(field, '\\') < 0 {
 		return field, nil
@@ -109,8 +99,14 @@ func expandWithin(field string, vars map[string]string, within []string, literal
 			return b.String(), nil
 		}
 		name := field[start+2 : start+end]
-		value, err := expandVar(name, vars, within)
-		if err != nil {
+		value, ok := vars[name]
+		switch {
+		case !ok:
+			return "", fmt.Errorf("the location's variable ${%s} is not set", name)
+		case slices.Contains(within, name):
+			return "", fmt.Errorf("the value of ${%s} contains itself", name)
+		}
+		if value, err = expandWithin(value, vars, append(within, name), verbatim); err != nil {
 			return "", err
 		}
 		b.WriteString(value)
@@ -119,17 +115,4 @@ func expandWithin(field string, vars map[string]string, within []string, literal
 		}
 		field = field[start+end+1:]
 	}
-}
-
-func expandVar(name string, vars map[string]string, within []string) (string, error) {
-	value, ok := vars[name]
-	if !ok {
-		return "", fmt.Errorf("the location's variable ${%s} is not set", name)
-	}
-	for _, outer := range within {
-		if outer == name {
-			return "", fmt.Errorf("the value of ${%s} contains itself", name)
-		}
-	}
-	return expandWithin(value, vars, append(within, name), verbatim)
 }

@@ -29,6 +29,7 @@
 package list
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"path"
@@ -50,7 +51,13 @@ const (
 	Sock    = kind.Sock
 )
 
-const permMask = 0o007777 // what chmod(2) takes
+const (
+	permMask = 0o007777 // what chmod(2) takes
+
+	// The kernel's dev_t has 12 bits of major and 20 of minor number.
+	MaxMajor = 1<<12 - 1
+	MaxMinor = 1<<20 - 1
+)
 
 // Entry is one thing that the list puts into the archive.
 type Entry struct {
@@ -145,7 +152,7 @@ func (p Pos) String() string {
 	}
 }
 
-// Error is a fault at a place in a list.
+// Error is an error at a place in a list.
 type Error struct {
 	Pos Pos
 	Err error
@@ -159,6 +166,31 @@ func (e *Error) Error() string {
 }
 
 func (e *Error) Unwrap() error { return e.Err }
+
+// MaxErrors is how many errors of lists and archives are reported.
+const MaxErrors = 20
+
+// Errors collects errors, MaxErrors of them. Pos is where all of them are, if that is one
+// place.
+type Errors struct {
+	Pos Pos
+	all []error
+}
+
+// Add adds an error that is not nil, and reports whether there is room for more.
+func (x *Errors) Add(err error) bool {
+	switch {
+	case err == nil:
+	case len(x.all) < MaxErrors:
+		x.all = append(x.all, err)
+	case len(x.all) == MaxErrors:
+		x.all = append(x.all, &Error{x.Pos, errors.New("too many errors: the rest is left out")})
+	}
+	return len(x.all) <= MaxErrors
+}
+
+// Err returns the errors as one, or nil.
+func (x *Errors) Err() error { return errors.Join(x.all...) }
 
 // CleanPath returns the absolute path that a name leads to, symbolic links aside.
 func CleanPath(name string) string { return path.Clean("/" + name) }

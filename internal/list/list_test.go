@@ -49,7 +49,7 @@ func TestEntryNames(t *testing.T) {
 	if diff := cmp.Diff([]string{"a", "b"}, e.Names()); diff != "" {
 		t.Errorf("Names (-want +got):\n%s", diff)
 	}
-	// What the caller does with the names is no affair of the entry's.
+	// What the caller does with the names is not the responsibility of the entry.
 	_ = append(e.Names(), "c")
 	e.Names()[1] = "d"
 	if e.Links[0] != "b" || links[:2][1] != "" {

@@ -20,6 +20,6 @@ func TestOrigins(t *testing.T) {
 		t.Errorf("origins (-want +got):\n%s", diff)
 	}
 	if _, err := list.Origins(strings.NewReader("#: origin //b:b\nfile\n"), "a.list"); message(err) == "" {
-		t.Error("a broken list is no error")
+		t.Error("a broken list is not an error")
 	}
 }

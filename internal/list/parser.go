@@ -2,6 +2,7 @@ package list
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -16,21 +17,13 @@ import (
 
 const (
 	// MaxPath is the longest name, target or location in bytes, without its NUL:
-	// the kernel's PATH_MAX counts the NUL, and init/initramfs.c skips, in
-	// silence, an entry whose name or target is longer.
+	// the kernel's PATH_MAX counts the NUL, and init/initramfs.c silently
+	// skips an entry whose name or target is longer.
 	MaxPath = 4095
 
 	// maxLine bounds memory on hostile input. A line has room for a name and some
 	// hundred links of any length; the kernel's tool splits it at 8,241 bytes.
 	maxLine = 1 << 20
-
-	// The kernel's dev_t has 12 bits of major and 20 of minor number.
-	maxMajor = 1<<12 - 1
-	maxMinor = 1<<20 - 1
-
-	// trailer is the name that ends an archive; a file of that name would be
-	// taken for the end.
-	trailer = cpio.TrailerName
 )
 
 // Options say how a list is read.
@@ -97,7 +90,7 @@ func (p *Parser) Next() (*Entry, *Directive, error) {
 			}
 			continue
 		}
-		if strings.HasPrefix(line, "#") || isBlank(line) {
+		if strings.HasPrefix(line, "#") || strings.TrimLeft(line, " \t\n\v\f\r") == "" {
 			continue
 		}
 		e, err := p.entry(line)
@@ -111,7 +104,6 @@ func (p *Parser) Next() (*Entry, *Directive, error) {
 	}
 }
 
-// linePos returns the place of the line that was read last.
 func (p *Parser) linePos() Pos { return Pos{Origin: p.origin, File: p.opts.Name, Line: p.line} }
 
 // pos returns the place of what that line says: an origin that a directive names is all
@@ -131,7 +123,6 @@ func (p *Parser) error(err error) error {
 	return &Error{Pos: p.linePos(), Err: err}
 }
 
-// readLine returns the next line without its newline.
 func (p *Parser) readLine() (string, error) {
 	var (
 		long   []byte // the line before chunk, while it is not too long
@@ -145,12 +136,12 @@ func (p *Parser) readLine() (string, error) {
 		}
 		if ended {
 			p.line++
-			chunk = trimNewline(chunk)
+			chunk = bytes.TrimSuffix(chunk, []byte("\n"))
 		}
 		length += len(chunk)
 		switch {
 		case length > maxLine:
-			// Read to its end: what is left of it is no line of its own.
+			// Read to its end: what is left of it is not a line.
 			if long = nil; ended {
 				return "", p.error(fmt.Errorf("line longer than %d bytes", maxLine))
 			}
@@ -164,26 +155,9 @@ func (p *Parser) readLine() (string, error) {
 	}
 }
 
-func trimNewline(line []byte) []byte {
-	if n := len(line); n > 0 && line[n-1] == '\n' {
-		return line[:n-1]
-	}
-	return line
-}
-
 // isSpace is C's isspace in the C locale, by which the kernel's tool splits.
 func isSpace(c byte) bool { return c == ' ' || ('\t' <= c && c <= '\r') }
 
-func isBlank(line string) bool {
-	for i := range len(line) {
-		if !isSpace(line[i]) {
-			return false
-		}
-	}
-	return true
-}
-
-// fields splits a line at white space.
 func fields(line string) []string {
 	return strings.FieldsFunc(line, func(r rune) bool { return r < 0x80 && isSpace(byte(r)) })
 }
@@ -229,11 +203,14 @@ func (p *Parser) entry(line string) (*Entry, error) {
 		case kind.Location:
 			e.Location = f.location()
 		case kind.Target:
-			e.Target = f.target()
+			e.Target = f.path("target")
+			f.checkLength("target", e.Target)
 		case kind.Owner:
-			mode = f.mode()
+			// It may have the bits of the entry's type in it.
+			mode = f.number("mode", func(word string) (uint32, error) { return parseMode(word, cpio.TypeMask|permMask) })
 			e.Perm = mode & permMask
-			e.UID, e.GID = f.id("uid"), f.id("gid")
+			e.UID = f.number("uid", func(word string) (uint32, error) { return parseID("uid", word) })
+			e.GID = f.number("gid", func(word string) (uint32, error) { return parseID("gid", word) })
 		case kind.Device:
 			f.device(e)
 		case kind.Links:
@@ -242,16 +219,16 @@ func (p *Parser) entry(line string) (*Entry, error) {
 			}
 		}
 	}
-	if f.err == nil {
-		f.check(e, mode)
-	}
 	if f.err != nil {
 		return nil, f.err
 	}
-	return e, nil
+	if typ := mode & cpio.TypeMask; typ|e.Mode() != e.Mode() {
+		return nil, fmt.Errorf("mode %#o has the type of something else than a %s in it: leave the type out", mode, e.Kind)
+	}
+	return e, e.CheckNames()
 }
 
-// fieldReader takes the fields of a line one by one and keeps the first fault.
+// fieldReader takes the fields of a line one by one and keeps the first error.
 // As with the kernel's tool, fields beyond the last one wanted are ignored.
 type fieldReader struct {
 	kind  Kind
@@ -281,7 +258,6 @@ func (f *fieldReader) next(what string) string {
 	return word
 }
 
-// path reads a field with escapes.
 func (f *fieldReader) path(what string) string {
 	text, err := f.unescape(f.next(what))
 	if err != nil {
@@ -296,12 +272,6 @@ func (f *fieldReader) name(what string) string {
 	name := strings.TrimPrefix(f.path(what), "/")
 	f.checkLength(what, name)
 	return name
-}
-
-func (f *fieldReader) target() string {
-	target := f.path("target")
-	f.checkLength("target", target)
-	return target
 }
 
 func (f *fieldReader) checkLength(what, text string) {
@@ -320,29 +290,11 @@ func (f *fieldReader) location() string {
 	return text
 }
 
-// mode reads a mode, which may have the bits of the entry's type in it.
-func (f *fieldReader) mode() uint32 {
-	word := f.next("mode")
-	if f.err != nil {
-		return 0
+func (f *fieldReader) number(what string, parse func(word string) (uint32, error)) (value uint32) {
+	if word := f.next(what); f.err == nil {
+		value, f.err = parse(word)
 	}
-	mode, err := parseMode(word, cpio.TypeMask|permMask)
-	if err != nil {
-		f.fail(err)
-	}
-	return mode
-}
-
-func (f *fieldReader) id(what string) uint32 {
-	word := f.next(what)
-	if f.err != nil {
-		return 0
-	}
-	id, err := parseID(what, word)
-	if err != nil {
-		f.fail(err)
-	}
-	return id
+	return value
 }
 
 // ParseField reads the value of mode, uid, gid, mtime or size; a mode is permission bits
@@ -392,32 +344,21 @@ func (f *fieldReader) device(e *Entry) {
 	if len(word) > 1 {
 		f.words = append([]string{word[1:]}, f.words...)
 	}
-	e.Major = f.number("major number", maxMajor)
-	e.Minor = f.number("minor number", maxMinor)
+	e.Major = f.deviceNumber("major number", MaxMajor)
+	e.Minor = f.deviceNumber("minor number", MaxMinor)
 }
 
-func (f *fieldReader) number(what string, most uint64) uint32 {
-	word := f.next(what)
-	if f.err != nil {
-		return 0
-	}
-	n, err := strconv.ParseUint(word, 10, 32)
-	if err != nil {
-		f.fail(fmt.Errorf("bad %s %q: want a decimal number", what, word))
-	} else if n > most {
-		f.fail(fmt.Errorf("%s %d is over %d, the most that the kernel's device numbers hold", what, n, most))
-	}
-	return uint32(n)
-}
-
-// check refuses what would be packed as something else than it says.
-func (f *fieldReader) check(e *Entry, mode uint32) {
-	if typ := mode & cpio.TypeMask; typ|e.Mode() != e.Mode() {
-		f.fail(fmt.Errorf("mode %#o has the type of something else than a %s in it: leave the type out", mode, e.Kind))
-	}
-	if err := e.CheckNames(); err != nil {
-		f.fail(err)
-	}
+func (f *fieldReader) deviceNumber(what string, most uint32) uint32 {
+	return f.number(what, func(word string) (uint32, error) {
+		n, err := strconv.ParseUint(word, 10, 32)
+		if err != nil {
+			return 0, fmt.Errorf("bad %s %q: want a decimal number", what, word)
+		}
+		if uint32(n) > most {
+			return 0, fmt.Errorf("%s %d is over %d, the most that the kernel's device numbers hold", what, n, most)
+		}
+		return uint32(n), nil
+	})
 }
 
 // CheckNames refuses names that the kernel would not make a file of.
@@ -426,11 +367,31 @@ func (e *Entry) CheckNames() error {
 		switch {
 		case name == "" && e.Kind != Dir:
 			return errors.New("only a dir can be named /")
-		case name == trailer:
-			return fmt.Errorf("the kernel takes an entry named %s for the end of the archive", trailer)
+		case name == cpio.TrailerName:
+			return fmt.Errorf("the kernel takes an entry named %s for the end of the archive", cpio.TrailerName)
 		case len(name) > MaxPath:
 			return fmt.Errorf("the name has %d bytes, the kernel takes %d at most: %.40s...", len(name), MaxPath, name)
 		}
 	}
 	return nil
+}
+
+// Origins reads the completed list r, which errors call name, and returns where its
+// entries come from, by their absolute paths.
+func Origins(r io.Reader, name string) (map[string]string, error) {
+	origins := map[string]string{}
+	for p := NewParser(r, Options{Name: name, Directives: true}); ; {
+		e, _, err := p.Next()
+		switch {
+		case err == io.EOF:
+			return origins, nil
+		case err != nil:
+			return nil, err
+		case e == nil:
+			continue
+		}
+		for _, name := range e.Names() {
+			origins[CleanPath(name)] = e.Pos.Origin
+		}
+	}
 }

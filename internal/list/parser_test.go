@@ -14,25 +14,25 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/list"
 )
 
-// parse reads a whole list. Its faults come as their messages, in order.
+// parse reads a whole list. Its errors come as their messages, in order.
 func parse(t *testing.T, text string, opts list.Options) ([]*list.Entry, []*list.Directive, []string) {
 	t.Helper()
 	var (
 		entries    []*list.Entry
 		directives []*list.Directive
-		faults     []string
+		texts      []string
 	)
 	for p := list.NewParser(strings.NewReader(text), opts); ; {
 		e, d, err := p.Next()
 		var fault *list.Error
 		switch {
 		case err == io.EOF:
-			return entries, directives, faults
+			return entries, directives, texts
 		case errors.As(err, &fault):
 			if e != nil || d != nil {
 				t.Fatalf("Next gave %v, %v beside the error %v", e, d, err)
 			}
-			faults = append(faults, err.Error())
+			texts = append(texts, err.Error())
 		case err != nil:
 			t.Fatalf("Next: %v", err)
 		case (e == nil) == (d == nil):
@@ -48,9 +48,9 @@ func parse(t *testing.T, text string, opts list.Options) ([]*list.Entry, []*list
 // parseOne reads a list of one good entry.
 func parseOne(t *testing.T, text string, opts list.Options) *list.Entry {
 	t.Helper()
-	entries, _, faults := parse(t, text, opts)
-	if len(faults) > 0 {
-		t.Fatalf("faults in %.80q: %q", text, faults)
+	entries, _, texts := parse(t, text, opts)
+	if len(texts) > 0 {
+		t.Fatalf("errors in %.80q: %q", text, texts)
 	}
 	if len(entries) != 1 {
 		t.Fatalf("%.80q gave %d entries, want 1", text, len(entries))
@@ -226,7 +226,7 @@ func TestParseLongest(t *testing.T) {
 	}
 }
 
-func TestParseFault(t *testing.T) {
+func TestParseError(t *testing.T) {
 	vars := map[string]string{
 		"SELF":  "a${SELF}b",
 		"PING":  "${PONG}",
@@ -314,7 +314,7 @@ func TestParseFault(t *testing.T) {
 		{"long hard link", "file /a x 0644 0 0 /b " + over},
 		{"long location", "file /a " + over + " 0644 0 0"},
 		{"long location with variables", "file /a ${HALF}${HALF} 0644 0 0"},
-		{"root that is no directory", "pipe / 0600 0 0"},
+		{"root that is not a directory", "pipe / 0600 0 0"},
 		{"hard link to root", "file /a x 0644 0 0 /"},
 		{"trailer", "dir TRAILER!!! 0755 0 0"},
 		{"trailer after a slash", "dir /TRAILER!!! 0755 0 0"},
@@ -344,11 +344,11 @@ func TestParseFault(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			// Once in the middle of a list, which goes on, and once at its end.
 			text := "# comment\ndir /before 0755 0 0\n\n" + test.line + "\ndir /after 0755 0 0\n" + test.line
-			entries, _, faults := parse(t, text, list.Options{Name: "base.list", Vars: vars})
-			if len(faults) != 2 || strings.Replace(faults[1], ":6: ", ":4: ", 1) != faults[0] || !strings.HasPrefix(faults[0], "base.list:4: ") {
-				t.Fatalf("faults of %.80q: %q, want the same in lines 4 and 6", test.line, faults)
+			entries, _, texts := parse(t, text, list.Options{Name: "base.list", Vars: vars})
+			if len(texts) != 2 || strings.Replace(texts[1], ":6: ", ":4: ", 1) != texts[0] || !strings.HasPrefix(texts[0], "base.list:4: ") {
+				t.Fatalf("errors of %.80q: %q, want the same in lines 4 and 6", test.line, texts)
 			}
-			messages[test.name] = strings.TrimPrefix(faults[0], "base.list:4: ")
+			messages[test.name] = strings.TrimPrefix(texts[0], "base.list:4: ")
 			var lines []int
 			for _, e := range entries {
 				lines = append(lines, e.Pos.Line)
@@ -358,7 +358,7 @@ func TestParseFault(t *testing.T) {
 			}
 		})
 	}
-	golden.Messages(t, "TestParseFault.txt", messages)
+	golden.Messages(t, "TestParseError.txt", messages)
 }
 
 func TestParseBlankAndComment(t *testing.T) {
@@ -396,9 +396,9 @@ func TestParseDirective(t *testing.T) {
 		"#: origin\n" +
 		"#: member none\n" +
 		"pipe /c 0600 0 0\n"
-	entries, directives, faults := parse(t, text, list.Options{Name: "all.list", Directives: true})
-	if len(faults) > 0 {
-		t.Errorf("faults: %q", faults)
+	entries, directives, texts := parse(t, text, list.Options{Name: "all.list", Directives: true})
+	if len(texts) > 0 {
+		t.Errorf("errors: %q", texts)
 	}
 	origin := list.Pos{Origin: "//pkg:target"}
 	wantDirectives := []*list.Directive{
@@ -422,7 +422,7 @@ func TestParseDirective(t *testing.T) {
 	}
 }
 
-func TestParseDirectiveFaults(t *testing.T) {
+func TestParseDirectiveErrors(t *testing.T) {
 	messages := map[string]string{}
 	for name, test := range map[string]struct {
 		text string
@@ -439,13 +439,13 @@ func TestParseDirectiveFaults(t *testing.T) {
 		"no entry before an origin": {"\n#: added\n#: origin //a:a\n", []string{"all.list:2"}},
 		"no entry at the end":       {"#: origin //a:a\n#: mtime 1\n", []string{"//a:a (all.list:2)"}},
 	} {
-		_, _, faults := parse(t, test.text, list.Options{Name: "all.list", Directives: true})
-		if len(faults) != len(test.at) || !strings.HasPrefix(faults[0], test.at[0]+": ") {
-			t.Errorf("%s: faults %q, want them at %q", name, faults, test.at)
+		_, _, texts := parse(t, test.text, list.Options{Name: "all.list", Directives: true})
+		if len(texts) != len(test.at) || !strings.HasPrefix(texts[0], test.at[0]+": ") {
+			t.Errorf("%s: texts %q, want them at %q", name, texts, test.at)
 		}
-		messages[name] = strings.Join(faults, "\n")
+		messages[name] = strings.Join(texts, "\n")
 	}
-	golden.Messages(t, "TestParseDirectiveFaults.txt", messages)
+	golden.Messages(t, "TestParseDirectiveErrors.txt", messages)
 }
 
 // Without escapes, a backslash is one wherever it stands.
@@ -465,7 +465,7 @@ func TestParseNoEscapes(t *testing.T) {
 	}
 }
 
-// A failure to read is no fault of a line: Next cannot go on, and the lines
+// A failure to read is not an error of a line: Next cannot go on, and the lines
 // before count.
 func TestParseReadError(t *testing.T) {
 	failed := errors.New("the disk is on fire")
@@ -567,7 +567,7 @@ func FuzzParser(f *testing.F) {
 				return
 			case errors.As(err, &fault):
 				if fault.Pos.Line <= line {
-					t.Fatalf("fault in line %d after line %d", fault.Pos.Line, line)
+					t.Fatalf("error in line %d after line %d", fault.Pos.Line, line)
 				}
 				line = fault.Pos.Line
 			case err != nil:

@@ -79,27 +79,27 @@ func TestJoinUnpacksToItsList(t *testing.T) {
 	joined, replaced, restored := 0, 0, 0
 	for seed := range uint64(1000) {
 		r := rand.New(rand.NewPCG(seed, 11))
-		var parts []Layer
+		var archives, lists []string
 		var text string
 		for i := range 2 + r.IntN(2) {
-			part := Layer{fmt.Sprintf("%d.cpio", i), fmt.Sprintf("%d.list", i)}
+			archive, completed := fmt.Sprintf("%d.cpio", i), fmt.Sprintf("%d.list", i)
 			directives := randomLayer(r, fmt.Sprintf("//l:%d", i))
 			text += directives
 			if err := os.WriteFile("in.list", []byte(directives), 0o666); err != nil {
 				t.Fatal(err)
 			}
 			err := Run(context.Background(), Options{
-				Options: write.Options{Out: part.Archive, ListOut: part.List, Layer: true, Jobs: 1},
+				Options: write.Options{Out: archive, ListOut: completed, Layer: true, Jobs: 1},
 				Read:    source.Options{Directives: true},
 				Lists:   []string{"in.list"},
 				Parents: true,
 			})
 			if err != nil {
-				break // a layer that is none by itself
+				break // not a layer by itself
 			}
-			parts = append(parts, part)
+			archives, lists = append(archives, archive), append(lists, completed)
 		}
-		if len(parts) < 2 || Join(context.Background(), parts, write.Options{Out: "image", ListOut: "image.list", Jobs: 1}) != nil {
+		if len(archives) < 2 || Join(context.Background(), archives, lists, write.Options{Out: "image", ListOut: "image.list", Jobs: 1}) != nil {
 			continue
 		}
 		joined++
@@ -110,7 +110,7 @@ func TestJoinUnpacksToItsList(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if n := bytes.Count(img, []byte("TRAILER!!!")); n > len(parts) {
+		if n := bytes.Count(img, []byte("TRAILER!!!")); n > len(archives) {
 			restored++
 		}
 		if err := Run(context.Background(), Options{Lists: []string{"image.list"}, Options: write.Options{Out: "whole", Jobs: 1}}); err != nil {
@@ -130,7 +130,7 @@ func TestJoinUnpacksToItsList(t *testing.T) {
 	}
 }
 
-func TestJoinFaults(t *testing.T) {
+func TestJoinErrors(t *testing.T) {
 	messages := map[string]string{}
 	t.Run("in a directory", func(t *testing.T) {
 		packtest.InTree(t, map[string]string{
@@ -143,27 +143,27 @@ func TestJoinFaults(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, test := range []struct {
-			layer Layer
+			layer []string
 			want  error
 		}{
-			{Layer{"empty", "some.list"}, io.EOF},
-			{Layer{"junk", "some.list"}, image.ErrJunk},
-			{Layer{"gone", "some.list"}, fs.ErrNotExist},
-			{Layer{"good", "gone"}, fs.ErrNotExist},
-			{Layer{"good", "bad.list"}, nil},
+			{[]string{"empty", "some.list"}, io.EOF},
+			{[]string{"junk", "some.list"}, image.ErrJunk},
+			{[]string{"gone", "some.list"}, fs.ErrNotExist},
+			{[]string{"good", "gone"}, fs.ErrNotExist},
+			{[]string{"good", "bad.list"}, nil},
 		} {
 			before := packtest.Tree(t)
-			err := Join(context.Background(), []Layer{test.layer}, write.Options{Out: "out", ListOut: "out.list", Jobs: 1})
+			err := Join(context.Background(), test.layer[:1], test.layer[1:], write.Options{Out: "out", ListOut: "out.list", Jobs: 1})
 			if err == nil || test.want != nil && !errors.Is(err, test.want) {
 				t.Errorf("%v: %v, want %v", test.layer, err, test.want)
 			}
 			if diff := cmp.Diff(before, packtest.Tree(t)); diff != "" {
 				t.Errorf("%v leaves (-before +after):\n%s", test.layer, diff)
 			}
-			messages[fmt.Sprint(test.layer)] = packtest.Message(err)
+			messages[fmt.Sprintf("{%s %s}", test.layer[0], test.layer[1])] = packtest.Message(err)
 		}
 	})
-	golden.Messages(t, "TestJoinFaults.txt", messages)
+	golden.Messages(t, "TestJoinErrors.txt", messages)
 }
 
 // Nothing is left of a join that is interrupted.
@@ -175,7 +175,7 @@ func TestJoinCanceled(t *testing.T) {
 	before := packtest.Tree(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if err := Join(ctx, []Layer{{"good", "some.list"}}, write.Options{Out: "out", Jobs: 1}); err != context.Canceled {
+	if err := Join(ctx, []string{"good"}, []string{"some.list"}, write.Options{Out: "out", Jobs: 1}); err != context.Canceled {
 		t.Errorf("%v, want %v", err, context.Canceled)
 	}
 	if diff := cmp.Diff(before, packtest.Tree(t)); diff != "" {

@@ -6,6 +6,7 @@ package pack
 import (
 	"context"
 
+	"github.com/rules-initramfs/rules_initramfs/internal/list"
 	"github.com/rules-initramfs/rules_initramfs/internal/pack/plan"
 	"github.com/rules-initramfs/rules_initramfs/internal/pack/source"
 	"github.com/rules-initramfs/rules_initramfs/internal/pack/write"
@@ -21,7 +22,7 @@ type Options struct {
 	Lists []string
 	// Parents adds missing parent directories.
 	Parents bool
-	// AllowDuplicates packs a path that is given twice twice: the last one counts.
+	// AllowDuplicates packs a path twice that is given twice: the last one counts.
 	AllowDuplicates bool
 	// Dedupe makes hard links of regular files with the same content, mode and owner.
 	Dedupe bool
@@ -48,4 +49,45 @@ func Run(ctx context.Context, opts Options) error {
 		}
 	}
 	return write.Outputs(ctx, entries, opts.Options)
+}
+
+// Join makes an image of layers, each an archive as packing with write.Options.Layer gives
+// it, and the completed list of what it has. The archives are copied as they are. The lists
+// say whether the layers fit together: a path that two of them have is an error unless the
+// later one replaces it, and so is anything that would not be unpacked as the layers say.
+// Of opts, what is around the archive and the outputs count, and Method is for the little
+// that Join adds: directories that one layer gives and a later one added get their modes
+// and owners back at the end.
+//
+// Without archives, Join checks the lists all the same and writes what follows the last
+// layer, which may be nothing. What is in front, the layers and this, each at a multiple of
+// 4 bytes, are the image. The listings are those of the whole image.
+func Join(ctx context.Context, archives, lists []string, opts write.Options) error {
+	joined := write.Joined{Parts: archives}
+	layers := make([][]*list.Entry, len(lists))
+	for i, name := range lists {
+		layer, err := source.ReadLayer(name)
+		if err != nil {
+			return err
+		}
+		// The listing is of what the layer has, before it is merged.
+		joined.Layers = append(joined.Layers, write.Archived{Entries: clone(layer.Entries), Members: layer.Members})
+		if layers[i], err = plan.Apply(layer.Entries, layer.Changes, true); err != nil {
+			return err
+		}
+	}
+	var err error
+	if joined.Entries, joined.Restored, err = plan.MergeLayers(layers, opts.MTime); err != nil {
+		return err
+	}
+	return write.Join(ctx, joined, opts)
+}
+
+// clone returns entries that can be changed without changing these.
+func clone(entries []*list.Entry) []*list.Entry {
+	cloned := make([]*list.Entry, len(entries))
+	for i, e := range entries {
+		cloned[i] = new(*e)
+	}
+	return cloned
 }

@@ -72,7 +72,7 @@ func TestRun(t *testing.T) {
 	if diff := cmp.Diff(archive.Bytes(), got); diff != "" {
 		t.Errorf("archive (-want +got):\n%s", diff)
 	}
-	if len(files) != 8 { // four files given, two folders, two outputs
+	if len(files) != 8 { // four files given, two directories, two outputs
 		t.Errorf("something is left: %q", files)
 	}
 }
@@ -95,13 +95,13 @@ func TestRunFails(t *testing.T) {
 			[]string{"a.list:2: "}},
 		{"missing location after much", "file /a random 0644 0 0\nfile /b missing 0644 0 0\n", good,
 			[]string{"a.list:2: "}},
-		{"no folder for the archive", "dir /a 0755 0 0\n", func(o *Options) { o.Out = "missing/out" },
+		{"no directory for the archive", "dir /a 0755 0 0\n", func(o *Options) { o.Out = "missing/out" },
 			[]string{"cannot write: open missing/"}},
-		{"no folder for the list", "dir /a 0755 0 0\n", func(o *Options) { o.ListOut = "missing/out" },
+		{"no directory for the list", "dir /a 0755 0 0\n", func(o *Options) { o.ListOut = "missing/out" },
 			[]string{"cannot write: open missing/"}},
-		{"archive is a folder", "dir /a 0755 0 0\n", func(o *Options) { o.Out = "dir" },
+		{"archive is a directory", "dir /a 0755 0 0\n", func(o *Options) { o.Out = "dir" },
 			[]string{"cannot write: open dir: is a directory"}},
-		{"list is a folder", "dir /a 0755 0 0\n", func(o *Options) { o.ListOut = "dir" },
+		{"list is a directory", "dir /a 0755 0 0\n", func(o *Options) { o.ListOut = "dir" },
 			[]string{"cannot write: open dir: is a directory"}},
 		{"two outputs of one name", "dir /a 0755 0 0\n", func(o *Options) { o.ListOut = "./new.cpio"; o.Out = "new.cpio" },
 			[]string{"cannot write: new.cpio "}},
@@ -143,14 +143,14 @@ func TestRunFails(t *testing.T) {
 					}
 				}
 				err := Run(t.Context(), opts)
-				got := packtest.Faults(err)
+				got := packtest.Messages(err)
 				if len(got) != len(test.want) {
-					t.Fatalf("faults %q, want %q", got, test.want)
+					t.Fatalf("errors %q, want %q", got, test.want)
 				}
 				for i := range got {
 					// The rest is for people, or the name of a temporary file.
 					if !strings.HasPrefix(got[i], test.want[i]) {
-						t.Errorf("fault %q, want %q", got[i], test.want[i])
+						t.Errorf("error %q, want %q", got[i], test.want[i])
 					}
 				}
 				if after := packtest.Tree(t); !maps.Equal(before, after) {
@@ -237,7 +237,7 @@ func TestRunToPipe(t *testing.T) {
 		read <- err
 	}()
 	opts.Out = "fifo"
-	if err := packtest.Soon(t, func() error { return Run(t.Context(), opts) }); err != nil {
+	if err := packtest.Soon(func() error { return Run(t.Context(), opts) }); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-read; err != nil {
@@ -248,7 +248,7 @@ func TestRunToPipe(t *testing.T) {
 		t.Error("the pipe gave other bytes than the file")
 	}
 	if files["fifo"] != fs.ModeNamedPipe.String() {
-		t.Error("the pipe is no pipe any more")
+		t.Error("the pipe is not a pipe any more")
 	}
 }
 
@@ -266,7 +266,7 @@ func TestRunToSymlink(t *testing.T) {
 	}
 }
 
-// Content, name and mode of an output are all that is of it: not the time, the
+// An output is its content, name and mode: not the time, the
 // names of files on disk, their modes or times.
 func TestRunSameBytes(t *testing.T) {
 	var want string
@@ -304,9 +304,9 @@ func TestReadDuplicatesNameTargets(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = plan.Complete(all, true, false)
-	got := packtest.Faults(err)
+	got := packtest.Messages(err)
 	if len(got) != 2 || !strings.HasPrefix(got[0], "//b:b: /a ") || !strings.HasSuffix(got[0], " //a:a") ||
 		!strings.HasPrefix(got[1], "//b:b: /l ") || !strings.HasSuffix(got[1], " //a:a (a.list:2)") {
-		t.Errorf("faults %q", got)
+		t.Errorf("errors %q", got)
 	}
 }

@@ -94,14 +94,14 @@ def _pack_layers(ctx, layers, archive, completed, listings, method):
     for i, layer in enumerate(layers):
         name = "%s.parts/%d" % (ctx.label.name, i)
         part = struct(
-            segment = ctx.actions.declare_file(name + ".cpio" + CODECS[method.codec].extension),
+            file = ctx.actions.declare_file(name + ".cpio" + CODECS[method.codec].extension),
             list = ctx.actions.declare_file(name + ".list"),
         )
         contents = _contents(ctx, layer, name)
         pack_action(
             ctx,
             layer,
-            part.segment,
+            part.file,
             part.list,
             method,
             [layered, _format_args(ctx)],
@@ -131,7 +131,7 @@ def _pack_layers(ctx, layers, archive, completed, listings, method):
         [_format_args(ctx), _front_args(ctx), _end_args(ctx)],
         inputs = ctx.files.prepend + ctx.files.bootconfig,
     )
-    return ctx.files.prepend + [part.segment for part in parts] + [tail], folders
+    return ctx.files.prepend + [part.file for part in parts] + [tail], folders
 
 def _initramfs_impl(ctx):
     origin = label_text(ctx.label)

@@ -131,6 +131,6 @@ def list_lines(e, expander):
         expander: the DirectoryExpander.
 
     Returns:
-        The lines, the first of which says where the entry comes from.
+        The lines. The first one says where the entry comes from.
     """
     return ["#: origin " + _escape(e.origin)] + _LINES[e.kind](e, expander)

@@ -90,13 +90,13 @@ def pack_action(ctx, layer, archive, completed, method, options, inputs = [], co
         tools = [method.compressor] if method.compressor else [],
     )
 
-def join_action(ctx, archive, segments, method, options, inputs = []):
+def join_action(ctx, archive, parts, method, options, inputs = []):
     """Joins the archives of layers: a copy, and a check that they fit together.
 
     Args:
         ctx: the rule's context.
         archive: the File to make.
-        segments: list of struct of segment and list, Files.
+        parts: list of struct of file and list: a layer's archive and its list, Files.
         method: how to compress, as for compression_args.
         options: list of Args: more options of packer join.
         inputs: list of File that the options name.
@@ -105,12 +105,12 @@ def join_action(ctx, archive, segments, method, options, inputs = []):
     args.add("--out", archive)
     pairs = ctx.actions.args()
     files = []
-    for part in segments:
-        pairs.add_all([part.segment, part.list])
-        files += [part.segment, part.list]
+    for part in parts:
+        pairs.add_all([part.file, part.list])
+        files += [part.file, part.list]
     _run(
         ctx,
-        "InitramfsConcat",
+        "InitramfsJoin",
         "Joining the layers of initramfs",
         "join",
         [archive],
@@ -164,12 +164,12 @@ def listing_action(ctx, archive, listing, options = []):
     args.add(archive)
     _run(ctx, "InitramfsListing", "Listing initramfs", "ls", [listing], [archive], [args])
 
-def lint_action(ctx, segments, report, rules, arch, origins = None):
+def lint_action(ctx, parts, report, rules, arch, origins = None):
     """Checks that a kernel unpacks all of an image and can start it.
 
     Args:
         ctx: the rule's context.
-        segments: list of File: the image, or its parts in their order.
+        parts: list of File: the image, or its parts in their order.
         report: the File to write.
         rules: dict of a rule's id to "off", "warning" or "error".
         arch: the architecture that programs must be for, or None.
@@ -183,14 +183,14 @@ def lint_action(ctx, segments, report, rules, arch, origins = None):
     if origins:
         args.add("--origins", origins)
     args.add("--out", report)
-    args.add_all(segments)
+    args.add_all(parts)
     _run(
         ctx,
         "InitramfsLint",
         "Checking initramfs",
         "lint",
         [report],
-        segments + ([origins] if origins else []),
+        parts + ([origins] if origins else []),
         [args],
     )
 

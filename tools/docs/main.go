@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/rules-initramfs/rules_initramfs/internal/imagetest/golden"
+	"github.com/rules-initramfs/rules_initramfs/internal/workspace"
 )
 
 const usage = `Usage: docs reference OUT MODULE...
@@ -94,7 +94,7 @@ func update(from, to string) error {
 	if err != nil {
 		return err
 	}
-	return golden.WriteFile(os.Stdout, to, text)
+	return workspace.WriteFile(os.Stdout, to, text)
 }
 
 // report prints findings, and returns an error if there are any.

@@ -9,8 +9,6 @@ import (
 	"os"
 
 	"github.com/bazelbuild/rules_go/go/runfiles"
-	"github.com/rules-initramfs/rules_initramfs/internal/imagetest/golden"
-	"github.com/rules-initramfs/rules_initramfs/internal/imagetest/size"
 )
 
 const usage = `Usage: %[1]s
@@ -23,8 +21,8 @@ configuration.
 
 // config is a test: one of these.
 type config struct {
-	Golden *golden.Test `json:"golden"`
-	Size   *size.Test   `json:"size"`
+	Golden *goldenTest `json:"golden"`
+	Size   *sizeTest   `json:"size"`
 }
 
 func main() { os.Exit(run(os.Args)) }
@@ -45,9 +43,9 @@ func run(args []string) int {
 	}
 	var ok bool
 	if c.Golden != nil {
-		ok, err = c.Golden.Run(os.Stdout, runfiles.Rlocation)
+		ok, err = c.Golden.run(os.Stdout, runfiles.Rlocation)
 	} else {
-		ok, err = c.Size.Run(os.Stdout, runfiles.Rlocation)
+		ok, err = c.Size.run(os.Stdout, runfiles.Rlocation)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "imagetest:", err)

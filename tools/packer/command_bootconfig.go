@@ -42,10 +42,8 @@ code is 1 and OUT is unchanged. Wrong usage exits with 2.`,
 				return cli.Required(cmd, "out")
 			case !change && out != "":
 				return cli.Usagef(cmd, "--out needs --apply or --remove")
-			case apply != "":
-				return write.ApplyBootconfig(ctx, image, apply, out)
-			case remove:
-				return write.RemoveBootconfig(ctx, image, out)
+			case change:
+				return write.ReplaceBootconfig(ctx, image, apply, out)
 			}
 			data, err := write.Bootconfig(ctx, image)
 			if err == nil {

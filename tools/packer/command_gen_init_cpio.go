@@ -142,12 +142,12 @@ func kernelError(err error) error {
 	if !errors.As(err, &location) {
 		return err
 	}
-	words := map[source.LocationFault]string{
+	words := map[source.Reason]string{
 		source.Unopened: "File %s could not be opened for reading: %w",
 		source.TooLarge: "%s: Size exceeds maximum cpio file size: %w",
 		source.Unread:   "Can not read %s file: %w",
 	}
-	return fmt.Errorf(words[location.Fault], location.Location, err)
+	return fmt.Errorf(words[location.Reason], location.Location, err)
 }
 
 // getopt calls take for each option of the arguments and returns the operands, as getopt(3)

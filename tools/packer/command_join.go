@@ -41,15 +41,15 @@ After an error, the exit code is 1 and FILE is unchanged. Wrong usage exits with
 			case tail && len(args) == 0:
 				return cli.Usagef(cmd, "--tail needs the LIST of each layer")
 			case tail:
-				return pack.JoinTail(cmd.Context(), args, opts)
+				return pack.Join(cmd.Context(), nil, args, opts)
 			case len(args) == 0 || len(args)%2 != 0:
 				return cli.Usagef(cmd, "each layer needs two arguments: LAYER LIST")
 			}
-			var layers []pack.Layer
+			var archives, lists []string
 			for i := 0; i < len(args); i += 2 {
-				layers = append(layers, pack.Layer{Archive: args[i], List: args[i+1]})
+				archives, lists = append(archives, args[i]), append(lists, args[i+1])
 			}
-			return pack.Join(cmd.Context(), layers, opts)
+			return pack.Join(cmd.Context(), archives, lists, opts)
 		},
 	}
 	cli.Options(cmd, "Output", func(flags *pflag.FlagSet) {

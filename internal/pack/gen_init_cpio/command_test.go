@@ -41,17 +41,17 @@ func packer(t *testing.T) string {
 	return name
 }
 
-// folder holds what is built for all tests.
-var folder string
+// directory holds what is built for all tests.
+var directory string
 
 func TestMain(m *testing.M) {
 	var err error
-	if folder, err = os.MkdirTemp("", "gen_init_cpio_test"); err != nil {
+	if directory, err = os.MkdirTemp("", "gen_init_cpio_test"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 	code := m.Run()
-	os.RemoveAll(folder)
+	os.RemoveAll(directory)
 	os.Exit(code)
 }
 
@@ -59,7 +59,7 @@ func TestMain(m *testing.M) {
 var packerSource, _ = filepath.Abs("../../../tools/packer")
 
 var built = sync.OnceValues(func() (string, error) {
-	name := filepath.Join(folder, "packer")
+	name := filepath.Join(directory, "packer")
 	cmd := exec.Command("go", "build", "-o", name, ".")
 	cmd.Dir = packerSource
 	if out, err := cmd.CombinedOutput(); err != nil {

@@ -55,7 +55,7 @@ var locationVars = map[string]string{
 	"SLASH": "/",
 }
 
-// oracle packs lists with the kernel's tool and ours, in a folder with the
+// oracle packs lists with the kernel's tool and ours, in a directory with the
 // files that they name.
 type oracle struct {
 	tool string
@@ -348,7 +348,7 @@ func (g *generator) entry() string {
 	return b.String()
 }
 
-// blanks parts fields; behind the type only some white space does.
+// blanks parts fields; after the type only some white space does.
 func (g *generator) blanks(first bool) string {
 	if g.IntN(8) > 0 {
 		return " "
@@ -390,7 +390,7 @@ func (g *generator) length() int {
 	}
 }
 
-// path returns length bytes that are none of white space, backslash (which may
+// path returns length bytes, not one of them white space, backslash (which may
 // begin an escape) and NUL.
 func (g *generator) path(length int) string {
 	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.+/"

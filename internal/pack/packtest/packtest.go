@@ -2,7 +2,6 @@
 package packtest
 
 import (
-	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -13,7 +12,7 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/list"
 )
 
-// InTree makes a folder with these files the working directory.
+// InTree makes a directory with these files the working directory.
 func InTree(t *testing.T, files map[string]string) {
 	t.Helper()
 	t.Chdir(t.TempDir())
@@ -28,7 +27,7 @@ func InTree(t *testing.T, files map[string]string) {
 }
 
 // Tree returns the files below the working directory with their content; a
-// folder's name ends with a slash.
+// directory's name ends with a slash.
 func Tree(t *testing.T) map[string]string {
 	t.Helper()
 	files := map[string]string{}
@@ -53,7 +52,7 @@ func Tree(t *testing.T) map[string]string {
 	return files
 }
 
-// Entries parses a list that has no faults.
+// Entries parses a list without errors.
 func Entries(t *testing.T, text string) []*list.Entry {
 	t.Helper()
 	var all []*list.Entry
@@ -70,8 +69,8 @@ func Entries(t *testing.T, text string) []*list.Entry {
 	}
 }
 
-// Faults splits an error into the messages that a user sees, one a line.
-func Faults(err error) []string {
+// Messages splits an error into the messages that a user sees, one a line.
+func Messages(err error) []string {
 	if err == nil {
 		return nil
 	}
@@ -87,18 +86,10 @@ func Lines(all []*list.Entry) []string {
 	return text
 }
 
-// Soon fails the test if f does not return: what waits for a FIFO waits for good.
-func Soon(t *testing.T, f func() error) error {
-	t.Helper()
-	done := make(chan error, 1)
-	go func() { done <- f() }()
-	select {
-	case err := <-done:
-		return err
-	case <-time.After(20 * time.Second):
-		t.Fatal("it hangs")
-		return errors.New("unreachable")
-	}
+// Soon ends the tests if f does not return: what waits for a FIFO waits for good.
+func Soon(f func() error) error {
+	defer time.AfterFunc(20*time.Second, func() { panic("it hangs") }).Stop()
+	return f()
 }
 
 // Places returns where each of the errors is; the place is empty if an error has none.

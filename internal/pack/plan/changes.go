@@ -7,7 +7,6 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/pack/source"
 )
 
-// place is a path of an origin.
 type place struct{ origin, path string }
 
 // Apply makes the changes that directives ask for. In a layer, an entry may also replace
@@ -20,7 +19,6 @@ func Apply(entries []*list.Entry, changes source.Changes, layer bool) ([]*list.E
 	return entries, errs.Err()
 }
 
-// link gives files their other names.
 func link(entries []*list.Entry, links []source.Link, errs *list.Errors) {
 	if len(links) == 0 {
 		return
@@ -45,7 +43,6 @@ func link(entries []*list.Entry, links []source.Link, errs *list.Errors) {
 	}
 }
 
-// setMetadata changes the mode, owner and time of the entries that patterns match.
 func setMetadata(entries []*list.Entry, metadata []source.Metadata, errs *list.Errors) {
 	if len(metadata) == 0 {
 		return
@@ -70,7 +67,7 @@ func setMetadata(entries []*list.Entry, metadata []source.Metadata, errs *list.E
 		}
 		matched := false
 		for _, e := range byOrigin[m.Pos.Origin] {
-			if matches(e, m) {
+			if slices.ContainsFunc(e.Names(), func(name string) bool { return m.Pattern.Match(list.CleanPath(name), e.Kind == list.Dir) }) {
 				set(e, m)
 				matched = true
 			}
@@ -79,13 +76,6 @@ func setMetadata(entries []*list.Entry, metadata []source.Metadata, errs *list.E
 			errs.Add(m.Errorf("no entry of this target matches %s; a trailing slash matches directories, and nothing else does", m.Pattern))
 		}
 	}
-}
-
-// matches reports whether the pattern matches one of the names of e.
-func matches(e *list.Entry, m source.Metadata) bool {
-	return slices.ContainsFunc(e.Names(), func(name string) bool {
-		return m.Pattern.Match(list.CleanPath(name), e.Kind == list.Dir)
-	})
 }
 
 func set(e *list.Entry, m source.Metadata) {
@@ -99,7 +89,6 @@ func set(e *list.Entry, m source.Metadata) {
 	}
 }
 
-// replace removes what is replaced.
 func replace(entries []*list.Entry, replacements []source.Replacement, layer bool, errs *list.Errors) []*list.Entry {
 	if len(replacements) == 0 {
 		return entries

@@ -62,7 +62,7 @@ func TestApply(t *testing.T) {
 			[]string{"//a:a: file /a out/a 0644 0 0"},
 		},
 		{
-			"data of one target is none of another's",
+			"data of one target is not data of another",
 			map[string]string{
 				"all.list": "#: origin //a:a\n#: location f out/a\n#: list a.list\n#: origin //b:b\n#: location f out/b\n#: list b.list\n",
 				"a.list":   "file /a f 0644 0 0\n",
@@ -71,7 +71,7 @@ func TestApply(t *testing.T) {
 			[]string{"//a:a (a.list:1): file /a out/a 0644 0 0", "//b:b (b.list:1): file /b out/b 0644 0 0"},
 		},
 		{
-			"metadata, before its entry or behind",
+			"metadata, before its entry or after it",
 			map[string]string{
 				"all.list": "#: origin //a:a\n#: metadata /a mode=1777 uid=5\n#: metadata b//c gid=-1\n" +
 					"dir /a 0755 1 1\nfile /b x 0644 1 1 /b/c\ndir /d 0755 0 0\n#: metadata /d uid=1 gid=2 mode=0\n#: list l.list\n#: metadata //l mode=4755\n",
@@ -152,7 +152,7 @@ func TestApply(t *testing.T) {
 	}
 }
 
-func TestApplyFaults(t *testing.T) {
+func TestApplyErrors(t *testing.T) {
 	tests := []struct {
 		name  string
 		files map[string]string
@@ -194,7 +194,7 @@ func TestApplyFaults(t *testing.T) {
 			"undeclared, others declared",
 			map[string]string{
 				"all.list": "#: origin //a:a\n#: location z out/z\n#: location y out/y\n#: list a.list\n",
-				// Not even by the path that a key stands for.
+				// Not even by the path that a key means.
 				"a.list": "file /z z 0644 0 0\nfile /y y 0644 0 0\nfile /a out/z 0644 0 0\n",
 			},
 			[]string{"//a:a (a.list:3)"},
@@ -224,7 +224,7 @@ func TestApplyFaults(t *testing.T) {
 			[]string{"//a:a"},
 		},
 		{
-			"faults of a target's list",
+			"errors of a target's list",
 			map[string]string{"all.list": "#: origin //a:a\n#: list a.list\n#: list missing.list\n", "a.list": "#: comment\n dir\n"},
 			[]string{
 				"//a:a (a.list:2)",
@@ -295,10 +295,10 @@ func TestApplyFaults(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := read(t, test.files)
 			if diff := cmp.Diff(test.want, packtest.Places(err)); diff != "" {
-				t.Errorf("faults (-want +got):\n%s", diff)
+				t.Errorf("errors (-want +got):\n%s", diff)
 			}
 			messages[test.name] = packtest.Message(err)
 		})
 	}
-	golden.Messages(t, "TestApplyFaults.txt", messages)
+	golden.Messages(t, "TestApplyErrors.txt", messages)
 }

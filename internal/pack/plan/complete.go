@@ -14,7 +14,7 @@ const implied = 0o755
 
 // Complete checks that no path is given twice. With parents, it also puts every
 // directory before what is in it, adding those that are missing (mode 0755,
-// owner 0 0): the kernel drops, in silence, an entry whose directory is not there.
+// owner 0 0): the kernel silently drops an entry whose directory is not there.
 //
 // Where duplicates are allowed, a path that is given twice is packed twice. Only with
 // parents must what leads to others, a directory or a symbolic link, be the same both

@@ -40,7 +40,7 @@ func TestCompleteDuplicates(t *testing.T) {
 			for _, parents := range []bool{false, true} {
 				_, err := Complete(packtest.Entries(t, test.list), parents, false)
 				if diff := cmp.Diff(test.want, packtest.Places(err)); diff != "" {
-					t.Errorf("parents %v: faults (-want +got):\n%s", parents, diff)
+					t.Errorf("parents %v: errors (-want +got):\n%s", parents, diff)
 				}
 				if err != nil {
 					messages[test.name] = err.Error()
@@ -53,8 +53,8 @@ func TestCompleteDuplicates(t *testing.T) {
 
 func TestCompleteManyDuplicates(t *testing.T) {
 	_, err := Complete(packtest.Entries(t, strings.Repeat("dir /a 0755 0 0\n", 1000)), false, false)
-	if got := len(packtest.Faults(err)); got != list.MaxErrors+1 {
-		t.Errorf("%d faults are reported, want %d", got, list.MaxErrors+1)
+	if got := len(packtest.Messages(err)); got != list.MaxErrors+1 {
+		t.Errorf("%d errors are reported, want %d", got, list.MaxErrors+1)
 	}
 }
 
@@ -152,7 +152,7 @@ func TestCompleteImpliedPos(t *testing.T) {
 	}
 }
 
-func TestCompleteParentFaults(t *testing.T) {
+func TestCompleteParentErrors(t *testing.T) {
 	tests := []struct {
 		name, list string
 		want       []string
@@ -163,7 +163,7 @@ func TestCompleteParentFaults(t *testing.T) {
 			[]string{"a.list:2"}},
 		{"node as parent, later", "pipe /a/b 0600 0 0\nnod /a 0600 0 0 c 1 3\n",
 			[]string{"a.list:1"}},
-		{"file behind a link as parent", "file /a x 0644 0 0\nslink /b a 0777 0 0\npipe /b/c 0600 0 0\n",
+		{"file that a link leads to as parent", "file /a x 0644 0 0\nslink /b a 0777 0 0\npipe /b/c 0600 0 0\n",
 			[]string{"a.list:3"}},
 		{"each that suffers", "sock /a 0644 0 0\npipe /a/b 0600 0 0\npipe /a/c 0600 0 0\n", []string{
 			"a.list:2",
@@ -189,12 +189,12 @@ func TestCompleteParentFaults(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := Complete(packtest.Entries(t, test.list), true, false)
 			if diff := cmp.Diff(test.want, packtest.Places(err)); diff != "" {
-				t.Errorf("faults (-want +got):\n%s", diff)
+				t.Errorf("errors (-want +got):\n%s", diff)
 			}
 			messages[test.name] = packtest.Message(err)
 		})
 	}
-	golden.Messages(t, "TestCompleteParentFaults.txt", messages)
+	golden.Messages(t, "TestCompleteParentErrors.txt", messages)
 }
 
 // The kernel follows 40 symbolic links in a path.
@@ -220,7 +220,7 @@ func TestCompleteLinkLimit(t *testing.T) {
 		fmt.Fprintf(&b, "slink /d/x%d /l%d 0777 0 0\nslink /l%d l%d/x%d 0777 0 0\n", i, i, i+1, i, i)
 	}
 	b.WriteString("pipe /l40/x 0600 0 0\n")
-	err := packtest.Soon(t, func() error {
+	err := packtest.Soon(func() error {
 		_, err := Complete(packtest.Entries(t, b.String()), true, false)
 		return err
 	})

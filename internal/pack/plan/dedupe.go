@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/list"
 	"github.com/rules-initramfs/rules_initramfs/internal/pack/source"
@@ -35,17 +36,12 @@ func Dedupe(ctx context.Context, entries []*list.Entry) ([]*list.Entry, error) {
 		if size <= 0 {
 			continue
 		}
-		once := true
-		for _, name := range e.Names() {
-			once = once && uses[list.CleanPath(name)] == 1
-		}
-		if once {
+		if !slices.ContainsFunc(e.Names(), func(name string) bool { return uses[list.CleanPath(name)] > 1 }) {
 			key := outside{size, e.Perm, e.UID, e.GID}
 			alike[key] = append(alike[key], i)
 		}
 	}
-	merged := make([]*list.Entry, len(entries))
-	copy(merged, entries)
+	merged := slices.Clone(entries)
 	digests := locationDigests{}
 	for _, group := range alike {
 		if len(group) < 2 {
@@ -65,13 +61,7 @@ func Dedupe(ctx context.Context, entries []*list.Entry) ([]*list.Entry, error) {
 		}
 		clear(digests) // a location is in one group, because it has one size
 	}
-	kept := merged[:0]
-	for _, e := range merged {
-		if e != nil {
-			kept = append(kept, e)
-		}
-	}
-	return kept, nil
+	return slices.DeleteFunc(merged, func(e *list.Entry) bool { return e == nil }), nil
 }
 
 // merge makes one entry of those at the places, at the last of these.
@@ -105,14 +95,11 @@ func contentSize(e *list.Entry) int64 {
 	return info.Size()
 }
 
-// locationDigests are the digests of contents by location.
 type locationDigests map[string][sha256.Size]byte
 
 func (d locationDigests) of(ctx context.Context, e *list.Entry) (digest [sha256.Size]byte, ok bool) {
-	if e.Content == nil {
-		if digest, ok = d[e.Location]; ok {
-			return digest, true
-		}
+	if digest, ok = d[e.Location]; ok && e.Content == nil {
+		return digest, true
 	}
 	file, err := source.OpenContent(e)
 	if err != nil {

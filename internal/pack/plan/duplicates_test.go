@@ -42,7 +42,7 @@ func TestDuplicatesAllowed(t *testing.T) {
 			got, err := Complete(packtest.Entries(t, test.list), true, true)
 			if test.fault != "" {
 				if diff := cmp.Diff([]string{test.fault}, packtest.Places(err)); diff != "" {
-					t.Errorf("faults (-want +got):\n%s", diff)
+					t.Errorf("errors (-want +got):\n%s", diff)
 				}
 				messages[test.name] = packtest.Message(err)
 			} else if err != nil {

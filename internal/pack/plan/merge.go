@@ -162,7 +162,6 @@ func (m *merger) resolveNames() {
 	}
 }
 
-// remove takes a name away from the entry that has it.
 func (m *merger) remove(o owner) {
 	m.unlinked = m.unlinked || o.Kind == list.Symlink
 	if !o.DeleteNames(func(name string) bool { return name == o.name }) {

@@ -86,7 +86,7 @@ func TestMergeLayers(t *testing.T) {
 			"",
 		},
 		{
-			"added again behind it",
+			"added again after it",
 			[]string{
 				"#: origin //a:a\n#: added\ndir /d 0755 0 0\npipe /d/a 0600 0 0\n",
 				"#: origin //b:b\ndir /d 0700 7 8\n",
@@ -158,7 +158,7 @@ func TestMergeLayers(t *testing.T) {
 	}
 }
 
-func TestMergeLayersFaults(t *testing.T) {
+func TestMergeLayersErrors(t *testing.T) {
 	tests := []struct {
 		name   string
 		layers []string
@@ -241,12 +241,12 @@ func TestMergeLayersFaults(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			_, _, err := MergeLayers(layers(t, test.layers...), 0)
 			if diff := cmp.Diff(test.want, packtest.Places(err)); diff != "" {
-				t.Errorf("faults (-want +got):\n%s", diff)
+				t.Errorf("errors (-want +got):\n%s", diff)
 			}
 			messages[test.name] = packtest.Message(err)
 		})
 	}
-	golden.Messages(t, "TestMergeLayersFaults.txt", messages)
+	golden.Messages(t, "TestMergeLayersErrors.txt", messages)
 }
 
 // Directories get their times when all is unpacked: that of the image, or their own.

@@ -1,10 +1,11 @@
 package source
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
+	"math"
 	"os"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/cpio"
@@ -14,7 +15,7 @@ import (
 // LocationError is a location whose content cannot be packed.
 type LocationError struct {
 	Location string
-	Fault    LocationFault
+	Reason   Reason
 	// Err says what is wrong, and names the location.
 	Err error
 }
@@ -23,13 +24,13 @@ func (e *LocationError) Error() string { return e.Err.Error() }
 
 func (e *LocationError) Unwrap() error { return e.Err }
 
-// LocationFault is why the content of a location cannot be packed.
-type LocationFault uint8
+// Reason is why the content of a location cannot be packed.
+type Reason uint8
 
 const (
-	Unopened LocationFault = iota + 1 // it does not exist, cannot be opened, or is not a file
-	TooLarge                          // the file is larger than a record of an archive can be
-	Unread                            // reading failed, or the file changed while it was read
+	Unopened Reason = iota + 1 // it does not exist, cannot be opened, or is not a file
+	TooLarge                   // the file is larger than a record of an archive can be
+	Unread                     // reading failed, or the file changed while it was read
 )
 
 // Content is the content of a File, open for reading.
@@ -57,35 +58,11 @@ func OpenContent(e *list.Entry) (*Content, error) {
 	return OpenLocation(e.Location)
 }
 
-// OpenLocation opens the file at a location.
-func OpenLocation(location string) (*Content, error) {
-	file, info, err := open(location)
-	if err != nil {
-		return nil, err
-	}
-	return &Content{Name: location, Reader: file, Size: info.Size(), MTime: info.ModTime().Unix(), File: file}, nil
-}
-
-func (c *Content) Close() error {
-	if c.File == nil {
-		return nil
-	}
-	return c.File.Close()
-}
-
-// ReadError returns the error for a failure to read the content.
-func (c *Content) ReadError(err error) error {
-	if c.File == nil {
-		return err
-	}
-	return &LocationError{c.Name, Unread, err}
-}
-
-// open opens the file at a location. os.DevNull is an empty file. Anything else that is not a
+// OpenLocation opens the file at a location. os.DevNull is an empty file. Anything else that is not a
 // file is refused before it is opened, because opening a FIFO waits.
-func open(location string) (*os.File, fs.FileInfo, error) {
-	fail := func(fault LocationFault, err error) (*os.File, fs.FileInfo, error) {
-		return nil, nil, &LocationError{location, fault, err}
+func OpenLocation(location string) (*Content, error) {
+	fail := func(reason Reason, err error) (*Content, error) {
+		return nil, &LocationError{location, reason, err}
 	}
 	info, err := os.Stat(location)
 	if err != nil {
@@ -110,7 +87,22 @@ func open(location string) (*os.File, fs.FileInfo, error) {
 		file.Close()
 		return fail(TooLarge, fmt.Errorf("%s has %d bytes: an archive holds files of at most %d", location, info.Size(), int64(cpio.MaxSize)))
 	}
-	return file, info, nil
+	return &Content{Name: location, Reader: file, Size: info.Size(), MTime: info.ModTime().Unix(), File: file}, nil
+}
+
+func (c *Content) Close() error {
+	if c.File == nil {
+		return nil
+	}
+	return c.File.Close()
+}
+
+// ReadError returns the error for a failure to read the content.
+func (c *Content) ReadError(err error) error {
+	if c.File == nil {
+		return err
+	}
+	return &LocationError{c.Name, Unread, err}
 }
 
 // Unreadable returns the error for a location that cannot be read, and names it once: an
@@ -121,4 +113,69 @@ func Unreadable(location string, err error) error {
 		err = pathError.Err
 	}
 	return fmt.Errorf("cannot read %s: %w", location, err)
+}
+
+// unlimited is the size of a content that may have any.
+const unlimited = math.MaxInt64 - 1
+
+// spool keeps contents that no file has as they are, one after the other, in a temporary
+// file without a name. Blocks of zeros take no space.
+type spool struct {
+	file *os.File // nil until something is kept
+	end  int64
+	buf  []byte
+}
+
+// spoolError is a failure to keep a content. It is not an error of an archive.
+type spoolError struct{ err error }
+
+func (e *spoolError) Error() string {
+	return "cannot store the content of an archive: " + e.err.Error()
+}
+
+func (e *spoolError) Unwrap() error { return e.err }
+
+// keep copies r to its end, which may be most bytes away.
+func (s *spool) keep(r io.Reader, most int64) (*io.SectionReader, error) {
+	if s.file == nil {
+		file, err := os.CreateTemp("", "packer-*")
+		if err != nil {
+			return nil, &spoolError{err}
+		}
+		if err := os.Remove(file.Name()); err != nil {
+			file.Close()
+			return nil, &spoolError{err}
+		}
+		s.file, s.buf = file, make([]byte, 256<<10)
+	}
+	start := s.end
+	n, err := io.CopyBuffer(struct{ io.Writer }{s}, io.LimitReader(r, most+1), s.buf)
+	if err != nil {
+		return nil, err
+	}
+	if n > most {
+		return nil, fmt.Errorf("its content has more than %d bytes, the limit of an archive", most)
+	}
+	if err := s.file.Truncate(s.end); err != nil {
+		return nil, &spoolError{err}
+	}
+	return io.NewSectionReader(s.file, start, n), nil
+}
+
+// Write appends to what is kept.
+func (s *spool) Write(p []byte) (int, error) {
+	if len(bytes.TrimLeft(p, "\x00")) > 0 {
+		if _, err := s.file.WriteAt(p, s.end); err != nil {
+			return 0, &spoolError{err}
+		}
+	}
+	s.end += int64(len(p))
+	return len(p), nil
+}
+
+func (s *spool) close() error {
+	if s.file == nil {
+		return nil
+	}
+	return s.file.Close()
 }

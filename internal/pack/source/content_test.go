@@ -26,16 +26,16 @@ func TestOpenSize(t *testing.T) {
 	sparse(t, "greatest", 4294967295)
 	sparse(t, "over", 4294967296)
 
-	file, info, err := open("greatest")
-	if err != nil || info.Size() != 4294967295 {
-		t.Errorf("open(greatest) = %v, %v, want 4294967295 bytes, nil", info, err)
+	file, err := OpenLocation("greatest")
+	if err != nil || file.Size != 4294967295 {
+		t.Errorf("OpenLocation(greatest) = %v, %v, want 4294967295 bytes, nil", file, err)
 	} else {
 		file.Close()
 	}
 
-	_, _, err = open("over")
+	_, err = OpenLocation("over")
 	want := []string{"over has 4294967296 bytes: an archive holds files of at most 4294967295"}
-	if diff := cmp.Diff(want, packtest.Faults(err)); diff != "" {
-		t.Errorf("open(over) (-want +got):\n%s", diff)
+	if diff := cmp.Diff(want, packtest.Messages(err)); diff != "" {
+		t.Errorf("OpenLocation(over) (-want +got):\n%s", diff)
 	}
 }

@@ -54,7 +54,6 @@ type location struct {
 	used      bool
 }
 
-// find returns the location that a list names, or nil.
 func (o *origin) find(text string) *location {
 	name, named := strings.CutPrefix(text, "$(location ")
 	name = strings.TrimSuffix(name, ")")
@@ -78,11 +77,10 @@ func (o *origin) declared() string {
 	return "declared: " + strings.Join(keys, ", ")
 }
 
-// direct does what a directive says.
 func (r *reader) direct(d *list.Directive) {
 	switch {
 	case d.Word == "member":
-		r.members = append(r.members, list.Member{Codec: d.Args[0]})
+		r.Members = append(r.Members, list.Member{Codec: d.Args[0]})
 		return
 	case d.Word == "origin":
 		r.endOrigin()
@@ -99,7 +97,7 @@ func (r *reader) direct(d *list.Directive) {
 	case "exclude":
 		err = r.origin.excludes.add(d)
 	case "hardlink":
-		r.changes.Links = append(r.changes.Links, Link{d, strings.TrimPrefix(d.Args[0], "/"), list.CleanPath(d.Args[1])})
+		r.Changes.Links = append(r.Changes.Links, Link{d, strings.TrimPrefix(d.Args[0], "/"), list.CleanPath(d.Args[1])})
 	case "list":
 		r.readDeclared(d)
 	case "location":
@@ -107,7 +105,7 @@ func (r *reader) direct(d *list.Directive) {
 	case "metadata":
 		err = r.metadata(d)
 	case "replaces":
-		r.changes.Replacements = append(r.changes.Replacements, Replacement{d, list.CleanPath(d.Args[0])})
+		r.Changes.Replacements = append(r.Changes.Replacements, Replacement{d, list.CleanPath(d.Args[0])})
 	case "var":
 		r.origin.vars[d.Args[0]] = d.Args[1]
 	}
@@ -179,7 +177,7 @@ func (r *reader) metadata(d *list.Directive) error {
 		}
 		*set = &value
 	}
-	r.changes.Metadata = append(r.changes.Metadata, m)
+	r.Changes.Metadata = append(r.Changes.Metadata, m)
 	return nil
 }
 
@@ -220,4 +218,39 @@ func below(prefix, name string) string {
 		return prefix
 	}
 	return prefix + "/" + name
+}
+
+// excludes leave out of an archive's entries what globs match, and what is below a
+// directory that one matches.
+type excludes []*exclude
+
+type exclude struct {
+	*list.Directive
+	glob *glob.Glob
+	used bool
+}
+
+func (x *excludes) add(d *list.Directive) error {
+	g, err := glob.Parse(d.Args[0])
+	if err != nil {
+		return d.Errorf("%w", err)
+	}
+	*x = append(*x, &exclude{Directive: d, glob: g})
+	return nil
+}
+
+// keep removes the names that are left out from an entry, and reports whether any
+// remains.
+func (x excludes) keep(e *list.Entry) bool { return e.DeleteNames(x.match) }
+
+func (x excludes) match(name string) bool {
+	matched := false
+	for _, exclude := range x {
+		for path := list.CleanPath(name); path != "/"; path = path[:max(1, strings.LastIndexByte(path, '/'))] {
+			if exclude.glob.MatchPath(path) {
+				exclude.used, matched = true, true
+			}
+		}
+	}
+	return matched
 }

@@ -53,13 +53,10 @@ func ReadDirectory(dir string, owners Owners) (entries []*list.Entry, paths []st
 	for strings.Contains(dir, "//") {
 		dir = strings.ReplaceAll(dir, "//", "/")
 	}
-	d := &directory{root: dir, owners: owners}
+	d := &directory{root: dir, owners: owners, errors: list.Errors{Pos: list.Pos{File: dir}}}
 	d.read("")
-	if len(d.faults) > 0 {
-		return nil, nil, errors.Join(d.faults...)
-	}
-	if len(d.found) == 0 {
-		return nil, nil, nil
+	if err := d.errors.Err(); err != nil || len(d.found) == 0 {
+		return nil, nil, err
 	}
 	slices.SortFunc(d.found, func(a, b found) int { return cmp.Compare(a.line, b.line) })
 	paths = append(paths, dir)
@@ -71,24 +68,23 @@ func ReadDirectory(dir string, owners Owners) (entries []*list.Entry, paths []st
 	return d.joinLinks(), paths, nil
 }
 
-// directory reads a tree of files.
 type directory struct {
 	root   string
 	owners Owners
 	found  []found
-	faults []error
+	errors list.Errors
 }
 
-// found is a name in the tree.
 type found struct {
 	entry *list.Entry
 	// line is what the name is sorted by.
 	line string
 	// file tells which names are one regular file; zero for what has one name only.
-	file struct{ dev, ino uint64 }
+	file file
 }
 
-// path returns where a name of the archive is on disk.
+type file struct{ dev, ino uint64 }
+
 func (d *directory) path(name string) string {
 	if strings.HasSuffix(d.root, "/") {
 		return d.root + name
@@ -96,17 +92,13 @@ func (d *directory) path(name string) string {
 	return d.root + "/" + name
 }
 
-func (d *directory) fault(err error) {
-	if len(d.faults) < list.MaxErrors {
-		d.faults = append(d.faults, &list.Error{Pos: list.Pos{File: d.root}, Err: err})
-	}
-}
+func (d *directory) report(err error) { d.errors.Add(&list.Error{Pos: d.errors.Pos, Err: err}) }
 
 // read reads what is below the directory with this name, a path from the root.
 func (d *directory) read(name string) {
 	files, err := os.ReadDir(d.path(name))
 	if err != nil {
-		d.fault(Unreadable(cmp.Or(strings.TrimSuffix(d.path(name), "/"), "/"), err))
+		d.report(Unreadable(cmp.Or(strings.TrimSuffix(d.path(name), "/"), "/"), err))
 		return
 	}
 	for _, file := range files {
@@ -116,7 +108,7 @@ func (d *directory) read(name string) {
 			err = d.add(name, info)
 		}
 		if err != nil {
-			d.fault(Unreadable(d.path(name), err))
+			d.report(Unreadable(d.path(name), err))
 		} else if info.IsDir() {
 			d.read(name + "/")
 		}
@@ -134,7 +126,7 @@ func (d *directory) add(name string, info fs.FileInfo) error {
 			Perm: uint32(stat.Mode) & 0o7777,
 			UID:  d.owners.UID.of(stat.Uid),
 			GID:  d.owners.GID.of(stat.Gid),
-			Pos:  list.Pos{File: d.root},
+			Pos:  d.errors.Pos,
 		},
 		line: fmt.Sprintf("%s %o %d %d", name, stat.Mode&0o7777, stat.Uid, stat.Gid),
 	}
@@ -146,7 +138,7 @@ func (d *directory) add(name string, info fs.FileInfo) error {
 	case list.File:
 		e.Location = d.path(name)
 		if stat.Nlink > 1 {
-			f.file.dev, f.file.ino = uint64(stat.Dev), stat.Ino
+			f.file = file{uint64(stat.Dev), stat.Ino}
 		}
 	case list.Symlink:
 		target, err := os.Readlink(d.path(name))
@@ -159,7 +151,7 @@ func (d *directory) add(name string, info fs.FileInfo) error {
 		e.Major, e.Minor = deviceNumbers(uint64(stat.Rdev))
 	}
 	if err := e.CheckNames(); err != nil {
-		d.fault(err)
+		d.report(err)
 	}
 	d.found = append(d.found, f)
 	return nil
@@ -173,22 +165,19 @@ func deviceNumbers(dev uint64) (major, minor uint32) {
 
 // joinLinks makes one entry of all names of a file, in the place of the last one.
 func (d *directory) joinLinks() []*list.Entry {
-	last := map[any]int{}
-	names := map[any][]string{}
-	var none found
-	for i, f := range d.found {
-		if f.file != none.file {
-			last[f.file] = i
+	names := map[file][]string{}
+	for _, f := range d.found {
+		if f.file != (file{}) {
 			names[f.file] = append(names[f.file], f.entry.Name)
 		}
 	}
 	entries := make([]*list.Entry, 0, len(d.found))
-	for i, f := range d.found {
-		if f.file != none.file {
-			if last[f.file] != i {
+	for _, f := range d.found {
+		if all := names[f.file]; len(all) > 0 {
+			if f.entry.Name != all[len(all)-1] {
 				continue
 			}
-			f.entry.Name, f.entry.Links = names[f.file][0], names[f.file][1:]
+			f.entry.Name, f.entry.Links = all[0], all[1:]
 			f.entry.Location = d.path(f.entry.Name)
 		}
 		entries = append(entries, f.entry)

@@ -85,7 +85,7 @@ func TestReadDirectoryNames(t *testing.T) {
 	}
 }
 
-// The names of a file are one entry, behind the directories of all of them.
+// The names of a file are one entry, after the directories of all of them.
 func TestReadDirectoryHardLinks(t *testing.T) {
 	packtest.InTree(t, map[string]string{"tree/a": "a", "tree/z/x": "", "tree/m": "m"})
 	for name, file := range map[string]string{"tree/z/a": "tree/a", "tree/z/b": "tree/a", "outside": "tree/m"} {
@@ -127,12 +127,12 @@ func TestReadDirectoryErrors(t *testing.T) {
 		want = append(want, "tree: cannot read tree/closed: permission denied")
 	}
 	_, _, err := ReadDirectory("tree", Owners{})
-	if diff := cmp.Diff(want, packtest.Faults(err)); diff != "" {
-		t.Errorf("faults (-want +got):\n%s", diff)
+	if diff := cmp.Diff(want, packtest.Messages(err)); diff != "" {
+		t.Errorf("errors (-want +got):\n%s", diff)
 	}
 	_, _, err = ReadDirectory("missing", Owners{})
-	if diff := cmp.Diff([]string{"missing: cannot read missing: no such file or directory"}, packtest.Faults(err)); diff != "" {
-		t.Errorf("faults (-want +got):\n%s", diff)
+	if diff := cmp.Diff([]string{"missing: cannot read missing: no such file or directory"}, packtest.Messages(err)); diff != "" {
+		t.Errorf("errors (-want +got):\n%s", diff)
 	}
 }
 

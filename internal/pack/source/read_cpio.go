@@ -8,6 +8,7 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/image"
 	"github.com/rules-initramfs/rules_initramfs/internal/image/kernel"
 	"github.com/rules-initramfs/rules_initramfs/internal/list"
+	"github.com/rules-initramfs/rules_initramfs/internal/tables/kind"
 )
 
 // errEnough ends reading after too many errors.
@@ -34,7 +35,7 @@ func (a *archive) readCpio() error {
 		var err error
 		content := io.NewSectionReader(a.file, img.Offset(), record.Size)
 		if img.Members()[record.Member].Codec != image.Uncompressed {
-			if content, err = a.spool.keep(img); err != nil {
+			if content, err = a.spool.keep(img, unlimited); err != nil {
 				return err
 			}
 		}
@@ -45,10 +46,10 @@ func (a *archive) readCpio() error {
 	case err == errEnough:
 		return nil
 	case err != nil:
-		return a.fault(err)
+		return a.fail(err)
 	// NULs alone are an image, and an empty tar archive.
 	case len(img.Members()) > 0 && !img.Trailer():
-		return a.fault(errors.New("no trailer at its end: it may have been cut off, which cannot be told"))
+		return a.fail(errors.New("no trailer at its end: it may have been cut off, which cannot be told"))
 	}
 	a.take(t)
 	return nil
@@ -61,7 +62,7 @@ func checkRecord(r *image.Entry, made kernel.Result) error {
 	if err != nil {
 		return err
 	}
-	e := &list.Entry{Kind: kindOf(r.Mode), Name: name[1:], Target: r.Target, Major: r.RMajor, Minor: r.RMinor}
+	e := &list.Entry{Kind: kind.TypeOf(r.Mode).Kind, Name: name[1:], Target: r.Target, Major: r.RMajor, Minor: r.RMinor}
 	if made.Drop != kernel.DropType && made.Drop != kernel.DropTarget {
 		if err := checkMember(e); err != nil {
 			return err

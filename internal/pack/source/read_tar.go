@@ -7,17 +7,19 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/cpio"
 	"github.com/rules-initramfs/rules_initramfs/internal/image/kernel"
 	"github.com/rules-initramfs/rules_initramfs/internal/list"
+	"github.com/rules-initramfs/rules_initramfs/internal/tables/kind"
 )
 
 // tarBlock is what headers and contents of a tar archive are padded to.
 const tarBlock = 512
 
-// isTarHeader tells whether block, of tarBlock bytes, is a header of any dialect:
+// isTarHeader reports whether block, of tarBlock bytes, is a header of any dialect:
 // the sum of its bytes, its own field taken for blanks, is what that field says.
 // Some old programs added the bytes up as signed numbers.
 func isTarHeader(block []byte) bool {
@@ -72,21 +74,21 @@ func (a *archive) readTar(z io.Reader) error {
 			break
 		}
 		if err != nil {
-			return a.fault(explainTar(err))
+			return a.fail(explainTar(err))
 		}
 		content, err := t.content(h)
 		if err != nil {
-			return a.fault(fmt.Errorf("%s: %w", list.Escape(h.Name), explainTar(err)))
+			return a.fail(fmt.Errorf("%s: %w", list.Escape(h.Name), explainTar(err)))
 		}
 		if err := t.add(h, content); err != nil && !a.report(h.Name, err) {
 			return nil
 		}
 		if err := t.model.Err(); err != nil {
-			return a.fault(err)
+			return a.fail(err)
 		}
 	}
 	if err := t.checkEnd(); err != nil {
-		return a.fault(err)
+		return a.fail(err)
 	}
 	a.take(t.tree)
 	return nil
@@ -120,12 +122,12 @@ func (t *tarReader) content(h *tar.Header) (content *io.SectionReader, err error
 		}
 		return io.NewSectionReader(t.in.file, t.in.n, h.Size), nil
 	}
-	content, err = t.archive.spool.keepContent(t.tar)
+	content, err = t.archive.spool.keep(t.tar, cpio.MaxSize)
 	t.end = t.in.n
 	return content, err
 }
 
-// isSparse tells whether the content has holes, which the archive leaves out.
+// isSparse reports whether the content has holes, which the archive leaves out.
 func isSparse(h *tar.Header) bool {
 	for key := range h.PAXRecords {
 		if strings.HasPrefix(key, "GNU.sparse.") {
@@ -137,7 +139,6 @@ func isSparse(h *tar.Header) bool {
 
 func roundUp(n int64) int64 { return (n + tarBlock - 1) &^ (tarBlock - 1) }
 
-// add does with an entry what it says.
 func (t *tarReader) add(h *tar.Header, content *io.SectionReader) error {
 	switch h.Typeflag {
 	case tar.TypeXGlobalHeader:
@@ -167,8 +168,8 @@ func (t *tarReader) add(h *tar.Header, content *io.SectionReader) error {
 		e.Kind = list.Pipe
 	case tar.TypeChar, tar.TypeBlock:
 		e.Kind, e.Block = list.Node, h.Typeflag == tar.TypeBlock
-		if h.Devmajor < 0 || h.Devmajor > maxMajor || h.Devminor < 0 || h.Devminor > maxMinor {
-			return fmt.Errorf("the device %d, %d: the kernel's numbers go up to %d, %d", h.Devmajor, h.Devminor, maxMajor, maxMinor)
+		if h.Devmajor < 0 || h.Devmajor > list.MaxMajor || h.Devminor < 0 || h.Devminor > list.MaxMinor {
+			return fmt.Errorf("the device %d, %d: the kernel's numbers go up to %d, %d", h.Devmajor, h.Devminor, list.MaxMajor, list.MaxMinor)
 		}
 		e.Major, e.Minor = uint32(h.Devmajor), uint32(h.Devminor)
 	case 'D', 'M', 'N':
@@ -217,7 +218,7 @@ func (t *tarReader) addLink(name, target string) error {
 	case name == path:
 		return nil // tar was given the same file twice
 	}
-	if err := (&list.Entry{Kind: kindOf(f.Mode), Name: name[1:]}).CheckNames(); err != nil {
+	if err := (&list.Entry{Kind: kind.TypeOf(f.Mode).Kind, Name: name[1:]}).CheckNames(); err != nil {
 		return err
 	}
 	if err := dropped(t.model.Remove(name)); err != nil {
@@ -231,49 +232,45 @@ func (t *tarReader) addLink(name, target string) error {
 	return nil
 }
 
-// checkRecords refuses what an entry has that an initramfs cannot hold. Records
-// that are known to be times, or names of numbers, are left out like times and
-// names elsewhere.
+// lost are prefixes of records that say what an initramfs cannot hold.
+var lost = []struct{ prefix, what string }{
+	{"SCHILY.xattr.", "an extended attribute"},
+	{"LIBARCHIVE.xattr.", "an extended attribute"},
+	{"RHT.security.", "an extended attribute"},
+	{"SCHILY.acl.", "an access control list"},
+	{"LIBARCHIVE.acl.", "an access control list"},
+	{"SCHILY.fflags", "file attributes"},
+}
+
+// checkRecords refuses what an entry has that an initramfs cannot hold. Records that are
+// known to be times, or names of numbers, are left out like times and names elsewhere.
 func checkRecords(h *tar.Header) error {
 	for key := range h.PAXRecords {
-		switch {
-		case hasAnyPrefix(key, "SCHILY.xattr.", "LIBARCHIVE.xattr.", "RHT.security."):
-			return fmt.Errorf("it has an extended attribute (%s), which an initramfs cannot hold: make the archive without", key)
-		case hasAnyPrefix(key, "SCHILY.acl.", "LIBARCHIVE.acl."):
-			return fmt.Errorf("it has an access control list (%s), which an initramfs cannot hold: make the archive without", key)
-		case hasAnyPrefix(key, "SCHILY.fflags"):
-			return fmt.Errorf("it has file attributes (%s), which an initramfs cannot hold: make the archive without", key)
-		case hasAnyPrefix(key, "SCHILY.devmajor", "SCHILY.devminor"):
+		if strings.HasPrefix(key, "SCHILY.devmajor") || strings.HasPrefix(key, "SCHILY.devminor") {
 			return fmt.Errorf("it has a device number too large for the archive's own field (%s)", key)
+		}
+		for _, l := range lost {
+			if strings.HasPrefix(key, l.prefix) {
+				return fmt.Errorf("it has %s (%s), which an initramfs cannot hold: make the archive without", l.what, key)
+			}
 		}
 	}
 	return nil
 }
 
-// checkGlobal refuses a global header that says something of the entries: no
-// reader agrees with another on it.
+// checkGlobal refuses a global header that says something of the entries: no reader agrees
+// with another on it.
 func checkGlobal(h *tar.Header) error {
 	for key := range h.PAXRecords {
-		switch key {
-		case "comment", "mtime", "atime", "ctime", "hdrcharset":
-		default:
+		if !slices.Contains([]string{"comment", "mtime", "atime", "ctime", "hdrcharset"}, key) {
 			return fmt.Errorf("a global header that gives all entries a %s: make the archive without", key)
 		}
 	}
 	return nil
 }
 
-func hasAnyPrefix(text string, prefixes ...string) bool {
-	for _, prefix := range prefixes {
-		if strings.HasPrefix(text, prefix) {
-			return true
-		}
-	}
-	return false
-}
-
-// checkEnd checks that zeros end the archive, a block at least, and that nothing
-// is behind them.
+// checkEnd checks that zeros end the archive, a block at least, and that nothing follows
+// them.
 func (t *tarReader) checkEnd() error {
 	if t.in.file != nil {
 		if _, err := (tarFile{t.in}).Seek(t.end, io.SeekStart); err != nil {
@@ -287,15 +284,14 @@ func (t *tarReader) checkEnd() error {
 	case t.in.n < t.end+tarBlock:
 		return errors.New("no zeros end the tar archive: it is cut off")
 	case t.in.filled > t.end:
-		return fmt.Errorf("byte %d: something is behind the end of the tar archive, or it is cut off", t.in.filled-1)
+		return fmt.Errorf("byte %d: something follows the end of the tar archive, or it is cut off", t.in.filled-1)
 	}
 	return nil
 }
 
-// tarInput is what a tar archive is read from.
 type tarInput struct {
 	r io.Reader
-	// n is where reading is; filled is behind the last byte read that is not 0.
+	// n is where reading is; filled is after the last byte read that is not 0.
 	n, filled int64
 	// file is where a content can be read again, of size bytes; nil where it cannot.
 	file io.ReaderAt
@@ -311,8 +307,7 @@ func (in *tarInput) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// tarFile is a tarInput in which tar.Reader goes over contents without reading
-// them.
+// tarFile is a tarInput in which tar.Reader goes over contents without reading them.
 type tarFile struct{ *tarInput }
 
 func (f tarFile) Seek(offset int64, whence int) (int64, error) {

@@ -34,8 +34,8 @@ func TestRead(t *testing.T) {
 	}
 }
 
-// All that is wrong with all lists is told at once.
-func TestReadFaults(t *testing.T) {
+// Everything that is wrong with all lists is reported at once.
+func TestReadErrors(t *testing.T) {
 	var err error
 	t.Run("in a directory", func(t *testing.T) {
 		packtest.InTree(t, map[string]string{
@@ -47,16 +47,16 @@ func TestReadFaults(t *testing.T) {
 		_, err = ReadLists([]string{"a.list", "missing.list", "dir", "good.list", "b.list"}, Options{})
 	})
 	if diff := cmp.Diff([]string{"a.list:1", "a.list:3", "", "", "b.list:1"}, packtest.Places(err)); diff != "" {
-		t.Errorf("faults (-want +got):\n%s", diff)
+		t.Errorf("errors (-want +got):\n%s", diff)
 	}
-	golden.Text(t, "TestReadFaults.txt", packtest.Message(err)+"\n")
+	golden.Text(t, "TestReadErrors.txt", packtest.Message(err)+"\n")
 }
 
-func TestReadManyFaults(t *testing.T) {
+func TestReadManyErrors(t *testing.T) {
 	packtest.InTree(t, map[string]string{"a.list": strings.Repeat("nonsense here\n", 1000)})
 	_, err := ReadLists([]string{"a.list"}, Options{})
 	if got := packtest.Places(err); len(got) != list.MaxErrors+1 || got[list.MaxErrors] != "" {
-		t.Errorf("%d faults, the last of them at %q", len(got), got[len(got)-1])
+		t.Errorf("%d errors, the last of them at %q", len(got), got[len(got)-1])
 	}
 }
 

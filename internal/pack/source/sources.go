@@ -1,3 +1,4 @@
+// Package source reads lists, directories and archives into entries.
 package source
 
 import (
@@ -14,10 +15,91 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/list"
 )
 
+// Options say how lists are read; each list sets Name, Origin and Locations.
+type Options = list.Options
+
+// ReadLists reads the lists with these file names one after the other; "-" is standard
+// input. Errors of several lines are reported together.
+func ReadLists(names []string, opts Options) ([]*list.Entry, error) {
+	r := &reader{opts: opts}
+	for _, name := range names {
+		r.readTop(name, nil)
+	}
+	return r.Entries, r.errors.Err()
+}
+
+// ReadLayer reads the completed list of a layer.
+func ReadLayer(name string) (*Sources, error) {
+	r := &reader{opts: Options{Directives: true}}
+	r.readTop(name, nil)
+	return &r.Sources, r.errors.Err()
+}
+
+type reader struct {
+	Sources
+	opts   Options
+	errors list.Errors
+	// readArchive reads the archive of that name; nil where there can be none.
+	readArchive func(name string) ([]*list.Entry, error)
+
+	// origin has what the directives since the last origin said.
+	origin origin
+}
+
+// readTop reads a list that the caller named, from in if that is not nil.
+func (r *reader) readTop(name string, in io.Reader) {
+	opts := r.opts
+	opts.Name = name
+	r.read(in, opts, r.add)
+	r.endOrigin()
+}
+
+func (r *reader) add(e *list.Entry) {
+	r.Entries = append(r.Entries, e)
+	if n := len(r.Members); n > 0 {
+		r.Members[n-1].Entries++
+	}
+}
+
+func (r *reader) read(in io.Reader, opts list.Options, take func(*list.Entry)) {
+	switch {
+	case in != nil:
+	case opts.Name == "-":
+		in = os.Stdin
+	default:
+		file, err := os.Open(opts.Name)
+		if err != nil {
+			r.errors.Add(fmt.Errorf("cannot read the list: %w", err))
+			return
+		}
+		defer file.Close()
+		in = file
+	}
+	for p := list.NewParser(in, opts); ; {
+		e, d, err := p.Next()
+		var inList *list.Error
+		switch {
+		case err == io.EOF:
+			return
+		case errors.As(err, &inList):
+			r.errors.Add(err)
+		case err != nil:
+			r.errors.Add(fmt.Errorf("cannot read the list %s: %w", opts.Name, err))
+			return
+		case d != nil:
+			r.direct(d)
+		default:
+			take(e)
+		}
+	}
+}
+
 // Sources are the entries of lists, directories and archives.
 type Sources struct {
 	Entries []*list.Entry
 	Changes Changes
+	// Members are those of the archive of a layer, of its completed list.
+	Members []list.Member
 
 	// files are the archives that contents are read from.
 	files []*os.File
@@ -25,21 +107,31 @@ type Sources struct {
 }
 
 // Open reads what the names lead to, one after the other. A directory gives
-// all that is in it. Of a file, the first bytes say what it is, and the name does not:
+// everything that is in it. Of a file, the first bytes say what it is, and the name does not:
 // an image as image.Reader reads it, a tar archive, compressed or not, and else a
 // list; "-" is standard input. The contents of what is compressed are kept in a
 // temporary file without a name, so that memory does not grow with them.
 //
 // Close must be called after the last use of the entries. Reading ends when ctx does.
 func Open(ctx context.Context, names []string, opts Options) (*Sources, error) {
-	s := &Sources{}
-	r := &reader{opts: opts, readArchive: func(name string) ([]*list.Entry, error) {
+	r := &reader{opts: opts}
+	s := &r.Sources
+	r.readArchive = func(name string) ([]*list.Entry, error) {
 		return s.readFile(ctx, name, func(io.Reader) ([]*list.Entry, error) {
 			return nil, fmt.Errorf("%s: not an archive: want cpio (newc) or tar, compressed or not", name)
 		})
-	}}
+	}
 	for _, name := range names {
-		entries, err := s.read(ctx, name, r)
+		var entries []*list.Entry
+		var err error
+		if isDir(name) {
+			entries, _, err = ReadDirectory(name, Owners{})
+		} else {
+			entries, err = s.readFile(ctx, name, func(in io.Reader) ([]*list.Entry, error) {
+				r.readTop(name, in)
+				return nil, nil
+			})
+		}
 		for _, e := range entries {
 			r.add(e)
 		}
@@ -49,7 +141,6 @@ func Open(ctx context.Context, names []string, opts Options) (*Sources, error) {
 		s.Close()
 		return nil, err
 	}
-	s.Entries, s.Changes = r.entries, r.changes
 	return s, nil
 }
 
@@ -60,19 +151,6 @@ func (s *Sources) Close() error {
 		errs = append(errs, file.Close())
 	}
 	return errors.Join(errs...)
-}
-
-// read returns the entries of a directory or an archive; those of a list it reads
-// with r.
-func (s *Sources) read(ctx context.Context, name string, r *reader) ([]*list.Entry, error) {
-	if isDir(name) {
-		entries, _, err := ReadDirectory(name, Owners{})
-		return entries, err
-	}
-	return s.readFile(ctx, name, func(in io.Reader) ([]*list.Entry, error) {
-		r.readTop(name, in)
-		return nil, nil
-	})
 }
 
 // readFile reads an archive, or what asList reads.
@@ -90,75 +168,54 @@ func (s *Sources) readFile(ctx context.Context, name string, asList func(io.Read
 	if err != nil && err != io.EOF {
 		return nil, fmt.Errorf("cannot read %s: %w", name, err)
 	}
-	kind := kindOfSource(prefix)
-	if kind == aList {
+	var read func(*archive) error
+	switch {
+	case isTarHeader(prefix):
+		read = func(a *archive) error { return a.readTar(nil) }
+	case bytes.HasPrefix(prefix, []byte("0707")), len(prefix) > 0 && prefix[0] == 0:
+		read = (*archive).readImage
+	case codec.DetectFile(prefix) != "":
+		read = (*archive).readCompressed
+	default:
 		return asList(in)
 	}
-	a := &archive{ctx: ctx, name: name, spool: &s.spool}
+	a := &archive{ctx: ctx, spool: &s.spool, pos: list.Pos{File: name}}
+	a.errors.Pos = a.pos
 	if info, err := file.Stat(); err == nil && info.Mode().IsRegular() && name != "-" {
 		a.file, a.size = file, info.Size()
 	} else {
 		// It is read twice: for what it is, and for what is in it.
-		kept, err := s.spool.keep(in)
+		kept, err := s.spool.keep(in, unlimited)
 		if err != nil {
-			return nil, a.fault(err)
+			return nil, a.fail(err)
 		}
 		a.file, a.size = kept, kept.Size()
 	}
-	if err := a.read(kind); err != nil {
+	if err := read(a); err != nil {
 		return nil, err
 	}
-	return a.entries, errors.Join(a.faults...)
+	return a.entries, a.errors.Err()
 }
 
-// sourceKind is what a file is.
-type sourceKind uint8
-
-const (
-	aList sourceKind = iota
-	aCpio
-	aTar
-	aCompressed
-)
-
-// kindOfSource returns what a file is by its first bytes: tarBlock of them, or all.
-func kindOfSource(prefix []byte) sourceKind {
-	switch {
-	case isTarHeader(prefix):
-		return aTar
-	case bytes.HasPrefix(prefix, []byte("0707")), len(prefix) > 0 && prefix[0] == 0:
-		return aCpio
-	case codec.DetectFile(prefix) != "":
-		return aCompressed
-	}
-	return aList
-}
-
-// archive is an image or a tar archive that is being read.
 type archive struct {
 	ctx   context.Context
-	name  string
+	pos   list.Pos
 	file  io.ReaderAt
 	size  int64
 	spool *spool
 
 	entries []*list.Entry
-	faults  []error
+	errors  list.Errors
 }
 
-func (a *archive) read(kind sourceKind) error {
-	switch kind {
-	case aTar:
-		return a.readTar(nil)
-	case aCompressed:
-		return a.readCompressed()
-	}
+// readImage reads an image that has no boot configuration.
+func (a *archive) readImage() error {
 	switch _, n, err := image.FindBootconfig(a.file, a.size); {
 	case n > 0 || err == image.ErrBootconfig:
-		return a.fault(errors.New("the image ends with a boot configuration, which would be lost: " +
+		return a.fail(errors.New("the image ends with a boot configuration, which would be lost: " +
 			"remove it with packer bootconfig --remove; --bootconfig gives the new image one"))
 	case err != nil:
-		return a.fault(err)
+		return a.fail(err)
 	}
 	return a.readCpio()
 }
@@ -168,7 +225,7 @@ func (a *archive) read(kind sourceKind) error {
 func (a *archive) readCompressed() error {
 	z, err := codec.NewFileReader(bufio.NewReaderSize(a.input(), 64<<10))
 	if err != nil {
-		return a.fault(err)
+		return a.fail(err)
 	}
 	defer z.Close()
 	content := bufio.NewReaderSize(z, 64<<10)
@@ -179,18 +236,17 @@ func (a *archive) readCompressed() error {
 	case bytes.HasPrefix(prefix, []byte("0707")) && z.Codec() == "lz4":
 		magic := make([]byte, 2)
 		if _, err := a.file.ReadAt(magic, 0); err == nil && codec.Detect(magic) == "" {
-			return a.fault(errors.New("an image in lz4's newer frames, which a kernel does not take: compress it with lz4 -l"))
+			return a.fail(errors.New("an image in lz4's newer frames, which a kernel does not take: compress it with lz4 -l"))
 		}
-		return a.read(aCpio)
+		return a.readImage()
 	case bytes.HasPrefix(prefix, []byte("0707")):
-		return a.read(aCpio)
+		return a.readImage()
 	case err != nil && err != io.EOF:
-		return a.fault(err)
+		return a.fail(err)
 	}
-	return a.fault(errors.New("compressed, and neither a cpio nor a tar archive: only archives may be compressed"))
+	return a.fail(errors.New("compressed, and neither a cpio nor a tar archive: only archives may be compressed"))
 }
 
-// input returns a reader of the archive from its beginning.
 func (a *archive) input() io.ReadSeeker {
 	section := io.NewSectionReader(a.file, 0, a.size)
 	return struct {
@@ -199,31 +255,23 @@ func (a *archive) input() io.ReadSeeker {
 	}{ContextReader(a.ctx, section), section}
 }
 
-// take makes the entries of t those of the archive.
 func (a *archive) take(t *tree) {
 	a.entries = t.entries()
 	for _, e := range a.entries {
-		e.Pos = list.Pos{File: a.name}
+		e.Pos = a.pos
 	}
 }
 
-// fault returns the error for an archive that cannot be read.
-func (a *archive) fault(err error) error {
-	var own *spoolError
-	if errors.As(err, &own) {
+func (a *archive) fail(err error) error {
+	if _, ok := errors.AsType[*spoolError](err); ok {
 		return err
 	}
-	return errors.Join(append(a.faults, &list.Error{Pos: list.Pos{File: a.name}, Err: err})...)
+	return errors.Join(a.errors.Err(), &list.Error{Pos: a.pos, Err: err})
 }
 
-// report notes what is wrong with an entry, and reports whether to read on.
+// report notes an error of an entry, and reports whether to read on.
 func (a *archive) report(name string, err error) bool {
-	if len(a.faults) == list.MaxErrors {
-		a.faults = append(a.faults, &list.Error{Pos: list.Pos{File: a.name}, Err: errors.New("too many errors: the rest is left out")})
-		return false
-	}
-	a.faults = append(a.faults, &list.Error{Pos: list.Pos{File: a.name}, Err: fmt.Errorf("%s: %w", list.Escape("/"+list.CleanPath(name)[1:]), err)})
-	return true
+	return a.errors.Add(&list.Error{Pos: a.pos, Err: fmt.Errorf("%s: %w", list.Escape("/"+list.CleanPath(name)[1:]), err)})
 }
 
 // ContextReader returns a reader of r that fails once ctx has ended.

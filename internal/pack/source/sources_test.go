@@ -153,7 +153,7 @@ func TestReadCpio(t *testing.T) {
 		{"data on the last record, the directory before it", cpioArchive(t, link(5, "a", ""), dir("d", 0o755), link(5, "d/b", "x")),
 			[]string{"dir /d 0755 0 0", "file /a =x 0755 0 0 /d/b"}},
 		{"data on the first record", cpioArchive(t, link(5, "a", "x"), link(5, "b", "")), []string{"file /a =x 0755 0 0 /b"}},
-		{"the same number behind a trailer", cpioArchive(t, link(5, "a", "x"), trailerRecord, link(5, "b", "y")),
+		{"the same number after a trailer", cpioArchive(t, link(5, "a", "x"), trailerRecord, link(5, "b", "y")),
 			[]string{"file /a =x 0755 0 0", "file /b =y 0755 0 0"}},
 		{"no link with one name", cpioArchive(t, cpioRecord{name: "a", mode: 0o100644, ino: 5}, cpioRecord{name: "b", mode: 0o100644, ino: 5}),
 			[]string{"file /a = 0644 0 0", "file /b = 0644 0 0"}},
@@ -191,7 +191,7 @@ func TestReadCpio(t *testing.T) {
 	}
 }
 
-func TestReadCpioFaults(t *testing.T) {
+func TestReadCpioErrors(t *testing.T) {
 	dir := cpioRecord{name: "d", mode: 0o40755}
 	inDir := cpioRecord{name: "d/f", mode: 0o100644}
 	link := cpioRecord{name: "a", mode: 0o100644, ino: 5, nlink: 2}
@@ -237,14 +237,14 @@ func TestReadCpioFaults(t *testing.T) {
 			texts[test.name] = fmt.Sprint(err)
 		})
 	}
-	golden.Messages(t, "TestReadCpioFaults.txt", texts)
+	golden.Messages(t, "TestReadCpioErrors.txt", texts)
 }
 
 // pathsOf returns the paths that errors of the file "in" are about; empty where one is
 // about the whole file.
 func pathsOf(err error) []string {
 	var paths []string
-	for _, text := range packtest.Faults(err) {
+	for _, text := range packtest.Messages(err) {
 		path, _, _ := strings.Cut(strings.TrimPrefix(text, "in: "), ": ")
 		if !strings.HasPrefix(path, "/") {
 			path = ""
@@ -254,14 +254,14 @@ func pathsOf(err error) []string {
 	return paths
 }
 
-func TestReadCpioManyFaults(t *testing.T) {
+func TestReadCpioManyErrors(t *testing.T) {
 	var records []cpioRecord
 	for i := range 1000 {
 		records = append(records, cpioRecord{name: fmt.Sprint(i), mode: 0o150000})
 	}
 	_, err := read(t, cpioArchive(t, records...))
-	if got := packtest.Faults(err); len(got) != list.MaxErrors+1 || got[list.MaxErrors] != "in: too many errors: the rest is left out" {
-		t.Errorf("%d faults, the last of them %q", len(got), got[len(got)-1])
+	if got := packtest.Messages(err); len(got) != list.MaxErrors+1 || got[list.MaxErrors] != "in: too many errors: the rest is left out" {
+		t.Errorf("%d errors, the last of them %q", len(got), got[len(got)-1])
 	}
 }
 
@@ -346,7 +346,7 @@ func twice(t *testing.T, program, content string) string {
 	return all.String()
 }
 
-func TestReadTarFaults(t *testing.T) {
+func TestReadTarErrors(t *testing.T) {
 	one := func(h tar.Header) string { return tarball(t, h) }
 	file := tar.Header{Typeflag: tar.TypeReg, Name: "f", Linkname: strings.Repeat("x", 600)}
 	whole := one(file)
@@ -379,7 +379,7 @@ func TestReadTarFaults(t *testing.T) {
 		{"incremental", one(tar.Header{Typeflag: 'D', Name: "d"}), "/d"},
 		{"unknown", one(tar.Header{Typeflag: 'Z', Name: "d"}), "/d"},
 		{"junk", whole + "junk", ""},
-		{"another behind", whole + whole, ""},
+		{"another after it", whole + whole, ""},
 		{"no end", whole[:512+1024], ""},
 		{"content cut", whole[:1000], ""},
 		{"damaged", whole[:512+1024] + strings.Repeat("x", 1024), ""},
@@ -397,7 +397,7 @@ func TestReadTarFaults(t *testing.T) {
 			texts[test.name] = fmt.Sprint(err)
 		})
 	}
-	golden.Messages(t, "TestReadTarFaults.txt", texts)
+	golden.Messages(t, "TestReadTarErrors.txt", texts)
 }
 
 // Cut off anywhere, an archive is an error, compressed or not.
@@ -408,7 +408,7 @@ func TestReadArchiveCut(t *testing.T) {
 	packtest.InTree(t, nil)
 	for name, test := range map[string]struct {
 		in string
-		// enough is how much holds all that is not zeros.
+		// enough is how much holds everything that is not zeros.
 		enough int
 	}{
 		"cpio":      {cpioArchive, len(strings.TrimRight(cpioArchive, "\x00")) + 1},
@@ -424,7 +424,7 @@ func TestReadArchiveCut(t *testing.T) {
 			}
 			sources, err := source.Open(context.Background(), []string{"in"}, source.Options{})
 			if err == nil {
-				t.Errorf("%s: %d of %d bytes are no error: %v", name, n, len(test.in), shown(t, sources.Entries))
+				t.Errorf("%s: %d of %d bytes are not an error: %v", name, n, len(test.in), shown(t, sources.Entries))
 				sources.Close()
 			}
 		}

@@ -4,11 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/cpio"
 	"github.com/rules-initramfs/rules_initramfs/internal/image/kernel"
 	"github.com/rules-initramfs/rules_initramfs/internal/list"
+	"github.com/rules-initramfs/rules_initramfs/internal/tables/kind"
 )
 
 // tree is what the records of an archive make, with the kernel's model saying what a
@@ -82,7 +84,7 @@ func (t *tree) entries() []*list.Entry {
 func (n *node) entry(names []string) *list.Entry {
 	f := n.file
 	e := &list.Entry{
-		Kind: kindOf(f.Mode), Name: names[0], Links: names[1:], Perm: f.Mode & 0o7777, UID: f.UID, GID: f.GID,
+		Kind: kind.TypeOf(f.Mode).Kind, Name: names[0], Links: names[1:], Perm: f.Mode & 0o7777, UID: f.UID, GID: f.GID,
 		Content: n.content, Target: f.Target, Block: f.Type() == cpio.TypeBlock, Major: f.RMajor, Minor: f.RMinor,
 	}
 	if e.Kind == list.Symlink {
@@ -91,43 +93,16 @@ func (n *node) entry(names []string) *list.Entry {
 	return e
 }
 
-// kindOf returns the kind of a mode of stat(2), or 0.
-func kindOf(mode uint32) list.Kind {
-	switch mode & cpio.TypeMask {
-	case cpio.TypeRegular:
-		return list.File
-	case cpio.TypeDir:
-		return list.Dir
-	case cpio.TypeSymlink:
-		return list.Symlink
-	case cpio.TypeChar, cpio.TypeBlock:
-		return list.Node
-	case cpio.TypePipe:
-		return list.Pipe
-	case cpio.TypeSocket:
-		return list.Sock
-	}
-	return 0
-}
-
 // memberPath returns the absolute path that a name in an archive means.
 func memberPath(name string) (string, error) {
-	for part := range strings.SplitSeq(name, "/") {
-		if part == ".." {
-			return "", errors.New(`a name with ".." in it may lead anywhere: make the archive without`)
-		}
+	if slices.Contains(strings.Split(name, "/"), "..") {
+		return "", errors.New(`a name with ".." in it may lead anywhere: make the archive without`)
 	}
 	if strings.IndexByte(name, 0) >= 0 {
 		return "", errors.New("a name with a NUL in it")
 	}
 	return list.CleanPath(name), nil
 }
-
-// The kernel's dev_t has 12 bits of major and 20 of minor number.
-const (
-	maxMajor = 1<<12 - 1
-	maxMinor = 1<<20 - 1
-)
 
 // checkMember refuses an entry of an archive that the kernel would not make, or would
 // make differently.
@@ -139,8 +114,8 @@ func checkMember(e *list.Entry) error {
 		return fmt.Errorf("a symbolic link's target of %d bytes: the kernel takes %d at most", len(e.Target), list.MaxPath)
 	case e.Kind == list.Symlink && strings.IndexByte(e.Target, 0) >= 0:
 		return errors.New("a symbolic link's target with a NUL in it")
-	case e.Kind == list.Node && (e.Major > maxMajor || e.Minor > maxMinor):
-		return fmt.Errorf("the device %d, %d: the kernel's numbers go up to %d, %d", e.Major, e.Minor, maxMajor, maxMinor)
+	case e.Kind == list.Node && (e.Major > list.MaxMajor || e.Minor > list.MaxMinor):
+		return fmt.Errorf("the device %d, %d: the kernel's numbers go up to %d, %d", e.Major, e.Minor, list.MaxMajor, list.MaxMinor)
 	}
 	return e.CheckNames()
 }

@@ -48,8 +48,7 @@ func Archive(w io.Writer, entries []*list.Entry, opts ArchiveOptions) error {
 	a.out.Align = opts.Align
 	for i, e := range entries {
 		if err := a.add(e, a.ahead.content(i)); err != nil {
-			var output *writeError
-			if errors.As(err, &output) {
+			if output, ok := errors.AsType[*writeError](err); ok {
 				return output // a line of a list is not to blame
 			}
 			return &list.Error{Pos: e.Pos, Err: err}
@@ -73,8 +72,8 @@ type archiver struct {
 	ahead *prefetcher
 	ino   uint32
 	// Buffers:
-	records   []cpio.Header
-	body, buf []byte
+	records []cpio.Header
+	body    []byte
 }
 
 func (a *archiver) warn(format string, args ...any) {
@@ -135,25 +134,23 @@ func (a *archiver) addFile(e *list.Entry, ino uint32, file *source.Content) (err
 		}
 	}
 	defer file.Close()
-	sum := uint32(0)
+	total := uint32(0)
 	if a.Checksum {
-		if sum, err = a.sum(file); err != nil {
+		if total, err = sum(file); err != nil {
 			return file.ReadError(err)
 		}
 	}
 	e.Size = file.Size
-	if err := a.writeHeaders(e, ino, file.MTime, sum); err != nil {
+	if err := a.writeHeaders(e, ino, file.MTime, total); err != nil {
 		return err
 	}
 	n, err := a.out.ReadFrom(&io.LimitedReader{R: file.Reader, N: file.Size})
-	var readError *fs.PathError
-	var output *writeError
+	_, writing := errors.AsType[*writeError](err)
+	_, reading := errors.AsType[*fs.PathError](err)
 	switch {
 	case errors.Is(err, cpio.ErrChecksum):
 		return file.ReadError(fmt.Errorf("%s changed while it was read", file.Name))
-	case errors.As(err, &output):
-		return err
-	case errors.As(err, &readError):
+	case reading && !writing:
 		return file.ReadError(source.Unreadable(file.Name, err))
 	case err != nil:
 		return err
@@ -185,23 +182,21 @@ func (a *archiver) clipTime(location string, mtime int64) uint32 {
 
 // sum returns the checksum of a file's content, and returns to its beginning. Content that
 // ends too early is found when it is packed.
-func (a *archiver) sum(file *source.Content) (uint32, error) {
-	if a.buf == nil {
-		a.buf = make([]byte, 64<<10)
+func sum(file *source.Content) (uint32, error) {
+	var sum checksum
+	_, err := io.Copy(&sum, io.LimitReader(file.Reader, file.Size))
+	if err == nil {
+		_, err = file.Reader.Seek(0, io.SeekStart)
 	}
-	sum := uint32(0)
-	for r := io.LimitReader(file.Reader, file.Size); ; {
-		n, err := r.Read(a.buf)
-		sum = cpio.Checksum(sum, a.buf[:n])
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			return 0, source.Unreadable(file.Name, err)
-		}
-	}
-	if _, err := file.Reader.Seek(0, io.SeekStart); err != nil {
+	if err != nil {
 		return 0, source.Unreadable(file.Name, err)
 	}
-	return sum, nil
+	return uint32(sum), nil
+}
+
+type checksum uint32
+
+func (c *checksum) Write(p []byte) (int, error) {
+	*c = checksum(cpio.Checksum(uint32(*c), p))
+	return len(p), nil
 }

@@ -6,14 +6,17 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/rules-initramfs/rules_initramfs/internal/golden"
 	"github.com/rules-initramfs/rules_initramfs/internal/list"
 	"github.com/rules-initramfs/rules_initramfs/internal/pack/packtest"
+	"github.com/rules-initramfs/rules_initramfs/internal/pack/source"
 )
 
 // record is what the kernel's tool writes of an entry, from the fields that
@@ -88,7 +91,17 @@ func file(location string) []*list.Entry {
 	}}
 }
 
-func TestWriteArchiveLocationFaults(t *testing.T) {
+// The errors of contents that cannot be packed.
+func TestWriteArchiveErrors(t *testing.T) {
+	messages := map[string]string{}
+	t.Run("location", func(t *testing.T) { testLocationErrors(t, messages) })
+	t.Run("too large", func(t *testing.T) { testTooLarge(t, messages) })
+	t.Run("changes", func(t *testing.T) { testFileChanges(t, messages) })
+	t.Run("changes between two reads", func(t *testing.T) { testChecksumChanges(t, messages) })
+	golden.Messages(t, "TestWriteArchiveErrors.txt", messages)
+}
+
+func testLocationErrors(t *testing.T, messages map[string]string) {
 	packtest.InTree(t, map[string]string{"dir/file": ""})
 	if err := syscall.Mkfifo("fifo", 0o666); err != nil {
 		t.Fatal(err)
@@ -99,23 +112,23 @@ func TestWriteArchiveLocationFaults(t *testing.T) {
 	if err := os.Symlink("nowhere", "dangling"); err != nil {
 		t.Fatal(err)
 	}
-	tests := []struct{ location, want string }{
-		{"missing", "cannot read missing: no such file or directory"},
-		{"dangling", "cannot read dangling: no such file or directory"},
-		{"dir/file/x", "cannot read dir/file/x: not a directory"},
-		{"dir", "dir is a directory: a file line needs a file"},
-		{"fifo", "fifo is not a regular file"},
-		{"link-to-fifo", "link-to-fifo is not a regular file"},
-		{"/dev/zero", "/dev/zero is not a regular file"},
-	}
-	for _, test := range tests {
-		t.Run(test.location, func(t *testing.T) {
-			err := packtest.Soon(t, func() error { return Archive(io.Discard, file(test.location), ArchiveOptions{}) })
-			want := []string{"//pkg:f (a.list:3): " + test.want}
-			if diff := cmp.Diff(want, packtest.Faults(err)); diff != "" {
-				t.Errorf("fault (-want +got):\n%s", diff)
-			}
+	for _, location := range []string{"missing", "dangling", "dir/file/x", "dir", "fifo", "link-to-fifo", "/dev/zero"} {
+		t.Run(location, func(t *testing.T) {
+			err := packtest.Soon(func() error { return Archive(io.Discard, file(location), ArchiveOptions{}) })
+			checkError(t, err, location, source.Unopened)
+			messages[location] = packtest.Message(err)
 		})
+	}
+}
+
+// checkError checks that an error is about the content of file(location).
+func checkError(t *testing.T, err error, location string, reason source.Reason) {
+	t.Helper()
+	if diff := cmp.Diff([]string{"//pkg:f (a.list:3)"}, packtest.Places(err)); diff != "" {
+		t.Errorf("places (-want +got):\n%s", diff)
+	}
+	if e, ok := errors.AsType[*source.LocationError](err); !ok || e.Location != location || e.Reason != reason {
+		t.Errorf("%v, want the reason %d at %s", err, reason, location)
 	}
 }
 
@@ -144,15 +157,13 @@ func sparse(t *testing.T, name string, size int64) {
 }
 
 // Before a file over the limit, nothing of it is written.
-func TestWriteArchiveTooLarge(t *testing.T) {
+func testTooLarge(t *testing.T, messages map[string]string) {
 	packtest.InTree(t, nil)
 	sparse(t, "over", 1<<33)
 	var b bytes.Buffer
 	err := Archive(&b, file("over"), ArchiveOptions{})
-	want := []string{"//pkg:f (a.list:3): over has 8589934592 bytes: an archive holds files of at most 4294967295"}
-	if diff := cmp.Diff(want, packtest.Faults(err)); diff != "" {
-		t.Errorf("fault (-want +got):\n%s", diff)
-	}
+	checkError(t, err, "over", source.TooLarge)
+	messages["over"] = packtest.Message(err)
 	if b.Len() > 0 {
 		t.Errorf("%d bytes are written", b.Len())
 	}
@@ -170,17 +181,16 @@ func (w *onWrite) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func TestWriteArchiveFileChanges(t *testing.T) {
+func testFileChanges(t *testing.T, messages map[string]string) {
 	content := strings.Repeat("x", 100)
 	tests := []struct {
 		name string
 		size int64
-		want []string
 	}{
-		{"shrinks", 99, []string{"//pkg:f (a.list:3): f shrank while it was read: 99 of 100 bytes"}},
-		{"becomes empty", 0, []string{"//pkg:f (a.list:3): f shrank while it was read: 0 of 100 bytes"}},
-		{"grows", 101, []string{"//pkg:f (a.list:3): f grew while it was read: it had 100 bytes"}},
-		{"keeps its size", 100, nil},
+		{"shrinks", 99},
+		{"becomes empty", 0},
+		{"grows", 101},
+		{"keeps its size", 100},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -190,9 +200,14 @@ func TestWriteArchiveFileChanges(t *testing.T) {
 					t.Error(err)
 				}
 			}}, file("f"), ArchiveOptions{})
-			if diff := cmp.Diff(test.want, packtest.Faults(err)); diff != "" {
-				t.Errorf("fault (-want +got):\n%s", diff)
+			if test.size == 100 {
+				if err != nil {
+					t.Error(err)
+				}
+				return
 			}
+			checkError(t, err, "f", source.Unread)
+			messages[test.name] = packtest.Message(err)
 		})
 	}
 }
@@ -207,16 +222,18 @@ func TestWriteArchiveChecksum(t *testing.T) {
 	if got := b.String()[:6] + b.String()[102:110]; got != "070702000001C2" {
 		t.Errorf("magic and sum %s", got)
 	}
-	for text, fault := range map[string]string{"ac\xff": "f changed while it was read", "a": "f shrank while it was read: 1 of 3 bytes"} {
+}
+
+func testChecksumChanges(t *testing.T, messages map[string]string) {
+	for _, text := range []string{"ac\xff", "a"} {
 		packtest.InTree(t, map[string]string{"f": "ab\xff"})
 		err := Archive(&onWrite{func() {
 			if err := os.WriteFile("f", []byte(text), 0o666); err != nil {
 				t.Error(err)
 			}
 		}}, file("f"), ArchiveOptions{Checksum: true})
-		if diff := cmp.Diff([]string{"//pkg:f (a.list:3): " + fault}, packtest.Faults(err)); diff != "" {
-			t.Errorf("fault (-want +got):\n%s", diff)
-		}
+		checkError(t, err, "f", source.Unread)
+		messages[fmt.Sprintf("%d other bytes", len(text))] = packtest.Message(err)
 	}
 }
 
@@ -227,10 +244,7 @@ func TestWriteArchiveProc(t *testing.T) {
 		t.Skip(err)
 	}
 	err := Archive(io.Discard, file(name), ArchiveOptions{})
-	want := []string{"//pkg:f (a.list:3): /proc/version grew while it was read: it had 0 bytes"}
-	if diff := cmp.Diff(want, packtest.Faults(err)); diff != "" {
-		t.Errorf("fault (-want +got):\n%s", diff)
-	}
+	checkError(t, err, name, source.Unread)
 }
 
 type failingWriter struct{ err error }
@@ -245,8 +259,8 @@ func TestWriteArchiveWriterFails(t *testing.T) {
 		}
 		// No line of a list is to blame for an output that fails.
 		err := Archive(failingWriter{&writeError{full}}, all, ArchiveOptions{})
-		if diff := cmp.Diff([]string{"cannot write: no space left"}, packtest.Faults(err)); diff != "" {
-			t.Errorf("%d entries (-want +got):\n%s", len(all), diff)
+		if _, ok := err.(*writeError); !ok || !errors.Is(err, full) {
+			t.Errorf("%d entries: %#v, want a writeError of %v", len(all), err, full)
 		}
 	}
 }
@@ -265,9 +279,10 @@ func TestWriteUnreadable(t *testing.T) {
 		}
 		entries[files/2].Location = unreadable
 		err := Outputs(t.Context(), entries, Options{Out: "out", Jobs: 1})
-		want := fmt.Sprintf("a.list:%d: cannot read %s: input/output error", files/2+1, unreadable)
-		if err == nil || err.Error() != want {
-			t.Errorf("%d files: got %v, want %s", files, err, want)
+		location, ok := errors.AsType[*source.LocationError](err)
+		if place := fmt.Sprintf("a.list:%d", files/2+1); !ok || location.Reason != source.Unread || location.Location != unreadable ||
+			!errors.Is(err, syscall.EIO) || !slices.Equal(packtest.Places(err), []string{place}) {
+			t.Errorf("%d files: got %v, want that %s cannot be read at %s", files, err, unreadable, place)
 		}
 		if left, _ := os.ReadDir("."); len(left) > 0 {
 			t.Errorf("%d files: left %v", files, left)

@@ -17,6 +17,6 @@ func TestDeps(t *testing.T) {
 		t.Errorf("makefile (-want +got):\n%s", diff)
 	}
 	if err := Deps(&b, []string{"a\nb"}); err == nil {
-		t.Error("a newline in a name is no error")
+		t.Error("a newline in a name is not an error")
 	}
 }

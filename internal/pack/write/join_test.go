@@ -47,7 +47,7 @@ func TestCopyLayer(t *testing.T) {
 					t.Fatal(err)
 				}
 				if c.Size()%4 != 0 || c.Size() != int64(img.Len()) {
-					t.Errorf("behind %s: %d bytes counted of %d, want a multiple of 4", name, c.Size(), img.Len())
+					t.Errorf("after %s: %d bytes counted of %d, want a multiple of 4", name, c.Size(), img.Len())
 				}
 			}
 			files := unpacked(t, img.Bytes())

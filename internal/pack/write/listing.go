@@ -1,12 +1,12 @@
 package write
 
 import (
+	"context"
 	"io"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/cpio"
 	"github.com/rules-initramfs/rules_initramfs/internal/image"
 	"github.com/rules-initramfs/rules_initramfs/internal/list"
-	"github.com/rules-initramfs/rules_initramfs/internal/listing"
 )
 
 // Archived is what has been written as an archive.
@@ -15,34 +15,17 @@ type Archived struct {
 	Members []list.Member
 }
 
-// writeListings writes what is in an image of these archives, as packer ls prints it,
+// writeListing writes what is in an image of these archives, as packer ls prints it,
 // without unpacking it.
-func (s *outputs) writeListings(f *frame, archives []Archived, opts *Options) error {
-	for _, output := range []struct {
-		name string
-		show func(io.Writer, *image.Entry, string) error
-	}{
-		{opts.ListingOut, func(w io.Writer, e *image.Entry, _ string) error { return listing.Text(w, e) }},
-		{opts.JSONOut, listing.JSON},
-	} {
-		if output.name == "" {
-			continue
+func writeListing(ctx context.Context, w io.Writer, f *frame, archives []Archived, mtime uint32, show func(io.Writer, *image.Entry, string) error) error {
+	l := &lister{mtime: mtime, show: func(e *image.Entry, origin string) error { return show(w, e, origin) }}
+	for _, img := range f.early {
+		if err := l.early(ctx, img); err != nil {
+			return err
 		}
-		err := s.write(output.name, 0, func(w io.Writer) error {
-			l := &lister{mtime: opts.MTime, show: func(e *image.Entry, origin string) error { return output.show(w, e, origin) }}
-			for _, e := range f.front {
-				if err := l.early(s, e); err != nil {
-					return err
-				}
-			}
-			for _, archive := range archives {
-				if err := l.archive(archive); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		if err != nil {
+	}
+	for _, archive := range archives {
+		if err := l.archive(archive); err != nil {
 			return err
 		}
 	}
@@ -69,13 +52,23 @@ func (l *lister) begin(codec string, first bool) {
 	l.codec = codec
 }
 
-// early shows what is in an archive in front of the image.
-func (l *lister) early(s *outputs, e *early) error {
+func (l *lister) early(ctx context.Context, img *image.Image) error {
 	l.begin(image.Uncompressed, true)
-	return e.read(s.ctx, func(e *image.Entry) error {
+	r := readAll(ctx, img)
+	defer r.Close()
+	for {
+		e, err := r.Next()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
 		e.Member = l.members - 1
-		return l.show(e, "")
-	})
+		if err := l.show(e, ""); err != nil {
+			return err
+		}
+	}
 }
 
 func (l *lister) archive(a Archived) error {

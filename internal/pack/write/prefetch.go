@@ -101,7 +101,6 @@ func (a *prefetcher) content(i int) content {
 	return got
 }
 
-// stop ends the reading and waits for the readers.
 func (a *prefetcher) stop() {
 	if a == nil {
 		return
@@ -124,7 +123,6 @@ func (a *prefetcher) stop() {
 	}
 }
 
-// close closes the files that were not used.
 func (b *batch) close() {
 	for i := range b.contents {
 		if file := b.contents[i].file; file != nil {
@@ -133,7 +131,6 @@ func (b *batch) close() {
 	}
 }
 
-// read reads batches until there are no more.
 func (a *prefetcher) read() {
 	// A free batch comes first: whoever has taken a number then gets to its end, and
 	// the numbers in use are maxBatches in a row.
@@ -148,7 +145,6 @@ func (a *prefetcher) read() {
 	}
 }
 
-// fill reads and opens the files among the entries.
 func (a *prefetcher) fill(b *batch, entries []*list.Entry) {
 	free := b.buffer
 	for i, e := range entries {

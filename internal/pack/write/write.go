@@ -3,14 +3,17 @@
 package write
 
 import (
+	"cmp"
 	"context"
-	"errors"
+	"fmt"
 	"io"
 	"io/fs"
+	"strings"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/codec"
 	"github.com/rules-initramfs/rules_initramfs/internal/image"
 	"github.com/rules-initramfs/rules_initramfs/internal/list"
+	"github.com/rules-initramfs/rules_initramfs/internal/listing"
 )
 
 // Options say what to write and how.
@@ -53,9 +56,9 @@ type Options struct {
 // Outputs writes the outputs that the options name; the entries are packed as they
 // are. On an error, and when ctx ends, no output has its name.
 func Outputs(ctx context.Context, entries []*list.Entry, opts Options) error {
-	if opts.ListOut != "" && opts.ContentsOut == "" {
-		if err := checkListable(entries); err != nil {
-			return err
+	for _, e := range entries {
+		if e.Content != nil && opts.ListOut != "" && opts.ContentsOut == "" {
+			return fmt.Errorf("a list names files, and %s is an archive: add --write-contents DIR to write its files where the list can name them", e.Pos.File)
 		}
 	}
 	frame, err := openFrame(ctx, &opts)
@@ -63,16 +66,15 @@ func Outputs(ctx context.Context, entries []*list.Entry, opts Options) error {
 		return err
 	}
 	defer frame.close()
-	committed := false
-	var files *contents
+	outputs := &outputs{ctx: ctx}
+	defer outputs.discard()
+	var files contents
 	if opts.ContentsOut != "" {
 		if files, err = createContents(opts.ContentsOut); err != nil {
 			return err
 		}
-		defer func() { files.discard(committed) }()
+		defer files.discard()
 	}
-	outputs := &outputs{ctx: ctx}
-	defer outputs.discard()
 	archive := Archived{Entries: entries}
 	err = outputs.write(opts.Out, opts.Perm, func(w io.Writer) error {
 		return frame.write(ctx, w, func(w *image.Joiner) (err error) {
@@ -80,33 +82,47 @@ func Outputs(ctx context.Context, entries []*list.Entry, opts Options) error {
 			if err != nil || !opts.Layer {
 				return err
 			}
-			return w.EndPart(lastCodec(archive.Members), true)
+			return w.EndPart(archive.Members[len(archive.Members)-1].Codec, true)
 		})
 	})
-	if err == nil {
-		err = outputs.writeListings(frame, []Archived{archive}, &opts)
-	}
-	if err == nil && files != nil {
+	if err == nil && opts.ContentsOut != "" {
 		entries, err = files.write(ctx, entries)
-	}
-	if err == nil && opts.ListOut != "" {
-		var members []list.Member
-		if opts.Layer {
-			members = archive.Members
-		}
-		err = outputs.write(opts.ListOut, 0, func(w io.Writer) error { return list.Write(w, entries, members) })
-	}
-	if err == nil && opts.DepsOut != "" {
-		err = outputs.write(opts.DepsOut, 0, func(w io.Writer) error { return Deps(w, opts.Deps) })
 	}
 	if err != nil {
 		return err
 	}
-	if err := outputs.commit(); err != nil {
+	var members []list.Member
+	if opts.Layer {
+		members = archive.Members
+	}
+	if err := outputs.finish(frame, []Archived{archive}, entries, members, &opts); err != nil {
 		return err
 	}
-	committed = true
+	files.made = nil
 	return nil
+}
+
+// finish writes what the options name besides the image, and gives all outputs their names:
+// the listings are of the archives, the list is of the entries and, of a layer, its members.
+func (s *outputs) finish(f *frame, archives []Archived, entries []*list.Entry, members []list.Member, opts *Options) error {
+	text := func(w io.Writer, e *image.Entry, _ string) error { return listing.Text(w, e) }
+	for _, output := range []struct {
+		name    string
+		content func(io.Writer) error
+	}{
+		{opts.ListingOut, func(w io.Writer) error { return writeListing(s.ctx, w, f, archives, opts.MTime, text) }},
+		{opts.JSONOut, func(w io.Writer) error { return writeListing(s.ctx, w, f, archives, opts.MTime, listing.JSON) }},
+		{opts.ListOut, func(w io.Writer) error { return list.Write(w, entries, members) }},
+		{opts.DepsOut, func(w io.Writer) error { return Deps(w, opts.Deps) }},
+	} {
+		if output.name == "" {
+			continue
+		}
+		if err := s.write(output.name, 0, output.content); err != nil {
+			return err
+		}
+	}
+	return s.commit()
 }
 
 // writeArchive writes the entries as an archive, compressed, and returns its members.
@@ -122,22 +138,24 @@ func (o *Options) writeArchive(ctx context.Context, w io.Writer, entries []*list
 	err := Archive(z, entries, o.ArchiveOptions)
 	// Closed on an error too: a codec has goroutines to end.
 	if closeErr := z.Close(); err == nil {
-		err = closeErr
+		err = outputError(closeErr)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return z.members(), nil
+	z.entries = append(z.entries, z.current)
+	var members []list.Member
+	for i, name := range z.Codecs() {
+		members = append(members, list.Member{Codec: cmp.Or(name, image.Uncompressed), Entries: z.entries[i]})
+	}
+	return members, nil
 }
-
-// lastCodec returns the codec of the last member.
-func lastCodec(members []list.Member) string { return members[len(members)-1].Codec }
 
 // memberWriter counts the entries of each member. Its errors are those of an output, and
 // not of a line of a list.
 type memberWriter struct {
 	*codec.MemberWriter
-	// entries counts those of each member that has ended; current, of the one that has not.
+	// entries counts those of each member that has ended; current, of the one after these.
 	entries []int
 	current int
 }
@@ -157,25 +175,27 @@ func (w *memberWriter) EndEntry() error {
 	return outputError(err)
 }
 
-func (w *memberWriter) Close() error { return outputError(w.MemberWriter.Close()) }
-
-// members returns the members of an archive that is closed.
-func (w *memberWriter) members() []list.Member {
-	entries := append(w.entries, w.current)
-	var members []list.Member
-	for i, name := range w.Codecs() {
-		if name == "" {
-			name = image.Uncompressed
-		}
-		members = append(members, list.Member{Codec: name, Entries: entries[i]})
-	}
-	return members
-}
-
-func outputError(err error) error {
-	var output *writeError
-	if err == nil || errors.As(err, &output) {
+// Deps writes a makefile that sets deps_initramfs to the paths, as
+// usr/gen_initramfs.sh -l does, for the kernel's usr/Makefile to include. It escapes
+// everything in a path that make would misread; the script escapes only the colon.
+func Deps(w io.Writer, paths []string) error {
+	if _, err := io.WriteString(w, "deps_initramfs := \\\n"); err != nil {
 		return err
 	}
-	return &writeError{err}
+	for _, path := range paths {
+		if strings.Contains(path, "\n") {
+			return fmt.Errorf("%q has a newline in it, which a makefile cannot hold", path)
+		}
+		if _, err := fmt.Fprintf(w, "%s \\\n", makeEscapes.Replace(path)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
+
+var makeEscapes = strings.NewReplacer(
+	":", `\:`,
+	" ", `\ `, "\t", "\\\t",
+	"#", `\#`, "$", "$$",
+	"*", `\*`, "?", `\?`, "[", `\[`,
+)

@@ -98,7 +98,7 @@ func TestOutputSymlink(t *testing.T) {
 	}
 }
 
-func TestOutputFaults(t *testing.T) {
+func TestOutputErrors(t *testing.T) {
 	packtest.InTree(t, map[string]string{"dir/file": "x"})
 	before := packtest.Tree(t)
 	for _, name := range []string{"dir", "missing/out", "dir/file/out", "", "dir/", "missing/", "/dev/fd/987654"} {
@@ -123,7 +123,7 @@ func TestOutputPipe(t *testing.T) {
 		content, err = os.ReadFile("fifo")
 		read <- err
 	}()
-	if err := packtest.Soon(t, func() error { return writeOutput(t, "fifo") }); err != nil {
+	if err := packtest.Soon(func() error { return writeOutput(t, "fifo") }); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-read; err != nil || string(content) != "hello" {
@@ -156,7 +156,7 @@ func TestOutputOpenFile(t *testing.T) {
 	}
 }
 
-// /dev/shm is a folder like others, for all that it is below /dev.
+// /dev/shm is a directory like others, although it is below /dev.
 func TestOutputDevShm(t *testing.T) {
 	dir, err := os.MkdirTemp("/dev/shm", "packer-test-*")
 	if err != nil {
@@ -182,6 +182,6 @@ func TestOutputFull(t *testing.T) {
 		t.Errorf("%v, want %v", err, syscall.ENOSPC)
 	}
 	if info, err := os.Stat("/dev/full"); err != nil || info.Mode().IsRegular() {
-		t.Errorf("/dev/full is no device any more: %v, %v", info, err)
+		t.Errorf("/dev/full is not a device any more: %v, %v", info, err)
 	}
 }

@@ -1,21 +1,19 @@
-// Package golden compares a listing with the one that is checked in.
-package golden
+package main
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/rules-initramfs/rules_initramfs/internal/workspace"
 )
 
-// Test is a comparison, or the update that makes it succeed.
-type Test struct {
-	// Got and Want are the runfiles paths of the image's listing and of the golden
-	// one.
+// goldenTest compares a listing with the one that is checked in, or updates that one.
+type goldenTest struct {
+	// Got and Want are the runfiles paths of the image's listing and of the golden one.
 	Got  string `json:"got"`
 	Want string `json:"want"`
 	// Source is where the golden listing is in the workspace.
@@ -26,21 +24,18 @@ type Test struct {
 	UpdateLabel string `json:"update_label"`
 }
 
-// Run compares or updates. It reports whether the listings are the same.
-func (t *Test) Run(out io.Writer, rlocation func(string) (string, error)) (bool, error) {
+// run compares or updates. It reports whether the listings are the same.
+func (t *goldenTest) run(out io.Writer, rlocation func(string) (string, error)) (bool, error) {
 	got, err := readRunfile(rlocation, t.Got)
 	if err != nil {
 		return false, err
 	}
 	if t.Update {
-		return true, WriteFile(out, t.Source, got)
+		return true, workspace.WriteFile(out, t.Source, got)
 	}
 	want, err := readRunfile(rlocation, t.Want)
-	if err != nil {
-		return false, err
-	}
-	if bytes.Equal(got, want) {
-		return true, nil
+	if err != nil || bytes.Equal(got, want) {
+		return err == nil, err
 	}
 	fmt.Fprintf(out, "%s differs from what is in the image (-: only there, +: only in the image):\n", t.Source)
 	for _, line := range diffLines(lines(want), lines(got)) {
@@ -48,26 +43,6 @@ func (t *Test) Run(out io.Writer, rlocation func(string) (string, error)) (bool,
 	}
 	fmt.Fprintf(out, "\nIf the image is as it should be: bazel run %s\n", t.UpdateLabel)
 	return false, nil
-}
-
-// WriteFile writes a source file of the workspace that "bazel run" was started in, and says so. The
-// path is relative to the workspace's root. A failed write leaves the file as it was. If the file is
-// a symbolic link, the link is replaced and its target stays as it is.
-func WriteFile(out io.Writer, path string, data []byte) error {
-	root := os.Getenv("BUILD_WORKSPACE_DIRECTORY")
-	if root == "" {
-		return errors.New("BUILD_WORKSPACE_DIRECTORY is not set: start the program with bazel run")
-	}
-	name := filepath.Join(root, path)
-	if err := os.WriteFile(name+".new", data, 0o644); err != nil {
-		return err
-	}
-	if err := os.Rename(name+".new", name); err != nil {
-		os.Remove(name + ".new")
-		return err
-	}
-	fmt.Fprintln(out, "wrote", path)
-	return nil
 }
 
 func readRunfile(rlocation func(string) (string, error), path string) ([]byte, error) {

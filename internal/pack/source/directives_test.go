@@ -27,7 +27,7 @@ func TestExcludes(t *testing.T) {
 			[]string{"dir /usr 0755 0 0", "file /usr/a x 0644 0 0", "file /usr/doc.txt x 0644 0 0", "slink /link usr 0777 0 0"},
 			nil,
 		},
-		{ // all that is below it, and not itself
+		{ // everything below it, and not itself
 			[]string{"/usr/doc/**"},
 			[]string{"dir /usr 0755 0 0", "dir /usr/doc 0755 0 0", "file /usr/a x 0644 0 0", "file /usr/doc.txt x 0644 0 0", "slink /link usr 0777 0 0"},
 			nil,
@@ -73,15 +73,15 @@ func TestExcludes(t *testing.T) {
 	}
 }
 
-func TestExcludesFaults(t *testing.T) {
+func TestExcludesErrors(t *testing.T) {
 	var x excludes
 	messages := map[string]string{}
 	for _, glob := range []string{"usr", "/["} {
 		err := x.add(&list.Directive{Word: "exclude", Args: []string{glob}, Attribute: "archive_excludes", Pos: list.Pos{Origin: "//a:a"}})
 		if diff := cmp.Diff([]string{"//a:a"}, packtest.Places(err)); diff != "" {
-			t.Errorf("%s: faults (-want +got):\n%s", glob, diff)
+			t.Errorf("%s: errors (-want +got):\n%s", glob, diff)
 		}
 		messages[glob] = packtest.Message(err)
 	}
-	golden.Messages(t, "TestExcludesFaults.txt", messages)
+	golden.Messages(t, "TestExcludesErrors.txt", messages)
 }

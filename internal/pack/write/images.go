@@ -15,7 +15,6 @@ import (
 // ErrNoBootconfig reports an image without a boot configuration.
 var ErrNoBootconfig = errors.New("no boot configuration")
 
-// readBootconfigData reads the data of a boot configuration.
 func readBootconfigData(name string) ([]byte, error) {
 	file, err := os.Open(name)
 	if err != nil {
@@ -37,7 +36,7 @@ func readBootconfigData(name string) ([]byte, error) {
 	return data, nil
 }
 
-// openRegular opens an image that is read several times.
+// openRegular opens an image in a regular file, which can be read several times.
 func openRegular(ctx context.Context, name string) (*image.Image, error) {
 	img, err := image.Open(ctx, name)
 	if err == nil && img.Size < 0 {
@@ -47,7 +46,6 @@ func openRegular(ctx context.Context, name string) (*image.Image, error) {
 	return img, err
 }
 
-// copyFirst copies the first size bytes of an image.
 func copyFirst(ctx context.Context, w io.Writer, img *image.Image, size int64) error {
 	n, err := io.Copy(w, source.ContextReader(ctx, img.First(size)))
 	if err == nil && n != size {
@@ -74,23 +72,16 @@ func Bootconfig(ctx context.Context, name string) ([]byte, error) {
 	return data, nil
 }
 
-// ApplyBootconfig writes the image in a file to out with the data in another file as its
-// boot configuration. It replaces the one that the image may have.
-func ApplyBootconfig(ctx context.Context, name, dataName, out string) error {
-	data, err := readBootconfigData(dataName)
-	if err != nil {
-		return err
+// ReplaceBootconfig writes the image in a file to out with the data in another file in place
+// of the boot configuration that it may have; without one if dataName is empty.
+func ReplaceBootconfig(ctx context.Context, name, dataName, out string) error {
+	var data []byte
+	if dataName != "" {
+		var err error
+		if data, err = readBootconfigData(dataName); err != nil {
+			return err
+		}
 	}
-	return replaceBootconfig(ctx, name, out, data)
-}
-
-// RemoveBootconfig writes the image in a file to out without the boot configuration that
-// it may have.
-func RemoveBootconfig(ctx context.Context, name, out string) error {
-	return replaceBootconfig(ctx, name, out, nil)
-}
-
-func replaceBootconfig(ctx context.Context, name, out string, data []byte) error {
 	img, err := openRegular(ctx, name)
 	if err != nil {
 		return err
@@ -99,7 +90,7 @@ func replaceBootconfig(ctx context.Context, name, out string, data []byte) error
 	if _, err := img.BootconfigData(); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	return replaceFile(ctx, out, func(w io.Writer) error {
+	return File(ctx, out, func(w io.Writer) error {
 		j := image.NewJoiner(w)
 		if err := copyFirst(ctx, j, img, img.Size-img.Bootconfig); err != nil || data == nil {
 			return err
@@ -108,21 +99,47 @@ func replaceBootconfig(ctx context.Context, name, out string, data []byte) error
 	})
 }
 
-// replaceFile writes a file that has its name once it is whole.
-func replaceFile(ctx context.Context, name string, content func(io.Writer) error) error {
-	o, err := createOutput(name)
-	if err != nil {
-		return &writeError{err}
+// Concat joins images into one, which unpacks as they would one after the other. Concat
+// reads each to its end first: it must be whole. image.Joiner says what comes between
+// two. warn is called about an image without a trailer, which may have been cut off.
+func Concat(ctx context.Context, names []string, out string, warn func(message string)) error {
+	images := make([]*image.Image, 0, len(names))
+	defer func() {
+		for _, img := range images {
+			img.Close()
+		}
+	}()
+	for i, name := range names {
+		img, err := openRegular(ctx, name)
+		if err != nil {
+			return err
+		}
+		images = append(images, img)
+		for err == nil {
+			_, err = img.Next()
+		}
+		switch {
+		case err != io.EOF:
+			return fmt.Errorf("%s: %w", name, err)
+		case len(img.Members()) == 0:
+			return fmt.Errorf("%s: not an image: nothing is in it", name)
+		case img.Bootconfig > 0 && i < len(names)-1:
+			return fmt.Errorf("%s: it ends with a boot configuration, which counts at the end of the last image only: remove it with packer bootconfig --remove", name)
+		case !img.Trailer():
+			warn(name + ": no trailer at its end: it may have been cut off, which the kernel does not see")
+		}
 	}
-	defer o.discard()
-	if err := content(contextWriter{ctx, o}); err != nil {
-		return err
-	}
-	if err := o.finish(); err != nil {
-		return &writeError{err}
-	}
-	if err := o.commit(); err != nil {
-		return &writeError{err}
-	}
-	return nil
+	return File(ctx, out, func(w io.Writer) error {
+		j := image.NewJoiner(w)
+		for i, img := range images {
+			if err := copyFirst(ctx, j, img, img.Size); err != nil || i == len(images)-1 {
+				return err
+			}
+			members := img.Members()
+			if err := j.EndPart(members[len(members)-1].Codec, img.Trailer()); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }

@@ -1,22 +1,14 @@
-package size
+package main
 
 import (
-	"os"
 	"strings"
 	"testing"
 )
 
-func TestRun(t *testing.T) {
+func TestSize(t *testing.T) {
 	dir := t.TempDir()
-	write := func(name, text string) string {
-		name = dir + "/" + name
-		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return name
-	}
-	image := write("image", strings.Repeat("x", 100))
-	entries := write("entries", `{"name":"bin","type":"dir","size":0}
+	image := write(t, dir+"/image", strings.Repeat("x", 100))
+	entries := write(t, dir+"/entries", `{"name":"bin","type":"dir","size":0}
 {"name":"bin/a","type":"file","size":0}
 {"name":"bin/link","type":"file","size":40,"origin":"//base:layer"}
 {"name":"bin/b","type":"file","size":60,"origin":"//app:layer"}
@@ -40,8 +32,7 @@ func TestRun(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var out strings.Builder
-			ok, err := (&Test{Image: image, Entries: entries, MaxBytes: test.max, MaxByGlob: test.byGlob}).
-				Run(&out, func(path string) (string, error) { return path, nil })
+			ok, err := (&sizeTest{Image: image, Entries: entries, MaxBytes: test.max, MaxByGlob: test.byGlob}).run(&out, same)
 			if err != nil || ok != test.ok || out.String() != test.out {
 				t.Errorf("got %v, %v\n%s\nwant %v\n%s", ok, err, out.String(), test.ok, test.out)
 			}

@@ -1,11 +1,9 @@
-// Package size compares the size of an image with budgets.
-package size
+package main
 
 import (
-	"bufio"
+	"bytes"
 	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -16,13 +14,12 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/list"
 )
 
-// Test is an image and its budgets. Paths are runfiles paths.
-type Test struct {
+// sizeTest is an image and its budgets. Paths are runfiles paths.
+type sizeTest struct {
 	Image string `json:"image"`
 	// Entries is the JSON of what is in it, with the labels of targets.
 	Entries string `json:"entries"`
-	// MaxBytes is the most that the image may have, as it is stored; -1 for no
-	// limit.
+	// MaxBytes is the most that the image may have, as it is stored; -1 for no limit.
 	MaxBytes int64 `json:"max_bytes"`
 	// MaxByGlob are the most bytes that the files may have that a glob matches, in total
 	// and before compression.
@@ -32,16 +29,14 @@ type Test struct {
 // shown is how many of the largest files a failure lists.
 const shown = 20
 
-// file is a file in the image.
 type file struct {
 	name   string
 	size   int64
 	origin string
 }
 
-// Run compares the image with its budgets and prints each. It reports whether all are
-// kept.
-func (t *Test) Run(out io.Writer, rlocation func(string) (string, error)) (bool, error) {
+// run compares the image with its budgets and prints each. It reports whether all are kept.
+func (t *sizeTest) run(out io.Writer, rlocation func(string) (string, error)) (bool, error) {
 	image, err := rlocation(t.Image)
 	if err != nil {
 		return false, err
@@ -101,18 +96,13 @@ func report(out io.Writer, what string, size, budget int64, files []file) bool {
 
 // files returns the image's regular files that have content, each once: of hard links,
 // the name with the content.
-func (t *Test) files(rlocation func(string) (string, error)) ([]file, error) {
-	name, err := rlocation(t.Entries)
+func (t *sizeTest) files(rlocation func(string) (string, error)) ([]file, error) {
+	text, err := readRunfile(rlocation, t.Entries)
 	if err != nil {
 		return nil, err
 	}
-	in, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer in.Close()
 	var files []file
-	for d := json.NewDecoder(bufio.NewReader(in)); ; {
+	for d := json.NewDecoder(bytes.NewReader(text)); ; {
 		var e struct {
 			Name      string `json:"name"`
 			NameBytes []byte `json:"name_bytes"`
@@ -120,10 +110,10 @@ func (t *Test) files(rlocation func(string) (string, error)) ([]file, error) {
 			Size      int64  `json:"size"`
 			Origin    string `json:"origin"`
 		}
-		if err := d.Decode(&e); errors.Is(err, io.EOF) {
+		if err := d.Decode(&e); err == io.EOF {
 			return files, nil
 		} else if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
+			return nil, fmt.Errorf("%s: %w", t.Entries, err)
 		}
 		if e.NameBytes != nil {
 			e.Name = string(e.NameBytes)

@@ -1,4 +1,4 @@
-package golden
+package main
 
 import (
 	"os"
@@ -17,7 +17,7 @@ func write(t *testing.T, name, text string) string {
 
 func same(path string) (string, error) { return path, nil }
 
-func TestRun(t *testing.T) {
+func TestGolden(t *testing.T) {
 	for _, test := range []struct{ name, want, got, diff string }{
 		{"same", "a\nb\n", "a\nb\n", ""},
 		{"changed", "a\nb\nc\n", "a\nB\nc\n", "+ B\n- b\n"},
@@ -29,12 +29,12 @@ func TestRun(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			dir := t.TempDir()
-			golden := &Test{
+			golden := &goldenTest{
 				Want: write(t, dir+"/want", test.want), Got: write(t, dir+"/got", test.got),
 				Source: "image.golden", UpdateLabel: "//:update",
 			}
 			var out strings.Builder
-			ok, err := golden.Run(&out, same)
+			ok, err := golden.run(&out, same)
 			if err != nil || ok != (test.diff == "") {
 				t.Fatalf("got %v, %v", ok, err)
 			}
@@ -48,21 +48,21 @@ func TestRun(t *testing.T) {
 	}
 }
 
-func TestUpdate(t *testing.T) {
+func TestGoldenUpdate(t *testing.T) {
 	dir := t.TempDir()
-	golden := &Test{Got: write(t, dir+"/got", "a\n"), Source: "sub/image.golden", Update: true}
+	golden := &goldenTest{Got: write(t, dir+"/got", "a\n"), Source: "sub/image.golden", Update: true}
 	t.Setenv("BUILD_WORKSPACE_DIRECTORY", "")
-	if _, err := golden.Run(&strings.Builder{}, same); err == nil || !strings.Contains(err.Error(), "bazel run") {
+	if _, err := golden.run(&strings.Builder{}, same); err == nil || !strings.Contains(err.Error(), "bazel run") {
 		t.Errorf("without a workspace: got %v", err)
 	}
 	t.Setenv("BUILD_WORKSPACE_DIRECTORY", dir)
-	if _, err := golden.Run(&strings.Builder{}, same); err == nil {
-		t.Error("a folder that is not there is no error")
+	if _, err := golden.run(&strings.Builder{}, same); err == nil {
+		t.Error("a directory that does not exist is not an error")
 	}
 	if err := os.Mkdir(filepath.Join(dir, "sub"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if ok, err := golden.Run(&strings.Builder{}, same); !ok || err != nil {
+	if ok, err := golden.run(&strings.Builder{}, same); !ok || err != nil {
 		t.Fatalf("got %v, %v", ok, err)
 	}
 	if text, err := os.ReadFile(dir + "/sub/image.golden"); string(text) != "a\n" {
