@@ -15,7 +15,7 @@ import (
 
 	"github.com/rules-initramfs/rules_initramfs/internal/boot/console"
 	"github.com/rules-initramfs/rules_initramfs/internal/boot/failure"
-	"github.com/rules-initramfs/rules_initramfs/internal/boot/machine"
+	"github.com/rules-initramfs/rules_initramfs/internal/tables/arch"
 )
 
 // Config describes a boot. Paths are runfiles (rlocation) paths, or absolute.
@@ -23,7 +23,7 @@ type Config struct {
 	// Label is the Bazel target, for messages.
 	Label string `json:"label"`
 
-	// Arch is the guest's architecture: a row of the machine table.
+	// Arch is the guest's architecture: a row of package arch.
 	Arch string `json:"arch"`
 
 	// QEMU is the system emulator for Arch: a path, or a name without a slash to look up
@@ -136,8 +136,8 @@ func (c *Config) Check() error {
 	switch {
 	case c.Label == "":
 		return errors.New("label: missing")
-	case !slices.Contains(machine.Architectures(), c.Arch):
-		return fmt.Errorf("arch: unknown architecture %q: want one of %s", c.Arch, strings.Join(machine.Architectures(), ", "))
+	case !slices.Contains(arch.Names(), c.Arch):
+		return fmt.Errorf("arch: unknown architecture %q: want one of %s", c.Arch, strings.Join(arch.Names(), ", "))
 	case c.QEMU == "":
 		return errors.New("qemu: missing")
 	case c.Kernel == "":

@@ -11,8 +11,8 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/boot/config"
 	"github.com/rules-initramfs/rules_initramfs/internal/boot/console"
 	"github.com/rules-initramfs/rules_initramfs/internal/boot/failure"
-	"github.com/rules-initramfs/rules_initramfs/internal/boot/machine"
 	"github.com/rules-initramfs/rules_initramfs/internal/boot/qemu"
+	"github.com/rules-initramfs/rules_initramfs/internal/tables/arch"
 )
 
 // Exit codes.
@@ -87,17 +87,19 @@ type boot struct {
 	config  *config.Config
 	session Session
 
-	accelerator string        // "kvm" or "tcg"; empty if QEMU was not started
-	accelReason string        // why it is that one
-	started     time.Time     // when QEMU started
-	elapsed     time.Duration // until the result was known
-	screen      *screen       // nil if QEMU was not started
-	qemuErrors  []string      // the last lines of QEMU's standard error, before it was stopped
+	arch           arch.Arch     // the guest's
+	temporaryFiles []string      // to remove when QEMU has ended
+	accelerator    string        // "kvm" or "tcg"; empty if QEMU was not started
+	accelReason    string        // why it is that one
+	started        time.Time     // when QEMU started
+	elapsed        time.Duration // until the result was known
+	screen         *screen       // nil if QEMU was not started
+	qemuErrors     []string      // the last lines of QEMU's standard error, before it was stopped
 }
 
 func (b *boot) run() verdict {
-	argv, cleanup, err := b.command()
-	defer cleanup()
+	argv, err := b.command()
+	defer b.removeTemporary()
 	if err != nil {
 		return failed(failure.QEMUNotStarted, "%v", err)
 	}
@@ -149,7 +151,7 @@ func (b *boot) rules() console.Rules {
 	c := b.config
 	r := console.Rules{
 		Criteria: c.Criteria,
-		Firmware: machine.Firmware(c.Arch),
+		Firmware: b.arch.Firmware,
 		Observe:  b.session.Observe,
 		Clock:    func() time.Duration { return time.Since(b.started) },
 	}
