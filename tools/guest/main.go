@@ -9,14 +9,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"syscall"
 	"time"
 
-	"github.com/bazelbuild/rules_go/go/runfiles"
 	"github.com/rules-initramfs/rules_initramfs/internal/boot/config"
-	"github.com/rules-initramfs/rules_initramfs/internal/boot/kvm"
 	"github.com/rules-initramfs/rules_initramfs/internal/boot/runner"
 	"github.com/rules-initramfs/rules_initramfs/internal/guest"
 )
@@ -88,23 +85,13 @@ func (s *settings) run(args []string) guest.Run {
 // bootAndReceive boots the guest, and returns the test's exit code. The error says what is
 // wrong with the guest or the test. The test's files are unpacked to dir.
 func bootAndReceive(boot *config.Config, limit time.Duration, dir string) (code int, err error) {
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGHUP, syscall.SIGINT, syscall.SIGPIPE, syscall.SIGTERM)
 	receiver := guest.NewReceiver(os.Stdout)
 	start := time.Now()
 	var report bytes.Buffer // not shown if the boot goes well
-	exit := runner.Run(boot, runner.Session{
-		TimeLimit:  limit,
-		OutputsDir: os.Getenv("TEST_UNDECLARED_OUTPUTS_DIR"),
-		TempDir:    os.Getenv("TEST_TMPDIR"),
-		Rlocation:  runfiles.Rlocation,
-		ProbeKVM:   kvm.Probe,
-		Observe:    receiver.Line,
-		Signals:    signals,
-		Stdin:      os.Stdin,
-		Stdout:     io.Discard,
-		Stderr:     &report,
-	})
+	session := runner.NewSession()
+	session.TimeLimit, session.Observe, session.Stdout, session.Stderr = limit, receiver.Line, io.Discard, &report
+	session.XMLFile = "" // the test writes it
+	exit := runner.Run(boot, session)
 	if exit != runner.ExitSuccess {
 		os.Stderr.Write(report.Bytes())
 		if receiver.Started() {

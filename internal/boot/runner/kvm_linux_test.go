@@ -1,4 +1,4 @@
-package kvm
+package runner
 
 import (
 	"os"
@@ -9,7 +9,7 @@ import (
 )
 
 func TestProbeAnotherArchitecture(t *testing.T) {
-	err := Probe("vax")
+	err := probeKVM("vax")
 	if want := "the guest is vax and the host " + runtime.GOARCH; err == nil || err.Error() != want {
 		t.Errorf("error %v, want %q", err, want)
 	}
@@ -35,9 +35,9 @@ func TestProbeHere(t *testing.T) {
 		}
 		return len(files)
 	}
-	Probe(runtime.GOARCH) // the runtime's own files are open from now on
+	probeKVM(runtime.GOARCH) // the runtime's own files are open from now on
 	before := open()
-	t.Log(Probe(runtime.GOARCH))
+	t.Log(probeKVM(runtime.GOARCH))
 	if after := open(); after != before {
 		t.Errorf("%d files open, %d before", after, before)
 	}
