@@ -23,11 +23,11 @@ type result struct {
 	Class       failure.Class         `json:"class"`        // of the failure; empty if the boot passed
 	Sentence    string                `json:"sentence"`     // the result in words
 	Arch        string                `json:"arch"`         // the guest's architecture
-	Accelerator string                `json:"accelerator"`  // "kvm", or "tcg" for QEMU's emulator; empty if QEMU did not start
+	Accelerator string                `json:"accelerator"`  // "kvm" or "tcg", QEMU's emulator; empty if it did not start
 	Elapsed     float64               `json:"elapsed_s"`    // the time until the result was known
 	TimeLimit   float64               `json:"time_limit_s"` // the longest time that the boot may take; zero for no limit
 	Patterns    []console.Expectation `json:"patterns"`     // the patterns that were expected
-	Timeline    []console.Stage       `json:"timeline"`     // the stages of the boot, which include the patterns that were seen
+	Timeline    []console.Stage       `json:"timeline"`     // the stages of the boot, and the patterns that were seen
 }
 
 // report writes the result of the boot to standard error and to files. If the boot failed,

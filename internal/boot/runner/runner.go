@@ -38,10 +38,10 @@ const (
 // A Session connects a boot to the process that it runs in.
 type Session struct {
 	TimeLimit  time.Duration                     // the longest time that QEMU may run; zero for no limit
-	OutputsDir string                            // for the console's log, QEMU's command line and the result; empty for none
+	OutputsDir string                            // for the log, QEMU's command line and the result; empty for none
 	XMLFile    string                            // in which Bazel looks for test cases; empty for none
 	TempDir    string                            // for temporary files; empty for the system's
-	Term       string                            // the type of the terminal, for an interactive guest; empty if it is unknown
+	Term       string                            // the type of the terminal; empty if it is unknown
 	GDB        int                               // the TCP port on which QEMU waits for a debugger; zero for none
 	Rlocation  func(path string) (string, error) // finds a runfile
 	ProbeKVM   func(goarch string) error         // returns nil if KVM can run guests of an architecture, in Go's name
