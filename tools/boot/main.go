@@ -47,10 +47,10 @@ func (o *options) readConfig() (c *config.Config, limit time.Duration, err error
 	if c, err = config.Read(o.config); err != nil {
 		return nil, 0, err
 	}
-	if err := o.apply(c); err != nil {
-		return nil, 0, fmt.Errorf("%s: %w", c.Label, err)
+	if err = o.apply(c); err == nil {
+		limit, err = c.TimeLimit(os.Getenv("TEST_TIMEOUT"))
 	}
-	if limit, err = c.TimeLimit(os.Getenv("TEST_TIMEOUT")); err != nil {
+	if err != nil {
 		return nil, 0, fmt.Errorf("%s: %w", c.Label, err)
 	}
 	if o.gdb != 0 {
@@ -61,14 +61,13 @@ func (o *options) readConfig() (c *config.Config, limit time.Duration, err error
 
 // debuggerHint returns the command that debugs a waiting guest.
 func debuggerHint(c *config.Config, s runner.Session) string {
-	target := fmt.Sprintf("-ex 'target remote localhost:%d'", s.GDB)
-	prefix := "boot: " + c.Label + ": "
 	vmlinux := c.Vmlinux
 	if !filepath.IsAbs(vmlinux) {
 		vmlinux, _ = s.Rlocation(vmlinux) // empty if there is none
 	}
+	command := ": gdb " + vmlinux + " "
 	if vmlinux == "" {
-		return prefix + "waiting for a debugger, and there is no vmlinux with symbols: gdb " + target
+		command = ", and there is no vmlinux with symbols: gdb "
 	}
-	return prefix + "waiting for a debugger: gdb " + vmlinux + " " + target
+	return fmt.Sprintf("boot: %s: waiting for a debugger%s-ex 'target remote localhost:%d'", c.Label, command, s.GDB)
 }

@@ -45,7 +45,7 @@ func (b *boot) command() (argv []string, err error) {
 	return append([]string{g.QEMU}, machine.Arguments(b.arch, g)...), nil
 }
 
-// locateInputs replaces the paths in c by those of files, some of which are temporary.
+// locateInputs replaces the paths in c by those of files. It may write temporary files.
 func (b *boot) locateInputs(c *config.Config) (err error) {
 	c.Disks, c.Initramfs, c.Files = slices.Clone(c.Disks), slices.Clone(c.Initramfs), slices.Clone(c.Files)
 	paths := []*string{&c.Kernel, &c.Firmware}
