@@ -76,7 +76,7 @@ func (b *boot) locateInputs(c *config.Config) (err error) {
 	return err
 }
 
-// temporary notes that a file or a directory must be removed.
+// temporary notes that a file or a directory must be removed, and returns it as a list.
 func (b *boot) temporary(name string, err error) ([]string, error) {
 	b.temporaryFiles = append(b.temporaryFiles, name)
 	return []string{name}, err
