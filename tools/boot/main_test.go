@@ -228,7 +228,7 @@ func TestKilled(t *testing.T) {
 func TestTerminalGone(t *testing.T) {
 	t.Parallel()
 	tmp := t.TempDir()
-	name := install(t, `print "one\n"`+"\nsleep 100ms\n"+`print "two\n"`+"\nhang", map[string]any{
+	name := install(t, `print "one\n"`+"\nsleep 1s\n"+`print "two\n"`+"\nhang", map[string]any{
 		"interactive": true,
 		"initramfs":   []string{qemutest.Kernel(t, ""), qemutest.Kernel(t, "")},
 	})

@@ -183,50 +183,52 @@ func (b *boot) watch(p *qemu.Process, keys *keyboard, stderr *screen) verdict {
 	}
 	prompt := time.NewTimer(quiet)
 	defer prompt.Stop()
-	var kernelFailure *verdict // reported by the kernel
+	var kernelFailure verdict // reported by the kernel, if afterFailure is not nil
 
 	b.screen.Lock() // except while waiting
 	defer b.screen.Unlock()
 	for {
-		var end *verdict // of the boot, unless the console has a better one
+		var end verdict // of the boot if it has ended, unless the console has a better one
+		ended := true
 		b.screen.Unlock()
 		select {
 		case <-b.screen.changed:
 			b.screen.Lock()
 			prompt.Reset(quiet)
+			ended = false
 		case <-prompt.C:
 			b.screen.Lock()
 			b.screen.Idle()
+			ended = false
 		case <-p.Done():
 			b.screen.Lock()
 			b.screen.Close()
 			stderr.Close()
-			end = new(b.exited(p.State(), stderr.Tail(), time.Since(b.started)))
+			end = b.exited(p.State(), stderr.Tail(), time.Since(b.started))
 		case <-limit:
 			b.screen.Lock()
-			end = new(b.timedOut())
+			end = b.timedOut()
 		case s := <-b.session.Signals:
 			b.screen.Lock()
-			end = new(b.signaled(s, time.Since(b.started)))
+			end = b.signaled(s, time.Since(b.started))
 		case <-afterFailure:
 			b.screen.Lock()
-			end = kernelFailure
 		}
 		keys.send(b.screen.TakeInput())
 
 		switch f := b.screen.Finding(); {
-		case f.Outcome == console.Undecided || kernelFailure != nil:
+		case f.Outcome == console.Undecided || afterFailure != nil:
 		case f.Outcome == console.Failed && f.Class != failure.Forbidden && f.Class != failure.ExitCode:
-			kernelFailure = new(b.judge(f, time.Since(b.started)))
+			kernelFailure = b.judge(f, time.Since(b.started))
 			afterFailure = time.After(aftermath)
 		default:
 			return b.judge(f, time.Since(b.started))
 		}
 		switch {
-		case end != nil && kernelFailure != nil:
-			return *kernelFailure
-		case end != nil:
-			return *end
+		case ended && afterFailure != nil:
+			return kernelFailure
+		case ended:
+			return end
 		}
 	}
 }
