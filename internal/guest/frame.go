@@ -35,12 +35,8 @@ const (
 
 // An Ending is how a test ended.
 type Ending struct {
-	// Code is the exit code. If a signal killed the test, it is 128 plus the number of the
-	// signal, as in a shell.
-	Code int `json:"code"`
-	// Error says why the test could not be started, or which outputs are missing. It is
-	// empty if nothing is wrong.
-	Error string `json:"error,omitempty"`
+	Code  int    `json:"code"`            // after a signal, 128 plus its number, as in a shell
+	Error string `json:"error,omitempty"` // why the test could not be started, or which outputs are missing
 }
 
 // frameStart begins a frame. No keyboard has STX, and no text contains it.

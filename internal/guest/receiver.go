@@ -36,19 +36,16 @@ func (r *Receiver) Line(line string) (done bool) {
 		return true
 	}
 	text, f, err := r.frames.Line(line)
-	running := r.started && r.ending == nil
 	if f == nil && err == nil {
 		text += "\n"
 	}
-	if running && text != "" {
+	if r.started && r.ending == nil {
 		io.WriteString(r.out, text)
 	}
-	if err == nil && f != nil {
+	if f != nil {
 		err = r.addFrame(f)
 	}
-	if err != nil {
-		r.err, r.done = err, true
-	}
+	r.err, r.done = err, r.done || err != nil
 	return r.done
 }
 

@@ -5,15 +5,10 @@ package main
 import (
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"syscall"
 	"time"
 
-	"github.com/bazelbuild/rules_go/go/runfiles"
-
 	"github.com/rules-initramfs/rules_initramfs/internal/boot/config"
-	"github.com/rules-initramfs/rules_initramfs/internal/boot/kvm"
 	"github.com/rules-initramfs/rules_initramfs/internal/boot/runner"
 	"github.com/rules-initramfs/rules_initramfs/internal/cli"
 )
@@ -28,7 +23,8 @@ func (o *options) run() error {
 	if err != nil {
 		return &cli.ExitError{Code: runner.ExitUsage, Err: err}
 	}
-	session := o.session(limit)
+	session := runner.NewSession()
+	session.TimeLimit, session.GDB = limit, o.gdb
 	if o.printCommand {
 		command, err := runner.Command(c, session)
 		if err != nil {
@@ -51,10 +47,10 @@ func (o *options) readConfig() (c *config.Config, limit time.Duration, err error
 	if c, err = config.Read(o.config); err != nil {
 		return nil, 0, err
 	}
-	if err := o.apply(c); err != nil {
-		return nil, 0, fmt.Errorf("%s: %w", c.Label, err)
+	if err = o.apply(c); err == nil {
+		limit, err = c.TimeLimit(os.Getenv("TEST_TIMEOUT"))
 	}
-	if limit, err = c.TimeLimit(os.Getenv("TEST_TIMEOUT")); err != nil {
+	if err != nil {
 		return nil, 0, fmt.Errorf("%s: %w", c.Label, err)
 	}
 	if o.gdb != 0 {
@@ -63,38 +59,15 @@ func (o *options) readConfig() (c *config.Config, limit time.Duration, err error
 	return c, limit, nil
 }
 
-// session returns what a boot uses of this process.
-func (o *options) session(limit time.Duration) runner.Session {
-	signals := make(chan os.Signal, 1)
-	// SIGPIPE too: when nobody reads the console any more, QEMU must end, and the temporary
-	// files must be removed.
-	signal.Notify(signals, syscall.SIGHUP, syscall.SIGINT, syscall.SIGPIPE, syscall.SIGTERM)
-	return runner.Session{
-		TimeLimit:  limit,
-		OutputsDir: os.Getenv("TEST_UNDECLARED_OUTPUTS_DIR"),
-		XMLFile:    os.Getenv("XML_OUTPUT_FILE"),
-		TempDir:    os.Getenv("TEST_TMPDIR"),
-		Term:       os.Getenv("TERM"),
-		GDB:        o.gdb,
-		Rlocation:  runfiles.Rlocation,
-		ProbeKVM:   kvm.Probe,
-		Signals:    signals,
-		Stdin:      os.Stdin,
-		Stdout:     os.Stdout,
-		Stderr:     os.Stderr,
-	}
-}
-
 // debuggerHint returns the command that debugs a waiting guest.
 func debuggerHint(c *config.Config, s runner.Session) string {
-	target := fmt.Sprintf("-ex 'target remote localhost:%d'", s.GDB)
-	prefix := "boot: " + c.Label + ": "
 	vmlinux := c.Vmlinux
 	if !filepath.IsAbs(vmlinux) {
 		vmlinux, _ = s.Rlocation(vmlinux) // empty if there is none
 	}
+	command := ": gdb " + vmlinux + " "
 	if vmlinux == "" {
-		return prefix + "waiting for a debugger, and there is no vmlinux with symbols: gdb " + target
+		command = ", and there is no vmlinux with symbols: gdb "
 	}
-	return prefix + "waiting for a debugger: gdb " + vmlinux + " " + target
+	return fmt.Sprintf("boot: %s: waiting for a debugger%s-ex 'target remote localhost:%d'", c.Label, command, s.GDB)
 }

@@ -9,26 +9,22 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
-	"github.com/bazelbuild/rules_go/go/runfiles"
 	"github.com/rules-initramfs/rules_initramfs/internal/boot/config"
-	"github.com/rules-initramfs/rules_initramfs/internal/boot/kvm"
 	"github.com/rules-initramfs/rules_initramfs/internal/boot/runner"
+	"github.com/rules-initramfs/rules_initramfs/internal/cpio"
 	"github.com/rules-initramfs/rules_initramfs/internal/guest"
 )
 
 // settings are what the rule says of the test. The boot has its own configuration.
 type settings struct {
-	// Workspace is the name of the test's repository among its runfiles.
-	Workspace string `json:"workspace"`
-	// Executable is the test's path among its runfiles.
-	Executable string `json:"executable"`
-	// Env has the variables that the test's target adds to its environment.
-	Env map[string]string `json:"env"`
+	Workspace  string            `json:"workspace"`  // the name of the test's repository among its runfiles
+	Executable string            `json:"executable"` // the test's path among its runfiles
+	Env        map[string]string `json:"env"`        // variables that the test's target adds to its environment
 }
 
 // exitUnknown is the exit code if the test's own is unknown, or if some of its outputs are
@@ -48,7 +44,7 @@ func run(self string, args []string) (code int, err error) {
 	if err != nil {
 		return runner.ExitUsage, err
 	}
-	test, err := readSettings(self + ".guest.json")
+	test, err := guest.ReadJSON[settings](self + ".guest.json")
 	if err != nil {
 		return runner.ExitUsage, err
 	}
@@ -74,8 +70,8 @@ func run(self string, args []string) (code int, err error) {
 	return code, err
 }
 
-// run returns what the agent is told to run.
-func (s *settings) run(args []string) guest.Run {
+// run returns what the agent runs.
+func (s settings) run(args []string) guest.Run {
 	runfiles := guest.Program + ".runfiles"
 	return guest.Run{
 		Args:    args,
@@ -88,23 +84,13 @@ func (s *settings) run(args []string) guest.Run {
 // bootAndReceive boots the guest, and returns the test's exit code. The error says what is
 // wrong with the guest or the test. The test's files are unpacked to dir.
 func bootAndReceive(boot *config.Config, limit time.Duration, dir string) (code int, err error) {
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGHUP, syscall.SIGINT, syscall.SIGPIPE, syscall.SIGTERM)
 	receiver := guest.NewReceiver(os.Stdout)
 	start := time.Now()
 	var report bytes.Buffer // not shown if the boot goes well
-	exit := runner.Run(boot, runner.Session{
-		TimeLimit:  limit,
-		OutputsDir: os.Getenv("TEST_UNDECLARED_OUTPUTS_DIR"),
-		TempDir:    os.Getenv("TEST_TMPDIR"),
-		Rlocation:  runfiles.Rlocation,
-		ProbeKVM:   kvm.Probe,
-		Observe:    receiver.Line,
-		Signals:    signals,
-		Stdin:      os.Stdin,
-		Stdout:     io.Discard,
-		Stderr:     &report,
-	})
+	session := runner.NewSession()
+	session.TimeLimit, session.Observe, session.Stdout, session.Stderr = limit, receiver.Line, io.Discard, &report
+	session.XMLFile = "" // the test writes it
+	exit := runner.Run(boot, session)
 	if exit != runner.ExitSuccess {
 		os.Stderr.Write(report.Bytes())
 		if receiver.Started() {
@@ -125,18 +111,6 @@ func bootAndReceive(boot *config.Config, limit time.Duration, dir string) (code 
 	return 0, nil
 }
 
-func readSettings(name string) (*settings, error) {
-	text, err := os.ReadFile(name)
-	if err != nil {
-		return nil, err
-	}
-	s := &settings{}
-	if err := json.Unmarshal(text, s); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	return s, nil
-}
-
 // collectOutputs unpacks the test's files to dir, copies them to where Bazel looks for
 // them, and returns the test's exit code.
 func collectOutputs(receiver *guest.Receiver, dir string) (code int, err error) {
@@ -154,4 +128,27 @@ func collectOutputs(receiver *guest.Receiver, dir string) (code int, err error) 
 		err = errors.New(ending.Error)
 	}
 	return code, errors.Join(err, guest.Deliver(dir, os.Getenv))
+}
+
+// writeArchive writes an archive with one file, which tells the agent what to run. The
+// kernel unpacks it after the image.
+func writeArchive(name string, r guest.Run) error {
+	text, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	const regular = 0o100000
+	var archive bytes.Buffer
+	w := cpio.NewWriter(&archive)
+	h := &cpio.Header{Name: strings.TrimPrefix(guest.RunFile, "/"), Mode: regular | 0o644, NLink: 1, Size: int64(len(text))}
+	if err := w.WriteHeader(h); err != nil {
+		return err
+	}
+	if _, err := w.Write(text); err != nil {
+		return err
+	}
+	if err := w.Close(); err != nil {
+		return err
+	}
+	return os.WriteFile(name, archive.Bytes(), 0o644)
 }

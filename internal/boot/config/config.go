@@ -15,16 +15,13 @@ import (
 
 	"github.com/rules-initramfs/rules_initramfs/internal/boot/console"
 	"github.com/rules-initramfs/rules_initramfs/internal/boot/failure"
-	"github.com/rules-initramfs/rules_initramfs/internal/boot/machine"
+	"github.com/rules-initramfs/rules_initramfs/internal/tables/arch"
 )
 
 // Config describes a boot. Paths are runfiles (rlocation) paths, or absolute.
 type Config struct {
-	// Label is the Bazel target, for messages.
-	Label string `json:"label"`
-
-	// Arch is the guest's architecture: a row of the machine table.
-	Arch string `json:"arch"`
+	Label string `json:"label"` // the Bazel target, for messages
+	Arch  string `json:"arch"`  // the guest's architecture: a row of package arch
 
 	// QEMU is the system emulator for Arch: a path, or a name without a slash to look up
 	// in PATH.
@@ -34,48 +31,30 @@ type Config struct {
 	// makes Bazel run the test again with another version.
 	QEMUVersion string `json:"qemu_version"`
 
-	// Kernel is the image for QEMU's -kernel.
-	Kernel string `json:"kernel"`
+	Kernel string `json:"kernel"` // the image for QEMU's -kernel
 
 	// Initramfs are the archives that the kernel unpacks, in this order. Empty if the
 	// only one is linked into the kernel.
 	Initramfs []string `json:"initramfs"`
 
-	// Firmware runs before the kernel; empty for QEMU's own.
-	Firmware string `json:"firmware"`
-
-	// Vmlinux is the kernel's ELF file with symbols, for a debugger; empty for none.
-	Vmlinux string `json:"vmlinux"`
+	Firmware string `json:"firmware"` // runs before the kernel; empty for QEMU's own
+	Vmlinux  string `json:"vmlinux"`  // the kernel's ELF file with symbols, for a debugger; empty for none
 
 	// KernelCmdline is the whole command line of the kernel, one argument each. Empty
 	// for the arguments that the machine needs and KernelArgs.
 	KernelCmdline []string `json:"kernel_cmdline"`
-
-	// KernelArgs are arguments to add to the kernel's command line.
-	KernelArgs []string `json:"kernel_args"`
+	KernelArgs    []string `json:"kernel_args"` // to add to the kernel's command line
 
 	// Disks are raw images that the guest has as virtio disks, in this order: vda, vdb
 	// and so on. What it writes to them is lost when it ends.
 	Disks []string `json:"disks"`
 
-	// Files are files and directories that the guest may read, each by its base name.
-	Files []string `json:"files"`
-
-	// Machine is QEMU's name of the board, with its properties; empty for the
-	// architecture's own.
-	Machine string `json:"machine"`
-
-	// KVM says whether KVM runs the guest.
-	KVM KVM `json:"kvm"`
-
-	// Network is what the guest is connected to.
-	Network Network `json:"network"`
-
-	// MemoryMiB is the guest's memory, in MiB.
-	MemoryMiB int `json:"memory_mib"`
-
-	// CPUs is the number of the guest's CPUs.
-	CPUs int `json:"cpus"`
+	Files     []string `json:"files"`      // files and directories that the guest may read, each by its base name
+	Machine   string   `json:"machine"`    // QEMU's name of the board, with its properties; empty for the architecture's own
+	KVM       KVM      `json:"kvm"`        // whether KVM runs the guest
+	Network   Network  `json:"network"`    // what the guest is connected to
+	MemoryMiB int      `json:"memory_mib"` // the guest's memory, in MiB
+	CPUs      int      `json:"cpus"`       // the number of the guest's CPUs
 
 	console.Criteria
 
@@ -83,8 +62,7 @@ type Config struct {
 	// zero, the limit follows from the test's timeout.
 	TimeLimitSeconds int `json:"time_limit_s"`
 
-	// Interactive connects the console to the terminal.
-	Interactive bool `json:"interactive"`
+	Interactive bool `json:"interactive"` // connects the console to the terminal
 }
 
 // KVM says whether KVM runs the guest. The empty text means KVMAuto.
@@ -136,8 +114,8 @@ func (c *Config) Check() error {
 	switch {
 	case c.Label == "":
 		return errors.New("label: missing")
-	case !slices.Contains(machine.Architectures(), c.Arch):
-		return fmt.Errorf("arch: unknown architecture %q: want one of %s", c.Arch, strings.Join(machine.Architectures(), ", "))
+	case !slices.Contains(arch.Names(), c.Arch):
+		return fmt.Errorf("arch: unknown architecture %q: want one of %s", c.Arch, strings.Join(arch.Names(), ", "))
 	case c.QEMU == "":
 		return errors.New("qemu: missing")
 	case c.Kernel == "":

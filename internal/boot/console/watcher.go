@@ -77,6 +77,10 @@ type Rules struct {
 	Clock func() time.Duration
 }
 
+// TailLines is the number of lines that a Watcher keeps: the kernel prints 60 lines about
+// a panic, and a few lines before them show what led to it.
+const TailLines = 80
+
 // A Watcher looks for failures and expected patterns in the bytes of a console that are
 // written to it. The first line that decides the boot is its finding, and nothing later
 // changes that. Lines are matched without carriage returns and terminal escape sequences,
@@ -96,7 +100,7 @@ type Watcher struct {
 
 	lines         splitter
 	tangle        untangler
-	tail          tail
+	tail          []string // the last lines, oldest first
 	stages        stages
 	expectations  []Expectation
 	nextExpect    int // index in rules.Expect
@@ -172,7 +176,10 @@ func (w *Watcher) Close() {
 
 // addRawLine adds a line in which messages of the kernel are not yet separate.
 func (w *Watcher) addRawLine(raw string) {
-	w.tail.add(raw)
+	if len(w.tail) == TailLines {
+		w.tail = slices.Delete(w.tail, 0, 1)
+	}
+	w.tail = append(w.tail, raw)
 	w.tangle.add(raw, w.addInterruption, w.addLine)
 }
 
@@ -285,16 +292,15 @@ func (w *Watcher) checkExitCode(line string) {
 	if m == nil {
 		return
 	}
-	// Text that is not a number, or is too large, does not mean success.
 	code, err := strconv.Atoi(m[1])
 	if err != nil {
-		code = -1
+		code = -1 // text that is not a number, or is too large, does not mean success
 	}
-	if code != 0 {
+	if code == 0 {
+		w.markSeen(len(w.expectations)-1, line)
+	} else {
 		w.finding = Finding{Outcome: Failed, Class: failure.ExitCode, Line: line, Code: code}
-		return
 	}
-	w.markSeen(len(w.expectations)-1, line)
 }
 
 func (w *Watcher) markSeen(i int, line string) {
@@ -339,7 +345,7 @@ func (w *Watcher) KernelStarted() bool { return w.stages.kernelStarted }
 
 // Tail returns the last lines, oldest first, including the unfinished one.
 func (w *Watcher) Tail() []string {
-	lines := w.tail.lines()
+	lines := slices.Clone(w.tail)
 	if len(w.lines.line) > 0 {
 		lines = append(lines, string(w.lines.line))
 	}

@@ -25,12 +25,12 @@ const (
 	Stopped          Class = "stopped"
 )
 
-// table has a row for each class: what it means, and whether the kernel reports it in a
-// message.
-var table = []struct {
-	class    Class
-	meaning  string
-	reported bool
+// Classes has a row for each class: what it means, and whether the kernel reports it in a
+// message, so that a boot may allow it.
+var Classes = []struct {
+	Class   Class
+	Meaning string
+	Builtin bool
 }{
 	{QEMUNotStarted, "QEMU could not be run, or ended with an error before the console showed anything", false},
 	{KernelNotStarted, "the machine ran, but the kernel showed nothing until the time limit or the end of QEMU", false},
@@ -50,33 +50,13 @@ var table = []struct {
 	{Stopped, "Bazel or a user stopped the boot", false},
 }
 
-// All returns the classes in the order of the table.
-func All() []Class {
-	var classes []Class
-	for _, row := range table {
-		classes = append(classes, row.class)
-	}
-	return classes
-}
-
-// Builtin returns the classes that the kernel reports in its messages, which a boot may
-// allow.
+// Builtin returns the classes that the kernel reports in its messages.
 func Builtin() []Class {
 	var classes []Class
-	for _, row := range table {
-		if row.reported {
-			classes = append(classes, row.class)
+	for _, row := range Classes {
+		if row.Builtin {
+			classes = append(classes, row.Class)
 		}
 	}
 	return classes
-}
-
-// Meaning says in words what a class means.
-func (c Class) Meaning() string {
-	for _, row := range table {
-		if row.class == c {
-			return row.meaning
-		}
-	}
-	return ""
 }

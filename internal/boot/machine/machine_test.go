@@ -1,23 +1,25 @@
 package machine
 
 import (
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/rules-initramfs/rules_initramfs/internal/boot/config"
+	"github.com/rules-initramfs/rules_initramfs/internal/tables/arch"
 )
 
 func TestArguments(t *testing.T) {
 	for _, test := range []struct {
 		name  string
 		arch  string
-		guest Guest
+		guest Guest    // without Arch
 		want  []string // an option and its value a line
 	}{
 		{
 			name:  "x86_64",
 			arch:  "x86_64",
-			guest: Guest{Kernel: "bzImage", Initramfs: "a b.cpio", Append: []string{"quiet", "rdinit=/sbin/init"}, MemoryMiB: 512, CPUs: 2},
+			guest: Guest{Config: config.Config{Kernel: "bzImage", Initramfs: []string{"a b.cpio"}, KernelArgs: []string{"quiet", "rdinit=/sbin/init"}, MemoryMiB: 512, CPUs: 2}},
 			want: []string{
 				"-no-user-config", "-nodefaults",
 				"-machine", "q35", "-cpu", "max", "-accel", "tcg",
@@ -31,7 +33,7 @@ func TestArguments(t *testing.T) {
 		{
 			name:  "arm64, initramfs linked in",
 			arch:  "arm64",
-			guest: Guest{Kernel: "Image", MemoryMiB: 256, CPUs: 1},
+			guest: Guest{Config: config.Config{Kernel: "Image", MemoryMiB: 256, CPUs: 1}},
 			want: []string{
 				"-no-user-config", "-nodefaults",
 				"-machine", "virt", "-cpu", "max,pauth-impdef=on",
@@ -45,7 +47,7 @@ func TestArguments(t *testing.T) {
 		{
 			name:  "riscv64, interactive",
 			arch:  "riscv64",
-			guest: Guest{Kernel: "Image", Initramfs: "i", MemoryMiB: 256, CPUs: 1, Interactive: true},
+			guest: Guest{Config: config.Config{Kernel: "Image", Initramfs: []string{"i"}, MemoryMiB: 256, CPUs: 1, Interactive: true}},
 			want: []string{
 				"-no-user-config", "-nodefaults",
 				"-machine", "virt",
@@ -60,8 +62,11 @@ func TestArguments(t *testing.T) {
 			name: "x86_64, KVM and devices",
 			arch: "x86_64",
 			guest: Guest{
-				Kernel: "k", MemoryMiB: 256, CPUs: 1, KVM: true, Network: true, GDB: 1234, Firmware: "f",
-				Disks: []string{"a,b.raw", "c"}, Files: "d,e", Cmdline: []string{"x"}, Append: []string{"y"}, Environment: []string{"z"},
+				Config: config.Config{
+					Kernel: "k", MemoryMiB: 256, CPUs: 1, Network: config.NetworkUser, Firmware: "f",
+					Disks: []string{"a,b.raw", "c"}, Files: []string{"d,e"}, KernelCmdline: []string{"x"}, KernelArgs: []string{"y"},
+				},
+				Accelerated: true, GDB: 1234, Environment: []string{"z"},
 			},
 			want: []string{
 				"-no-user-config", "-nodefaults",
@@ -81,7 +86,7 @@ func TestArguments(t *testing.T) {
 		{
 			name:  "arm64, KVM, the terminal's size",
 			arch:  "arm64",
-			guest: Guest{Kernel: "k", MemoryMiB: 256, CPUs: 1, KVM: true, Environment: []string{"LINES=24"}, Append: []string{"quiet"}},
+			guest: Guest{Config: config.Config{Kernel: "k", MemoryMiB: 256, CPUs: 1, KernelArgs: []string{"quiet"}}, Accelerated: true, Environment: []string{"LINES=24"}},
 			want: []string{
 				"-no-user-config", "-nodefaults",
 				"-machine", "virt,gic-version=host", "-cpu", "host", "-accel", "kvm",
@@ -95,7 +100,7 @@ func TestArguments(t *testing.T) {
 		{
 			name:  "arm64, another board",
 			arch:  "arm64",
-			guest: Guest{Kernel: "k", MemoryMiB: 256, CPUs: 1, Machine: "virt,virtualization=on"},
+			guest: Guest{Config: config.Config{Kernel: "k", MemoryMiB: 256, CPUs: 1, Machine: "virt,virtualization=on"}},
 			want: []string{
 				"-no-user-config", "-nodefaults",
 				"-machine", "virt,virtualization=on", "-cpu", "max,pauth-impdef=on", "-accel", "tcg",
@@ -108,10 +113,11 @@ func TestArguments(t *testing.T) {
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			got, err := Arguments(test.arch, test.guest)
+			a, err := arch.Find(test.arch)
 			if err != nil {
 				t.Fatal(err)
 			}
+			got := Arguments(a, test.guest)
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("arguments (-want +got):\n%s", diff)
 			}
@@ -119,19 +125,14 @@ func TestArguments(t *testing.T) {
 	}
 }
 
-func TestArgumentsUnknownArchitecture(t *testing.T) {
-	_, err := Arguments("vax", Guest{})
-	if err == nil || !strings.Contains(err.Error(), `"vax"`) || !strings.Contains(err.Error(), strings.Join(Architectures(), ", ")) {
-		t.Errorf("error %v, want one that names the architecture and the known ones", err)
-	}
-}
-
-func TestArgumentsLeaveAppendAlone(t *testing.T) {
+func TestArgumentsLeaveKernelArgsAlone(t *testing.T) {
 	words := make([]string, 1, 10)
 	words[0] = "quiet"
-	if _, err := Arguments("x86_64", Guest{Append: words}); err != nil {
+	a, err := arch.Find("x86_64")
+	if err != nil {
 		t.Fatal(err)
 	}
+	Arguments(a, Guest{Config: config.Config{KernelArgs: words}})
 	if diff := cmp.Diff([]string{"quiet", ""}, words[:2]); diff != "" {
 		t.Errorf("the guest's words changed (-want +got):\n%s", diff)
 	}
@@ -148,10 +149,11 @@ func TestNames(t *testing.T) {
 		{"riscv64", "riscv64", "Boot HART MEDELEG             : 0x0000000000f4b509"},
 		{"vax", "", ""},
 	} {
-		if got := GOARCH(test.arch); got != test.goarch {
-			t.Errorf("%s: GOARCH %q, want %q", test.arch, got, test.goarch)
+		a, _ := arch.Find(test.arch)
+		if a.GOARCH != test.goarch {
+			t.Errorf("%s: GOARCH %q, want %q", test.arch, a.GOARCH, test.goarch)
 		}
-		re := Firmware(test.arch)
+		re := a.Firmware
 		if (re != nil) != (test.firmware != "") || re != nil && !re.MatchString(test.firmware) {
 			t.Errorf("%s: firmware %v does not match %q", test.arch, re, test.firmware)
 		}

@@ -7,6 +7,7 @@ package qemutest
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"io/fs"
@@ -14,6 +15,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -77,26 +79,20 @@ func Kernel(t testing.TB, script string) string {
 // Terminal returns a pseudo-terminal that no program reads.
 func Terminal(t testing.TB) *os.File {
 	t.Helper()
-	t.Helper()
-	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
+	open := func(name string) *os.File {
+		f, err := os.OpenFile(name, os.O_RDWR|unix.O_NOCTTY, 0)
+		if err != nil {
+			t.Skip(err)
+		}
+		t.Cleanup(func() { f.Close() })
+		return f
+	}
+	master := int(open("/dev/ptmx").Fd())
+	number, err := unix.IoctlGetInt(master, unix.TIOCGPTN)
+	if err := cmp.Or(err, unix.IoctlSetPointerInt(master, unix.TIOCSPTLCK, 0)); err != nil {
 		t.Skip(err)
 	}
-	t.Cleanup(func() { master.Close() })
-	fd := int(master.Fd())
-	if err := unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err != nil {
-		t.Skip(err)
-	}
-	number, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
-	if err != nil {
-		t.Skip(err)
-	}
-	f, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Skip(err)
-	}
-	t.Cleanup(func() { f.Close() })
-	return f
+	return open(fmt.Sprintf("/dev/pts/%d", number))
 }
 
 // Running reports whether the process with this ID still runs.
@@ -121,27 +117,19 @@ func emulate(args []string) int {
 		switch verb {
 		case "":
 		case "print":
-			io.WriteString(os.Stdout, unquote(rest))
+			io.WriteString(os.Stdout, must(strconv.Unquote(rest)))
 		case "stderr":
-			io.WriteString(os.Stderr, unquote(rest))
+			io.WriteString(os.Stderr, must(strconv.Unquote(rest)))
 		case "initrd":
-			data, err := os.ReadFile(value(args, "-initrd"))
-			if err != nil {
-				panic(err)
-			}
-			fmt.Printf("%q\n", data)
+			fmt.Printf("%q\n", must(os.ReadFile(value(args, "-initrd"))))
 		case "args":
 			fmt.Printf("%q\n", args)
 		case "pid":
 			fmt.Printf("pid %d\n", os.Getpid())
 		case "sleep":
-			d, err := time.ParseDuration(rest)
-			if err != nil {
-				panic(err)
-			}
-			time.Sleep(d)
+			time.Sleep(must(time.ParseDuration(rest)))
 		case "flood":
-			for n := number(rest); n > 0; n -= 4096 {
+			for n := must(strconv.Atoi(rest)); n > 0; n -= 4096 {
 				os.Stdout.Write(bytes.Repeat([]byte("."), min(n, 4096)))
 			}
 		case "input":
@@ -162,17 +150,14 @@ func emulate(args []string) int {
 		case "hang":
 			time.Sleep(time.Minute) // not forever: it ends even if the test fails
 		case "files":
-			for _, field := range strings.Split(value(args, "-fsdev"), ",") {
-				if dir, ok := strings.CutPrefix(field, "path="); ok {
-					showFiles(dir)
-				}
-			}
+			_, dir, _ := strings.Cut(value(args, "-fsdev"), "path=")
+			showFiles(dir)
 		case "temp":
 			fmt.Printf("temp %q\n", os.Getenv("TMPDIR"))
 		case "die":
 			syscall.Kill(os.Getpid(), syscall.SIGKILL)
 		case "exit":
-			return number(rest)
+			return must(strconv.Atoi(rest))
 		default:
 			panic("unknown verb " + verb)
 		}
@@ -182,15 +167,9 @@ func emulate(args []string) int {
 
 func showFiles(dir string) {
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
+		if err == nil && !d.IsDir() {
+			fmt.Printf("%s %v %q\n", strings.TrimPrefix(path, dir), must(d.Info()).Mode(), must(os.ReadFile(path)))
 		}
-		info, err := d.Info()
-		if err != nil {
-			return err
-		}
-		data, err := os.ReadFile(path)
-		fmt.Printf("%s %v %q\n", strings.TrimPrefix(path, dir), info.Mode(), data)
 		return err
 	})
 	if err != nil {
@@ -200,26 +179,16 @@ func showFiles(dir string) {
 
 // value returns the argument after option.
 func value(args []string, option string) string {
-	for i, a := range args[:len(args)-1] {
-		if a == option {
-			return args[i+1]
-		}
+	if i := slices.Index(args, option); i >= 0 && i+1 < len(args) {
+		return args[i+1]
 	}
 	return ""
 }
 
-func unquote(s string) string {
-	text, err := strconv.Unquote(s)
-	if err != nil {
-		panic(fmt.Sprintf("%s: %v", s, err))
-	}
-	return text
-}
-
-func number(s string) int {
-	n, err := strconv.Atoi(s)
+// must returns the value. A script that is wrong ends the emulator.
+func must[T any](value T, err error) T {
 	if err != nil {
 		panic(err)
 	}
-	return n
+	return value
 }

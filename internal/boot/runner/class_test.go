@@ -19,7 +19,6 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/boot/config"
 	"github.com/rules-initramfs/rules_initramfs/internal/boot/console"
 	"github.com/rules-initramfs/rules_initramfs/internal/boot/failure"
-	"github.com/rules-initramfs/rules_initramfs/internal/boot/report"
 	"github.com/rules-initramfs/rules_initramfs/internal/golden"
 )
 
@@ -159,7 +158,7 @@ func TestClasses(t *testing.T) {
 			sentence = strings.TrimPrefix(sentence, "boot: //x:y: ")
 
 			data, err := os.ReadFile(filepath.Join(r.session.OutputsDir, "result.json"))
-			var got report.Report
+			var got result
 			if err := errors.Join(err, json.Unmarshal(data, &got)); err != nil {
 				t.Fatal(err)
 			}
@@ -349,7 +348,7 @@ func TestKVM(t *testing.T) {
 			t.Errorf("%s: probed for %q", name, probed)
 		}
 		data, err := os.ReadFile(filepath.Join(r.session.OutputsDir, "result.json"))
-		var got report.Report
+		var got result
 		if err := errors.Join(err, json.Unmarshal(data, &got)); err != nil || got.Accelerator != test.accelerator {
 			t.Errorf("%s: accelerator %q, error %v, want %q", name, got.Accelerator, err, test.accelerator)
 		}

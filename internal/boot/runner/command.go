@@ -5,108 +5,87 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"golang.org/x/term"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/boot/config"
 	"github.com/rules-initramfs/rules_initramfs/internal/boot/machine"
+	"github.com/rules-initramfs/rules_initramfs/internal/tables/arch"
 )
 
 // Command returns QEMU's command line for c, quoted for a shell. The caller owns the
 // temporary files that it names.
 func Command(c *config.Config, s Session) (string, error) {
 	b := &boot{config: c, session: s}
-	argv, cleanup, err := b.command()
+	argv, err := b.command()
 	if err != nil {
-		cleanup()
+		b.removeTemporary()
 		return "", err
 	}
 	return shellQuote(argv), nil
 }
 
-// command returns QEMU's command line. Even after an error, call cleanup to remove the
-// temporary files.
-func (b *boot) command() (argv []string, cleanup func(), err error) {
-	c := b.config
-	guest := machine.Guest{
-		Append:      c.KernelArgs,
-		Machine:     c.Machine,
-		MemoryMiB:   c.MemoryMiB,
-		CPUs:        c.CPUs,
-		Network:     c.Network == config.NetworkUser,
-		GDB:         b.session.GDB,
-		Interactive: c.Interactive,
+// command returns QEMU's command line. It may write temporary files, even if it fails.
+func (b *boot) command() (argv []string, err error) {
+	if b.arch, err = arch.Find(b.config.Arch); err != nil {
+		return nil, err
 	}
-	cleanup = func() {
-		if len(c.Initramfs) > 1 && guest.Initramfs != "" {
-			os.Remove(guest.Initramfs)
-		}
-		if guest.Files != "" {
-			os.RemoveAll(guest.Files)
-		}
+	g := machine.Guest{Config: *b.config, GDB: b.session.GDB}
+	if g.Interactive {
+		g.Environment = b.terminalArgs()
 	}
-	if len(c.KernelCmdline) > 0 {
-		guest.Cmdline = c.KernelCmdline
+	if g.Accelerated, err = b.chooseAccelerator(); err != nil {
+		return nil, err
 	}
-	if c.Interactive {
-		guest.Environment = b.terminalArgs()
+	if err := b.locateInputs(&g.Config); err != nil {
+		return nil, err
 	}
-	if guest.KVM, err = b.chooseAccelerator(); err != nil {
-		return nil, cleanup, err
-	}
-	emulator, err := b.locateInputs(&guest)
-	if err != nil {
-		return nil, cleanup, err
-	}
-	args, err := machine.Arguments(c.Arch, guest)
-	return append([]string{emulator}, args...), cleanup, err
+	return append([]string{g.QEMU}, machine.Arguments(b.arch, g)...), nil
 }
 
-// locateInputs sets the paths of guest's files, for which it may write temporary files, and
-// returns the path of QEMU.
-func (b *boot) locateInputs(guest *machine.Guest) (emulator string, err error) {
-	c := b.config
-	emulator = c.QEMU
-	if strings.Contains(emulator, "/") {
-		if emulator, err = b.locate(emulator); err != nil {
-			return "", err
+// locateInputs replaces the paths in c by those of files. It may write temporary files.
+func (b *boot) locateInputs(c *config.Config) (err error) {
+	c.Disks, c.Initramfs, c.Files = slices.Clone(c.Disks), slices.Clone(c.Initramfs), slices.Clone(c.Files)
+	paths := []*string{&c.Kernel, &c.Firmware}
+	if strings.Contains(c.QEMU, "/") {
+		paths = slices.Insert(paths, 0, &c.QEMU)
+	}
+	for _, list := range [][]string{c.Disks, c.Initramfs, c.Files} {
+		for i := range list {
+			paths = append(paths, &list[i])
 		}
 	}
-	if guest.Kernel, err = b.locate(c.Kernel); err != nil {
-		return "", err
-	}
-	if c.Firmware != "" {
-		if guest.Firmware, err = b.locate(c.Firmware); err != nil {
-			return "", err
+	for _, path := range paths {
+		if *path == "" || filepath.IsAbs(*path) {
+			continue
+		}
+		if *path, err = b.session.Rlocation(*path); err != nil {
+			return err
 		}
 	}
-	if guest.Disks, err = b.locateAll(c.Disks); err != nil {
-		return "", err
-	}
-	archives, err := b.locateAll(c.Initramfs)
-	if err != nil {
-		return "", err
-	}
-	switch len(archives) {
-	case 0:
-	case 1:
-		guest.Initramfs = archives[0]
-	default:
-		if guest.Initramfs, err = joinInitramfs(b.session.TempDir, archives); err != nil {
-			return "", err
+	if len(c.Initramfs) > 1 {
+		if c.Initramfs, err = b.temporary(joinInitramfs(b.session.TempDir, c.Initramfs)); err != nil {
+			return err
 		}
 	}
 	if len(c.Files) > 0 {
-		files, err := b.locateAll(c.Files)
-		if err != nil {
-			return "", err
-		}
-		if guest.Files, err = copyFiles(b.session.TempDir, files); err != nil {
-			return "", err
-		}
+		c.Files, err = b.temporary(copyFiles(b.session.TempDir, c.Files))
 	}
-	return emulator, nil
+	return err
+}
+
+// temporary notes that a file or a directory must be removed, and returns it as a list.
+func (b *boot) temporary(name string, err error) ([]string, error) {
+	b.temporaryFiles = append(b.temporaryFiles, name)
+	return []string{name}, err
+}
+
+func (b *boot) removeTemporary() {
+	for _, name := range b.temporaryFiles {
+		os.RemoveAll(name)
+	}
 }
 
 // chooseAccelerator reports whether KVM runs the guest, and records why.
@@ -116,7 +95,7 @@ func (b *boot) chooseAccelerator() (kvm bool, err error) {
 		b.accelReason = "emulated: KVM is turned off"
 		return false, nil
 	}
-	switch err := b.session.ProbeKVM(machine.GOARCH(b.config.Arch)); {
+	switch err := b.session.ProbeKVM(b.arch.GOARCH); {
 	case err == nil:
 		b.accelerator, b.accelReason = "kvm", "run by KVM"
 		return true, nil
@@ -144,22 +123,3 @@ func (b *boot) terminalArgs() []string {
 }
 
 var termName = regexp.MustCompile(`^[A-Za-z0-9+._-]+$`)
-
-// locate returns the file of a runfiles path. It returns an absolute path unchanged.
-func (b *boot) locate(path string) (string, error) {
-	if filepath.IsAbs(path) {
-		return path, nil
-	}
-	return b.session.Rlocation(path)
-}
-
-func (b *boot) locateAll(paths []string) ([]string, error) {
-	files := make([]string, len(paths))
-	for i, path := range paths {
-		var err error
-		if files[i], err = b.locate(path); err != nil {
-			return nil, err
-		}
-	}
-	return files, nil
-}

@@ -2,16 +2,33 @@ package runner
 
 import (
 	"bytes"
+	"cmp"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/boot/console"
-	"github.com/rules-initramfs/rules_initramfs/internal/boot/report"
+	"github.com/rules-initramfs/rules_initramfs/internal/boot/failure"
 )
+
+// A result is what result.json has. Times are in seconds since QEMU started.
+type result struct {
+	Label       string                `json:"label"` // the Bazel target
+	Passed      bool                  `json:"passed"`
+	Class       failure.Class         `json:"class"`        // of the failure; empty if the boot passed
+	Sentence    string                `json:"sentence"`     // the result in words
+	Arch        string                `json:"arch"`         // the guest's architecture
+	Accelerator string                `json:"accelerator"`  // "kvm" or "tcg", QEMU's emulator; empty if it did not start
+	Elapsed     float64               `json:"elapsed_s"`    // the time until the result was known
+	TimeLimit   float64               `json:"time_limit_s"` // the longest time that the boot may take; zero for no limit
+	Patterns    []console.Expectation `json:"patterns"`     // the patterns that were expected
+	Timeline    []console.Stage       `json:"timeline"`     // the stages of the boot, and the patterns that were seen
+}
 
 // report writes the result of the boot to standard error and to files. If the boot failed,
 // it includes what helps to find out why.
@@ -25,9 +42,9 @@ func (b *boot) report(v verdict) {
 	io.Copy(b.session.Stderr, &text)
 }
 
-// result returns the report of the boot.
-func (b *boot) result(v verdict) *report.Report {
-	r := &report.Report{
+// result returns the result of the boot.
+func (b *boot) result(v verdict) *result {
+	r := &result{
 		Label:       b.config.Label,
 		Passed:      v.passed(),
 		Class:       v.class,
@@ -42,36 +59,48 @@ func (b *boot) result(v verdict) *report.Report {
 	if b.screen == nil {
 		return r
 	}
-	r.Patterns = append(r.Patterns, b.screen.expectations()...)
+	r.Patterns = append(r.Patterns, b.screen.Expectations()...)
 	r.Timeline = append(r.Timeline, console.Stage{Name: "QEMU", Line: b.accelReason})
-	r.Timeline = append(r.Timeline, b.screen.stages()...)
+	r.Timeline = append(r.Timeline, b.screen.Stages()...)
 	for _, e := range r.Patterns {
 		if e.Seen {
 			r.Timeline = append(r.Timeline, console.Stage{At: e.At, Name: b.patternName(e), Line: e.Line})
 		}
 	}
-	r.Sort()
-	end := string(v.class)
-	if v.passed() {
-		end = "passed"
-	}
-	r.Timeline = append(r.Timeline, console.Stage{At: r.Elapsed, Name: end})
+	r.sortTimeline()
+	r.Timeline = append(r.Timeline, console.Stage{At: r.Elapsed, Name: cmp.Or(string(v.class), "passed")})
 	return r
 }
 
+// sortTimeline sorts the stages by time. Stages with the same time keep their order.
+func (r *result) sortTimeline() {
+	slices.SortStableFunc(r.Timeline, func(a, b console.Stage) int { return cmp.Compare(a.At, b.At) })
+}
+
+// writeTimeline writes the timeline, one line for each stage.
+func (r *result) writeTimeline(w io.Writer) {
+	for _, s := range r.Timeline {
+		line := fmt.Sprintf("%7.1f s  %s", s.At, s.Name)
+		if s.Line != "" {
+			line += ": " + excerpt(s.Line, 120)
+		}
+		fmt.Fprintln(w, line)
+	}
+}
+
 // writeText writes the report for the log.
-func (b *boot) writeText(w io.Writer, r *report.Report) {
+func (b *boot) writeText(w io.Writer, r *result) {
 	b.printf(w, "%s", r.Sentence)
 	if b.screen == nil {
 		return
 	}
 	if !b.config.Interactive {
 		fmt.Fprintln(w, "--- timeline, since QEMU started")
-		r.WriteTimeline(w)
+		r.writeTimeline(w)
 	}
 	if !r.Passed {
 		// An interactive user has seen the console already.
-		if tail := b.screen.tail(); len(tail) > 0 && !b.config.Interactive {
+		if tail := b.screen.Tail(); len(tail) > 0 && !b.config.Interactive {
 			fmt.Fprintf(w, "--- end of the console\n%s\n", strings.Join(tail, "\n"))
 		}
 		if len(b.qemuErrors) > 0 {
@@ -92,25 +121,42 @@ func (b *boot) printf(w io.Writer, format string, args ...any) {
 }
 
 // writeFiles writes the result for programs and for Bazel.
-func (b *boot) writeFiles(r *report.Report, text string) error {
+func (b *boot) writeFiles(r *result, text string) error {
 	if dir := b.session.OutputsDir; dir != "" {
-		var data bytes.Buffer
-		if err := r.WriteJSON(&data); err != nil {
-			return err
+		data, err := r.json()
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, resultFile), data, 0o644)
 		}
-		if err := os.WriteFile(filepath.Join(dir, resultFile), data.Bytes(), 0o644); err != nil {
+		if err != nil {
 			return err
 		}
 	}
 	if name := b.session.XMLFile; name != "" {
-		var data bytes.Buffer
-		if err := r.WriteXML(&data, text); err != nil {
+		data, err := r.xml(text)
+		if err != nil {
 			return err
 		}
-		return os.WriteFile(name, data.Bytes(), 0o644)
+		return os.WriteFile(name, data, 0o644)
 	}
 	return nil
 }
 
+func (r *result) json() ([]byte, error) {
+	var data bytes.Buffer
+	e := json.NewEncoder(&data)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	err := e.Encode(r)
+	return data.Bytes(), err
+}
+
 // milliseconds returns d in seconds, with three decimals.
 func milliseconds(d time.Duration) float64 { return d.Round(time.Millisecond).Seconds() }
+
+// excerpt shortens text to at most size bytes, and adds "..." if that drops anything.
+func excerpt(text string, size int) string {
+	if len(text) <= size {
+		return text
+	}
+	return strings.ToValidUTF8(text[:size], "") + "..."
+}

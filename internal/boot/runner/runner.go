@@ -4,15 +4,19 @@ package runner
 import (
 	"io"
 	"os"
+	"os/signal"
 	"regexp"
 	"slices"
+	"syscall"
 	"time"
+
+	"github.com/bazelbuild/rules_go/go/runfiles"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/boot/config"
 	"github.com/rules-initramfs/rules_initramfs/internal/boot/console"
 	"github.com/rules-initramfs/rules_initramfs/internal/boot/failure"
-	"github.com/rules-initramfs/rules_initramfs/internal/boot/machine"
 	"github.com/rules-initramfs/rules_initramfs/internal/boot/qemu"
+	"github.com/rules-initramfs/rules_initramfs/internal/tables/arch"
 )
 
 // Exit codes.
@@ -33,41 +37,44 @@ const (
 
 // A Session connects a boot to the process that it runs in.
 type Session struct {
-	// TimeLimit is the longest time that QEMU may run; zero for no limit.
-	TimeLimit time.Duration
-
-	// OutputsDir is the directory for the console's log, QEMU's command line and the
-	// result; empty for none.
-	OutputsDir string
-
-	// XMLFile is the file in which Bazel looks for test cases; empty for none.
-	XMLFile string
-
-	// TempDir is the directory for temporary files; empty for the system's.
-	TempDir string
-
-	// Term is the type of the terminal, for an interactive guest; empty if it is
-	// unknown.
-	Term string
-
-	// GDB is the TCP port on which QEMU waits for a debugger; zero for none.
-	GDB int
-
-	// Rlocation finds a runfile.
-	Rlocation func(path string) (string, error)
-
-	// ProbeKVM returns nil if KVM can run guests of an architecture, in Go's name.
-	ProbeKVM func(goarch string) error
+	TimeLimit  time.Duration                     // the longest time that QEMU may run; zero for no limit
+	OutputsDir string                            // for the log, QEMU's command line and the result; empty for none
+	XMLFile    string                            // in which Bazel looks for test cases; empty for none
+	TempDir    string                            // for temporary files; empty for the system's
+	Term       string                            // the type of the terminal; empty if it is unknown
+	GDB        int                               // the TCP port on which QEMU waits for a debugger; zero for none
+	Rlocation  func(path string) (string, error) // finds a runfile
+	ProbeKVM   func(goarch string) error         // returns nil if KVM can run guests of an architecture, in Go's name
 
 	// Observe, if it is not nil, gets the lines of the console until it returns true:
 	// see console.Rules.
 	Observe func(line string) (done bool)
 
-	// Signals ends the boot when it receives a signal.
-	Signals <-chan os.Signal
+	Signals <-chan os.Signal // a signal ends the boot
 
 	Stdin          *os.File  // the guest's, if interactive
 	Stdout, Stderr io.Writer // the console, if interactive; the report
+}
+
+// NewSession returns the session of a boot in this process, without a time limit. Variables
+// that Bazel sets say where the outputs go.
+func NewSession() Session {
+	signals := make(chan os.Signal, 1)
+	// SIGPIPE too: when nobody reads the console any more, QEMU must end, and the temporary
+	// files must be removed.
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGINT, syscall.SIGPIPE, syscall.SIGTERM)
+	return Session{
+		OutputsDir: os.Getenv("TEST_UNDECLARED_OUTPUTS_DIR"),
+		XMLFile:    os.Getenv("XML_OUTPUT_FILE"),
+		TempDir:    os.Getenv("TEST_TMPDIR"),
+		Term:       os.Getenv("TERM"),
+		Rlocation:  runfiles.Rlocation,
+		ProbeKVM:   probeKVM,
+		Signals:    signals,
+		Stdin:      os.Stdin,
+		Stdout:     os.Stdout,
+		Stderr:     os.Stderr,
+	}
 }
 
 // Run boots c, writes a report to s.Stderr, and returns ExitSuccess or ExitFailure. When it
@@ -87,17 +94,19 @@ type boot struct {
 	config  *config.Config
 	session Session
 
-	accelerator string        // "kvm" or "tcg"; empty if QEMU was not started
-	accelReason string        // why it is that one
-	started     time.Time     // when QEMU started
-	elapsed     time.Duration // until the result was known
-	screen      *screen       // nil if QEMU was not started
-	qemuErrors  []string      // the last lines of QEMU's standard error, before it was stopped
+	arch           arch.Arch     // the guest's
+	temporaryFiles []string      // to remove when QEMU has ended
+	accelerator    string        // "kvm" or "tcg"; empty if QEMU was not started
+	accelReason    string        // why it is that one
+	started        time.Time     // when QEMU started
+	elapsed        time.Duration // until the result was known
+	screen         *screen       // nil if QEMU was not started
+	qemuErrors     []string      // the last lines of QEMU's standard error, before it was stopped
 }
 
 func (b *boot) run() verdict {
-	argv, cleanup, err := b.command()
-	defer cleanup()
+	argv, err := b.command()
+	defer b.removeTemporary()
 	if err != nil {
 		return failed(failure.QEMUNotStarted, "%v", err)
 	}
@@ -109,17 +118,13 @@ func (b *boot) run() verdict {
 		defer log.Close()
 	}
 
-	stderr := newScreen(console.NewWatcher(console.Rules{}), nil, nil)
-	options := qemu.Options{Interactive: b.config.Interactive, TempDir: b.session.TempDir}
-	watcher := console.NewWatcher(b.rules())
+	b.screen = newScreen(console.NewWatcher(b.rules()), log)
+	stderr := newScreen(console.NewWatcher(console.Rules{}), nil)
+	options := qemu.Options{Interactive: b.config.Interactive, TempDir: b.session.TempDir, Stdout: b.screen, Stderr: stderr}
 	if b.config.Interactive {
-		b.screen = newScreen(watcher, log, b.session.Stdout)
+		b.screen.terminal = b.session.Stdout
 		options.Stdin, options.Stderr = b.session.Stdin, b.session.Stderr
-	} else {
-		b.screen = newScreen(watcher, log, nil)
-		options.Stderr = stderr
 	}
-	options.Stdout = b.screen
 	keys, err := newKeyboard(len(b.config.Input))
 	if err != nil {
 		return failed(failure.QEMUNotStarted, "%v", err)
@@ -137,7 +142,9 @@ func (b *boot) run() verdict {
 	defer p.Stop()
 	v := b.watch(p, keys, stderr)
 	b.elapsed = time.Since(b.started)
-	b.qemuErrors = stderr.tail()
+	stderr.Lock()
+	b.qemuErrors = stderr.Tail()
+	stderr.Unlock()
 	return v
 }
 
@@ -149,7 +156,7 @@ func (b *boot) rules() console.Rules {
 	c := b.config
 	r := console.Rules{
 		Criteria: c.Criteria,
-		Firmware: machine.Firmware(c.Arch),
+		Firmware: b.arch.Firmware,
 		Observe:  b.session.Observe,
 		Clock:    func() time.Duration { return time.Since(b.started) },
 	}
@@ -176,45 +183,52 @@ func (b *boot) watch(p *qemu.Process, keys *keyboard, stderr *screen) verdict {
 	}
 	prompt := time.NewTimer(quiet)
 	defer prompt.Stop()
-	var kernelFailure *verdict // reported by the kernel
+	var kernelFailure verdict // reported by the kernel, if afterFailure is not nil
 
+	b.screen.Lock() // except while waiting
+	defer b.screen.Unlock()
 	for {
-		var end *verdict // of the boot, unless the console has a better one
+		var end verdict // of the boot if it has ended, unless the console has a better one
+		ended := true
+		b.screen.Unlock()
 		select {
 		case <-b.screen.changed:
+			b.screen.Lock()
 			prompt.Reset(quiet)
+			ended = false
 		case <-prompt.C:
-			b.screen.idle()
+			b.screen.Lock()
+			b.screen.Idle()
+			ended = false
 		case <-p.Done():
-			b.screen.close()
-			stderr.close()
-			v := b.exited(p.State(), stderr.tail(), time.Since(b.started))
-			end = &v
+			b.screen.Lock()
+			b.screen.Close()
+			stderr.Close()
+			end = b.exited(p.State(), stderr.Tail(), time.Since(b.started))
 		case <-limit:
-			v := b.timedOut()
-			end = &v
+			b.screen.Lock()
+			end = b.timedOut()
 		case s := <-b.session.Signals:
-			v := b.signaled(s, time.Since(b.started))
-			end = &v
+			b.screen.Lock()
+			end = b.signaled(s, time.Since(b.started))
 		case <-afterFailure:
-			end = kernelFailure
+			b.screen.Lock()
 		}
-		keys.send(b.screen.takeInput())
+		keys.send(b.screen.TakeInput())
 
-		switch f := b.screen.finding(); {
-		case f.Outcome == console.Undecided || kernelFailure != nil:
+		switch f := b.screen.Finding(); {
+		case f.Outcome == console.Undecided || afterFailure != nil:
 		case f.Outcome == console.Failed && f.Class != failure.Forbidden && f.Class != failure.ExitCode:
-			v := b.judge(f, time.Since(b.started))
-			kernelFailure = &v
+			kernelFailure = b.judge(f, time.Since(b.started))
 			afterFailure = time.After(aftermath)
 		default:
 			return b.judge(f, time.Since(b.started))
 		}
 		switch {
-		case end != nil && kernelFailure != nil:
-			return *kernelFailure
-		case end != nil:
-			return *end
+		case ended && afterFailure != nil:
+			return kernelFailure
+		case ended:
+			return end
 		}
 	}
 }

@@ -404,10 +404,10 @@ func TestInteractive(t *testing.T) {
 }
 
 func TestExcerpt(t *testing.T) {
-	if got := excerpt("short"); got != "short" {
+	if got := excerpt("short", maxExcerpt); got != "short" {
 		t.Errorf("excerpt %q", got)
 	}
-	if got := excerpt(strings.Repeat("é", 1000)); len(got) > 310 || !strings.HasSuffix(got, "é...") {
+	if got := excerpt(strings.Repeat("é", 1000), maxExcerpt); len(got) > 310 || !strings.HasSuffix(got, "é...") {
 		t.Errorf("excerpt %q", got)
 	}
 }

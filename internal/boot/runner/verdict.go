@@ -10,7 +10,6 @@ import (
 
 	"github.com/rules-initramfs/rules_initramfs/internal/boot/console"
 	"github.com/rules-initramfs/rules_initramfs/internal/boot/failure"
-	"github.com/rules-initramfs/rules_initramfs/internal/boot/report"
 )
 
 // A verdict is the result of a boot in one sentence. If the boot failed, the sentence begins
@@ -19,6 +18,9 @@ type verdict struct {
 	class    failure.Class // empty if the boot passed
 	sentence string
 }
+
+// maxExcerpt is what fits into a sentence, in bytes.
+const maxExcerpt = 300
 
 func (v verdict) passed() bool { return v.class == "" }
 
@@ -39,7 +41,7 @@ func (b *boot) judge(f console.Finding, elapsed time.Duration) verdict {
 	if f.Outcome == console.Satisfied {
 		return passedAfter(elapsed, "%s", b.seenPatterns())
 	}
-	line := excerpt(f.Line)
+	line := excerpt(f.Line, maxExcerpt)
 	switch f.Class {
 	case failure.Forbidden:
 		return failedAfter(elapsed, f.Class, "a line matches the pattern \"%s\": %s", f.Pattern, line)
@@ -56,18 +58,18 @@ func (b *boot) judge(f console.Finding, elapsed time.Duration) verdict {
 func (b *boot) exited(s *os.ProcessState, stderr []string, elapsed time.Duration) verdict {
 	reason := ""
 	if line := lastError(stderr); line != "" {
-		reason = ": " + excerpt(line)
+		reason = ": " + excerpt(line, maxExcerpt)
 	}
-	switch missing := b.screen.missing(); {
-	case !s.Success() && s.Exited() && !b.screen.hasOutput():
+	switch missing := b.screen.Missing(); {
+	case !s.Success() && s.Exited() && len(b.screen.Stages()) == 0:
 		return failed(failure.QEMUNotStarted, "QEMU ended before the machine started (%v)%s", s, reason)
 	case !s.Success():
 		return failedAfter(elapsed, failure.QEMUDied, "QEMU ended with an error (%v)%s", s, reason)
-	case !b.screen.kernelStarted():
+	case !b.screen.KernelStarted():
 		return failedAfter(elapsed, failure.KernelNotStarted, "the machine stopped before the kernel printed anything")
 	case len(missing) > 0:
 		return failedAfter(elapsed, failure.MissingAtEnd, "the guest ended; not seen: %s", b.listMissing(missing))
-	case len(b.screen.expectations()) > 0:
+	case len(b.screen.Expectations()) > 0:
 		return passedAfter(elapsed, "%s, and the guest ended", b.seenPatterns())
 	default:
 		return passedAfter(elapsed, "the guest ended")
@@ -93,8 +95,8 @@ var qemuError = regexp.MustCompile(`^qemu[-a-z0-9_]*: `)
 // timedOut returns the verdict of a boot that reached the time limit.
 func (b *boot) timedOut() verdict {
 	limit := b.session.TimeLimit
-	switch missing := b.screen.missing(); {
-	case !b.screen.kernelStarted():
+	switch missing := b.screen.Missing(); {
+	case !b.screen.KernelStarted():
 		return failedAfter(limit, failure.KernelNotStarted, "time limit: the kernel has not printed anything (does it use this console?)")
 	case len(missing) > 0:
 		return failedAfter(limit, failure.MissingAtLimit, "time limit; not seen: %s", b.listMissing(missing))
@@ -106,7 +108,7 @@ func (b *boot) timedOut() verdict {
 // signaled returns the verdict of a boot that was stopped by a signal.
 func (b *boot) signaled(s os.Signal, elapsed time.Duration) verdict {
 	v := failedAfter(elapsed, failure.Stopped, "by a signal (%v)", s)
-	if missing := b.screen.missing(); len(missing) > 0 {
+	if missing := b.screen.Missing(); len(missing) > 0 {
 		v.sentence += "; not seen: " + b.listMissing(missing)
 	}
 	return v
@@ -114,7 +116,7 @@ func (b *boot) signaled(s os.Signal, elapsed time.Duration) verdict {
 
 // seenPatterns says that all patterns were seen.
 func (b *boot) seenPatterns() string {
-	switch n := len(b.screen.expectations()); n {
+	switch n := len(b.screen.Expectations()); n {
 	case 0:
 		return "everything expected was seen"
 	case 1:
@@ -142,7 +144,7 @@ func (b *boot) listMissing(missing []console.Expectation) string {
 // patternName names a pattern by its kind and its position, such as "expect 2 of 3".
 func (b *boot) patternName(e console.Expectation) string {
 	count, position := 0, 0
-	for _, other := range b.screen.expectations() {
+	for _, other := range b.screen.Expectations() {
 		if other.Kind == e.Kind {
 			count++
 			if other.Pattern == e.Pattern {
@@ -159,6 +161,3 @@ func (b *boot) patternName(e console.Expectation) string {
 func seconds(d time.Duration) string {
 	return fmt.Sprintf("%.1f s", d.Seconds())
 }
-
-// excerpt shortens a line to what fits into a sentence.
-func excerpt(line string) string { return report.Excerpt(line, 300) }

@@ -36,7 +36,7 @@ func TestFind(t *testing.T) {
 	}
 	for _, name := range []string{"none", "kernel", ""} {
 		_, err := Find(dir, name)
-		if err == nil || !strings.Contains(err.Error(), name+".ko below "+dir) {
+		if err == nil || !strings.Contains(err.Error(), name+".ko ") || !strings.Contains(err.Error(), dir) {
 			t.Errorf("%q: error %v", name, err)
 		}
 	}
@@ -55,7 +55,7 @@ func TestMessages(t *testing.T) {
 }
 
 func TestLoadFails(t *testing.T) {
-	if err := Load("/none/a.ko b=1"); err == nil || !strings.HasPrefix(err.Error(), "cannot load module /none/a.ko: /none/a.ko: ") {
+	if err := Load("/none/a.ko b=1"); err == nil || !strings.Contains(err.Error(), " /none/a.ko: ") {
 		t.Errorf("error %v", err)
 	}
 	if err := loadFile("/none/a.ko", ""); !errors.Is(err, fs.ErrNotExist) {

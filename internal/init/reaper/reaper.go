@@ -4,13 +4,14 @@
 package reaper
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"os/signal"
 	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // A Reaper receives the signals of its process and waits for its children. A
@@ -64,19 +65,16 @@ func (r *Reaper) Run(p Program) (Exit, error) {
 
 // startError explains why a program could not be started.
 func startError(name string, err error) error {
+	hint := map[error]string{
+		syscall.ENOENT:  ": it is not in the image",
+		syscall.EACCES:  ": is it a file with a mode such as 0755?",
+		syscall.ENOEXEC: ": is it for this architecture?",
+	}[err]
 	// If the file exists but is "not found", its interpreter is missing.
-	if _, statErr := os.Stat(name); errors.Is(err, syscall.ENOENT) && statErr == nil {
-		return fmt.Errorf("cannot run %s: %w: the file is there, but its interpreter or loader is not: link the program statically, or add the interpreter", name, err)
+	if _, statErr := os.Stat(name); err == syscall.ENOENT && statErr == nil {
+		hint = ": the file is there, but its interpreter or loader is not: link the program statically, or add the interpreter"
 	}
-	switch {
-	case errors.Is(err, syscall.ENOENT):
-		return fmt.Errorf("cannot run %s: %w: it is not in the image", name, err)
-	case errors.Is(err, syscall.EACCES):
-		return fmt.Errorf("cannot run %s: %w: is it a file with a mode such as 0755?", name, err)
-	case errors.Is(err, syscall.ENOEXEC):
-		return fmt.Errorf("cannot run %s: %w: is it for this architecture?", name, err)
-	}
-	return fmt.Errorf("cannot run %s: %w", name, err)
+	return fmt.Errorf("cannot run %s: %w%s", name, err, hint)
 }
 
 // forwardSignals sends the signals for this process to another until stop is called.
@@ -133,4 +131,23 @@ func reapEnded() bool {
 			return err == nil
 		}
 	}
+}
+
+// An Exit is how a program ended.
+type Exit syscall.WaitStatus
+
+// String returns text such as "exited with 3" or "killed by SIGSEGV".
+func (e Exit) String() string {
+	status := syscall.WaitStatus(e)
+	if status.Signaled() {
+		return "killed by " + signalName(status.Signal())
+	}
+	return fmt.Sprintf("exited with %d", status.ExitStatus())
+}
+
+func signalName(s syscall.Signal) string {
+	if name := unix.SignalName(s); name != "" {
+		return name
+	}
+	return fmt.Sprintf("signal %d", int(s))
 }

@@ -11,8 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/rules-initramfs/rules_initramfs/internal/init/partition"
-	"github.com/rules-initramfs/rules_initramfs/internal/init/superblock"
+	"github.com/rules-initramfs/rules_initramfs/internal/init/disk"
 )
 
 // A Device is a block device of the running kernel.
@@ -24,9 +23,9 @@ type Device struct {
 	Disk      string // of a partition, the disk's Name; of a disk, its own
 	Partition int    // number of a partition; 0 for a disk
 
-	Entry      partition.Entry       // a partition's entry in the disk's table
-	FileSystem superblock.FileSystem // the file system on it
-	Err        error                 // why the device could not be read
+	Entry      disk.Entry      // a partition's entry in the disk's table
+	FileSystem disk.FileSystem // the file system on it
+	Err        error           // why the device could not be read
 }
 
 // A System has the directories in which the kernel shows its devices.
@@ -43,7 +42,7 @@ func (s System) Devices() ([]Device, error) {
 		return nil, fmt.Errorf("cannot list the block devices: %v", err)
 	}
 	var all []Device
-	tables := map[string]partition.Table{}
+	tables := map[string]disk.Table{}
 	for _, entry := range entries {
 		d, err := s.device(entry.Name())
 		if errors.Is(err, fs.ErrNotExist) { // unplugged in the meantime
@@ -97,13 +96,13 @@ func (s System) device(name string) (Device, error) {
 
 // probe reads the file system on a device and, of a partition, its entry. A disk's
 // table is added to tables, by the name of the disk.
-func (s System) probe(d *Device, tables map[string]partition.Table) error {
+func (s System) probe(d *Device, tables map[string]disk.Table) error {
 	f, err := s.open(d)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	if d.FileSystem, err = superblock.Probe(f); err != nil {
+	if d.FileSystem, err = disk.ReadFileSystem(f); err != nil {
 		return err
 	}
 	if d.Partition == 0 {
@@ -112,7 +111,7 @@ func (s System) probe(d *Device, tables map[string]partition.Table) error {
 			blockSize = 512
 		}
 		// Its partitions come later, because their names are longer.
-		table, err := partition.Read(f, int(blockSize))
+		table, err := disk.ReadTable(f, int(blockSize))
 		if err != nil {
 			return err
 		}

@@ -18,20 +18,17 @@ type Param struct {
 // parameters after "--", which are init's arguments (parse_args of init/main.c).
 func Params(line string) []Param {
 	var params []Param
-	for rest := line; ; {
-		rest = strings.TrimLeft(rest, space)
-		if rest == "" {
-			return params
-		}
+	for rest := strings.TrimLeft(line, space); rest != ""; rest = strings.TrimLeft(rest, space) {
 		var text string
-		text, rest = cutParam(rest)
-		if text == "--" {
-			return params
+		if text, rest = cutParam(rest); text == "--" {
+			break
 		}
-		if p := parseParam(text); p.Name != "" {
-			params = append(params, p)
+		name, value, _ := strings.Cut(unquote(text), "=")
+		if name != "" {
+			params = append(params, Param{name, unquote(value)})
 		}
 	}
+	return params
 }
 
 // space is what the kernel's isspace accepts, except the no-break space, whose byte
@@ -51,15 +48,12 @@ func cutParam(text string) (param, rest string) {
 	return text, ""
 }
 
-func parseParam(text string) Param {
+// unquote removes double quotes around text. The last one may be missing.
+func unquote(text string) string {
 	if inner, ok := strings.CutPrefix(text, `"`); ok {
-		text = strings.TrimSuffix(inner, `"`)
+		return strings.TrimSuffix(inner, `"`)
 	}
-	name, value, _ := strings.Cut(text, "=")
-	if inner, ok := strings.CutPrefix(value, `"`); ok {
-		value = strings.TrimSuffix(inner, `"`)
-	}
-	return Param{name, value}
+	return text
 }
 
 // Override changes s according to the parameters that begin with "init.":
@@ -77,10 +71,8 @@ func parseParam(text string) Param {
 // arguments or variables (unknown_bootoption of init/main.c).
 func (s *Settings) Override(params []Param) error {
 	changed := *s
-	changed.Env = maps.Clone(s.Env)
-	if changed.Env == nil {
-		changed.Env = map[string]string{}
-	}
+	changed.Env = map[string]string{}
+	maps.Copy(changed.Env, s.Env)
 	changed.Modules = slices.Clone(s.Modules)
 	for _, p := range params {
 		// In the name of a parameter, - and _ are the same to the kernel.

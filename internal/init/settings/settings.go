@@ -19,22 +19,15 @@ type Settings struct {
 	// If it is empty, init switches to the root file system of the command line.
 	Command []string
 
-	// Env is added to the environment that the kernel gives to init.
-	Env map[string]string
-
 	// Modules are loaded first, in this order. Each is a file's absolute path, or
 	// the name of a module below /lib/modules/RELEASE. The module's parameters
 	// follow after a blank.
 	Modules []string
 
-	// OnExit happens when the command has ended.
-	OnExit Action
-
-	// OnFailure happens if there is nothing to run, or it cannot be run.
-	OnFailure Action
-
-	// Shell is the program that the action shell runs, and its arguments.
-	Shell []string
+	Env       map[string]string // added to the environment that the kernel gives to init
+	OnExit    Action            // happens when the command has ended
+	OnFailure Action            // happens if there is nothing to run, or it cannot be run
+	Shell     []string          // the program that the action shell runs, and its arguments
 }
 
 // An Action is the last thing that init does.

@@ -1,31 +1,44 @@
 package switchroot
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/rules-initramfs/rules_initramfs/internal/init/system"
 )
+
+// A host answers the questions that the checks have about the machine.
+type host struct {
+	root   string // the prefix of each path: empty, or the directory that a test uses as /
+	pid    func() int
+	magic  func(name string) (int64, error)  // the type of the file system
+	device func(name string) (uint64, error) // the device number of the file system
+}
+
+var thisMachine = host{pid: os.Getpid, magic: fileSystemType, device: system.Device}
+
+func fileSystemType(name string) (int64, error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(name, &st); err != nil {
+		return 0, &fs.PathError{Op: "statfs", Path: name, Err: err}
+	}
+	return int64(st.Type), nil
+}
 
 // Check returns an error if switching to r's root would delete files by mistake, or
 // leave the machine with nothing to run. It changes nothing.
-func (r Request) Check() error { return r.check(thisMachine()) }
+func (r Request) Check() error { return r.check(thisMachine) }
 
 func (r Request) check(h host) error {
 	if pid := h.pid(); pid != 1 && !r.DryRun {
 		return fmt.Errorf("this is process %d, and only process 1 can switch to another root: start it with exec from /init", pid)
 	}
-	if err := h.checkOldRoot(); err != nil {
-		return err
-	}
-	if err := h.checkNewRoot(r.NewRoot); err != nil {
-		return err
-	}
-	if err := h.checkInit(r.NewRoot, r.Init); err != nil {
-		return err
-	}
-	return checkDrop(h.root, r.Drop)
+	return cmp.Or(h.checkOldRoot(), h.checkNewRoot(r.NewRoot), h.checkInit(r.NewRoot, r.Init), checkDrop(h.root, r.Drop))
 }
 
 // checkOldRoot returns an error unless / is an initramfs, because everything on it
@@ -55,16 +68,10 @@ func (h host) checkNewRoot(newRoot string) error {
 	if !info.IsDir() {
 		return fmt.Errorf("new root: %s is not a directory", newRoot)
 	}
-	own, err := h.device(dir)
-	if err != nil {
-		return err
-	}
-	old, err := h.device(h.root + "/")
-	if err != nil {
-		return err
-	}
-	parent, err := h.device(dir + "/..")
-	if err != nil {
+	own, ownErr := h.device(dir)
+	old, oldErr := h.device(h.root + "/")
+	parent, parentErr := h.device(dir + "/..")
+	if err := cmp.Or(ownErr, oldErr, parentErr); err != nil {
 		return err
 	}
 	if own == old {

@@ -97,14 +97,12 @@ func moveMount(name string) error {
 
 // isRootMount reports whether something is mounted on a directory of /.
 func isRootMount(name string) (bool, error) {
-	var own, root unix.Stat_t
+	var own unix.Stat_t
 	if err := unix.Lstat(name, &own); errors.Is(err, unix.ENOENT) {
 		return false, nil
 	} else if err != nil {
 		return false, fmt.Errorf("%s: %v", name, err)
 	}
-	if err := unix.Lstat("/", &root); err != nil {
-		return false, fmt.Errorf("/: %v", err)
-	}
-	return own.Dev != root.Dev, nil
+	root, err := system.Device("/")
+	return uint64(own.Dev) != root, err
 }

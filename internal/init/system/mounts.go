@@ -83,15 +83,16 @@ func DetachTmp() error {
 // isMountPoint reports whether a directory is on another file system than its
 // parent. It does not see a bind mount within one file system.
 func isMountPoint(dir string) (bool, error) {
-	own, err := deviceOf(dir)
+	own, err := Device(dir)
 	if err != nil {
 		return false, err
 	}
-	parent, err := deviceOf(filepath.Join(dir, ".."))
+	parent, err := Device(filepath.Join(dir, ".."))
 	return own != parent, err
 }
 
-func deviceOf(name string) (uint64, error) {
+// Device returns the device number of the file system that a file is on.
+func Device(name string) (uint64, error) {
 	var st unix.Stat_t
 	if err := unix.Stat(name, &st); err != nil {
 		return 0, &fs.PathError{Op: "stat", Path: name, Err: err}

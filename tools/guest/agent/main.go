@@ -69,7 +69,7 @@ func runTest(console io.Writer) guest.Ending {
 	notStarted := func(err error) guest.Ending {
 		return guest.Ending{Code: exitNotStarted, Error: fmt.Sprintf("cannot start the test: %v", err)}
 	}
-	r, err := guest.ReadRun(guest.RunFile)
+	r, err := guest.ReadJSON[guest.Run](guest.RunFile)
 	if err != nil {
 		return notStarted(err)
 	}

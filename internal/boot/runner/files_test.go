@@ -35,12 +35,14 @@ func TestJoinInitramfs(t *testing.T) {
 
 func TestJoinInitramfsMissing(t *testing.T) {
 	dir := t.TempDir()
-	_, err := joinInitramfs(dir, []string{filepath.Join(dir, "none")})
+	b := &boot{}
+	_, err := b.temporary(joinInitramfs(dir, []string{filepath.Join(dir, "none")}))
 	if !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("error %v, want one that the file does not exist", err)
 	}
+	b.removeTemporary()
 	left, err := os.ReadDir(dir)
 	if err != nil || len(left) > 0 {
-		t.Errorf("left behind: %v, %v", left, err)
+		t.Errorf("files left: %v, %v", left, err)
 	}
 }

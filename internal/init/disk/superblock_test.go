@@ -1,4 +1,4 @@
-package superblock
+package disk
 
 import (
 	"bytes"
@@ -11,8 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestProbeDisks reads disks that mkfs.ext4, mkfs.erofs and mksquashfs have made.
-func TestProbeDisks(t *testing.T) {
+// TestReadDisks reads disks that mkfs.ext4, mkfs.erofs and mksquashfs have made.
+func TestReadDisks(t *testing.T) {
 	if os.Getenv("EXT4") == "" {
 		t.Skip("needs disks that Bazel makes: run it with bazel test")
 	}
@@ -31,7 +31,7 @@ func TestProbeDisks(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := Probe(f)
+		got, err := ReadFileSystem(f)
 		f.Close()
 		if err != nil {
 			t.Fatal(err)
@@ -44,7 +44,7 @@ func TestProbeDisks(t *testing.T) {
 
 // ext returns the beginning of a device with these features.
 func ext(compatible, incompatible, readOnly uint32) []byte {
-	head := make([]byte, size)
+	head := make([]byte, headSize)
 	binary.LittleEndian.PutUint16(head[1024+56:], 0xef53)
 	binary.LittleEndian.PutUint32(head[1024+92:], compatible)
 	binary.LittleEndian.PutUint32(head[1024+96:], incompatible)
@@ -66,7 +66,7 @@ func TestParseExt(t *testing.T) {
 		{"external journal", ext(0, 0x8, 0), FileSystem{}},
 		{"cut off", ext(0x3c, 0x2, 0x8)[:2047], FileSystem{}},
 	} {
-		got, err := Probe(bytes.NewReader(test.head))
+		got, err := ReadFileSystem(bytes.NewReader(test.head))
 		if err != nil {
 			t.Errorf("%s: %v", test.name, err)
 		}
@@ -76,17 +76,17 @@ func TestParseExt(t *testing.T) {
 	}
 }
 
-// FuzzParse checks that labels and UUIDs are bounded whatever a device begins with.
-func FuzzParse(f *testing.F) {
+// FuzzParseSuperblock checks that labels and UUIDs are bounded whatever a device begins with.
+func FuzzParseSuperblock(f *testing.F) {
 	f.Add(ext(0x3c, 0x42, 0x3))
 	f.Add([]byte("hsqs"))
-	f.Add(make([]byte, size))
-	erofs := make([]byte, size)
+	f.Add(make([]byte, headSize))
+	erofs := make([]byte, headSize)
 	binary.LittleEndian.PutUint32(erofs[1024:], 0xe0f5e1e2)
 	erofs[1036] = 12
 	f.Add(erofs)
 	f.Fuzz(func(t *testing.T, head []byte) {
-		fs := Parse(head)
+		fs := parseHead(head)
 		if fs.Type == "" && fs != (FileSystem{}) {
 			t.Errorf("%+v", fs)
 		}

@@ -1,9 +1,9 @@
-package report
+package runner
 
 import (
 	"encoding/xml"
 	"fmt"
-	"io"
+	"slices"
 	"strings"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/boot/console"
@@ -41,59 +41,35 @@ type (
 	}
 )
 
-// WriteXML writes r as a test.xml, with output as the output of the test. The boot is a
-// test case, and so is each pattern, whose time is when it was seen. If the boot failed
-// because of a missing pattern, the first such pattern has failed, and so has every
-// missing pattern that does not wait for another. The other missing patterns are skipped.
-func (r *Report) WriteXML(w io.Writer, output string) error {
-	s := xmlSuite{Name: r.Label, Time: decimal(r.Elapsed), Output: xmlText{clean(output)}}
+// xml returns r as a test.xml, with output as the output of the test. The boot is a test
+// case, and so is each pattern, whose time is when it was seen. If the boot failed because
+// of a missing pattern, the first such pattern has failed, and so has every missing pattern
+// that does not wait for another. The other missing patterns are skipped.
+func (r *result) xml(output string) ([]byte, error) {
+	s := xmlSuite{Name: r.Label, Tests: 1 + len(r.Patterns), Time: decimal(r.Elapsed), Output: xmlText{clean(output)}}
 	boot := xmlCase{Name: "boot", Class: r.Label, Time: decimal(r.Elapsed)}
 	missing := r.Class == failure.MissingAtLimit || r.Class == failure.MissingAtEnd
-	reason := &xmlFailure{Type: string(r.Class), Message: r.Sentence}
+	reason := &xmlFailure{Type: string(r.Class), Message: clean(r.Sentence)}
 	if !r.Passed && !missing {
 		boot.Failure = reason
+		s.Failures++
 	}
 	s.Cases = append(s.Cases, boot)
-	failed := false
 	for _, p := range r.Patterns {
-		c := xmlCase{Name: string(p.Kind) + ": " + p.Pattern.String(), Class: r.Label, Time: decimal(p.At)}
+		c := xmlCase{Name: clean(string(p.Kind) + ": " + p.Pattern.String()), Class: r.Label, Time: decimal(p.At)}
 		switch {
 		case p.Seen:
-		case missing && (!failed || p.Kind == console.Unordered):
-			failed = true
-			c.Time = decimal(r.Elapsed)
-			c.Failure = reason
+		case missing && (s.Failures == 0 || p.Kind == console.Unordered):
+			c.Time, c.Failure = decimal(r.Elapsed), reason
+			s.Failures++
 		default:
 			c.Skipped = &struct{}{}
+			s.Skipped++
 		}
 		s.Cases = append(s.Cases, c)
 	}
-	for _, c := range s.Cases {
-		s.Tests++
-		if c.Failure != nil {
-			s.Failures++
-		}
-		if c.Skipped != nil {
-			s.Skipped++
-		}
-	}
-	for i := range s.Cases {
-		s.Cases[i].Name = clean(s.Cases[i].Name)
-		if f := s.Cases[i].Failure; f != nil {
-			f.Message = clean(f.Message)
-		}
-	}
-
-	if _, err := io.WriteString(w, xml.Header); err != nil {
-		return err
-	}
-	e := xml.NewEncoder(w)
-	e.Indent("", "  ")
-	if err := e.Encode(xmlSuites{Suite: s}); err != nil {
-		return err
-	}
-	_, err := io.WriteString(w, "\n")
-	return err
+	text, err := xml.MarshalIndent(xmlSuites{Suite: s}, "", "  ")
+	return slices.Concat([]byte(xml.Header), text, []byte("\n")), err
 }
 
 func decimal(seconds float64) string { return fmt.Sprintf("%.3f", seconds) }

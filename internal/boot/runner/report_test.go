@@ -1,10 +1,8 @@
-package report
+package runner
 
 import (
-	"bytes"
 	"encoding/json"
 	"encoding/xml"
-	"io"
 	"regexp"
 	"strings"
 	"testing"
@@ -17,17 +15,17 @@ import (
 var samePattern = cmp.Comparer(func(a, b *regexp.Regexp) bool { return a.String() == b.String() })
 
 func TestJSON(t *testing.T) {
-	want := Report{
+	want := result{
 		Label: "//x:y", Class: failure.Oops, Sentence: "oops: <&>", Arch: "arm64", Accelerator: "tcg", Elapsed: 1.5, TimeLimit: 2,
 		Patterns: []console.Expectation{{Kind: "expect", Pattern: regexp.MustCompile("a"), Seen: true, At: 0.25, Line: "a"}},
 		Timeline: []console.Stage{{At: 0.25, Name: "expect", Line: "a"}},
 	}
-	var out bytes.Buffer
-	if err := want.WriteJSON(&out); err != nil {
+	out, err := want.json()
+	if err != nil {
 		t.Fatal(err)
 	}
-	var got Report
-	if err := json.Unmarshal(out.Bytes(), &got); err != nil {
+	var got result
+	if err := json.Unmarshal(out, &got); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(want, got, samePattern); diff != "" {
@@ -35,25 +33,25 @@ func TestJSON(t *testing.T) {
 	}
 	// Fields that scripts read.
 	for _, field := range []string{`"class": "oops"`, `"passed": false`, `"sentence": "oops: <&>"`, `"time_s": 0.25`, `"pattern": "a"`, `"stage": "expect"`, `"text": "a"`} {
-		if !strings.Contains(out.String(), field) {
-			t.Errorf("no %s in\n%s", field, &out)
+		if !strings.Contains(string(out), field) {
+			t.Errorf("no %s in\n%s", field, out)
 		}
 	}
 }
 
 // TestXMLOfAnyBytes has characters that XML forbids or reserves.
 func TestXMLOfAnyBytes(t *testing.T) {
-	r := &Report{
+	r := &result{
 		Label: "//x:y", Class: failure.Panic, Sentence: "panic: \x1b<&>\"",
 		Patterns: []console.Expectation{{Kind: "expect", Pattern: regexp.MustCompile("\x00]]>")}},
 	}
-	var out bytes.Buffer
-	if err := r.WriteXML(&out, "one\ntwo]]>\x07\xff\ufffe\n"); err != nil {
+	out, err := r.xml("one\ntwo]]>\x07\xff\ufffe\n")
+	if err != nil {
 		t.Fatal(err)
 	}
 	var got xmlSuites
-	if err := xml.Unmarshal(out.Bytes(), &got); err != nil {
-		t.Fatalf("%v in\n%s", err, &out)
+	if err := xml.Unmarshal(out, &got); err != nil {
+		t.Fatalf("%v in\n%s", err, out)
 	}
 	s := got.Suite
 	if s.Tests != 2 || s.Failures != 1 || s.Skipped != 1 {
@@ -70,19 +68,11 @@ func TestXMLOfAnyBytes(t *testing.T) {
 	}
 }
 
-func TestXMLWriteError(t *testing.T) {
-	r, w := io.Pipe()
-	r.Close()
-	if err := new(Report).WriteXML(w, ""); err != io.ErrClosedPipe {
-		t.Errorf("error %v", err)
-	}
-}
-
-func TestTimeline(t *testing.T) {
-	r := &Report{Timeline: []console.Stage{{At: 2, Name: "c"}, {Name: "a", Line: "x"}, {Name: "b", Line: strings.Repeat("é", 100)}}}
-	r.Sort()
+func TestWriteTimeline(t *testing.T) {
+	r := &result{Timeline: []console.Stage{{At: 2, Name: "c"}, {Name: "a", Line: "x"}, {Name: "b", Line: strings.Repeat("é", 100)}}}
+	r.sortTimeline()
 	var out strings.Builder
-	r.WriteTimeline(&out)
+	r.writeTimeline(&out)
 	want := "    0.0 s  a: x\n    0.0 s  b: " + strings.Repeat("é", 60) + "...\n    2.0 s  c\n"
 	if diff := cmp.Diff(want, out.String()); diff != "" {
 		t.Errorf("timeline (-want +got):\n%s", diff)

@@ -1,4 +1,4 @@
-package partition
+package disk
 
 import (
 	"bytes"
@@ -29,7 +29,7 @@ func gpt(t *testing.T) []byte {
 }
 
 func TestReadGPT(t *testing.T) {
-	table, err := Read(bytes.NewReader(gpt(t)), 512)
+	table, err := ReadTable(bytes.NewReader(gpt(t)), 512)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +47,7 @@ func TestReadBrokenGPT(t *testing.T) {
 	for _, at := range []int{510, 450, 512, 512 + 12, 512 + 16, 512 + 56, 512 + 84, 512 + 88, 1024 + 16, 1024 + 60} {
 		disk := gpt(t)
 		disk[at] ^= 0x40
-		table, err := Read(bytes.NewReader(disk), 512)
+		table, err := ReadTable(bytes.NewReader(disk), 512)
 		if err != nil {
 			t.Errorf("byte %d: %v", at, err)
 		}
@@ -56,7 +56,7 @@ func TestReadBrokenGPT(t *testing.T) {
 		}
 	}
 	for _, blockSize := range []int{0, 511, 4096, 1 << 20} {
-		table, err := Read(bytes.NewReader(gpt(t)), blockSize)
+		table, err := ReadTable(bytes.NewReader(gpt(t)), blockSize)
 		if err != nil || table.Entry(1) != (Entry{}) {
 			t.Errorf("blocks of %d: %+v, error %v", blockSize, table.Entry(1), err)
 		}
@@ -73,7 +73,7 @@ func mbr(partitionType byte) []byte {
 }
 
 func TestReadMBR(t *testing.T) {
-	table, err := Read(bytes.NewReader(mbr(0x83)), 512)
+	table, err := ReadTable(bytes.NewReader(mbr(0x83)), 512)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +84,7 @@ func TestReadMBR(t *testing.T) {
 		t.Errorf("partition 17: %+v", got)
 	}
 	for name, disk := range map[string][]byte{"no partition": mbr(0), "protective MBR without a GPT": mbr(0xee), "empty": nil, "short": mbr(0x83)[:500]} {
-		table, err := Read(bytes.NewReader(disk), 512)
+		table, err := ReadTable(bytes.NewReader(disk), 512)
 		if err != nil || table.Entry(2) != (Entry{}) {
 			t.Errorf("%s: %+v, error %v", name, table.Entry(2), err)
 		}
@@ -97,13 +97,13 @@ type brokenDisk struct{}
 func (brokenDisk) ReadAt([]byte, int64) (int, error) { return 0, errors.New("input/output error") }
 
 func TestReadFails(t *testing.T) {
-	if _, err := Read(brokenDisk{}, 512); err == nil {
+	if _, err := ReadTable(brokenDisk{}, 512); err == nil {
 		t.Error("no error")
 	}
 }
 
-// FuzzRead checks that reading any disk ends and takes bounded memory.
-func FuzzRead(f *testing.F) {
+// FuzzReadTable checks that reading any disk ends and takes bounded memory.
+func FuzzReadTable(f *testing.F) {
 	f.Add(mbr(0x83), 512)
 	huge := mbr(0xee)
 	copy(huge[512:], "EFI PART\x00\x00\x01\x00\x5c\x00\x00\x00")
@@ -111,7 +111,7 @@ func FuzzRead(f *testing.F) {
 	binary.LittleEndian.PutUint32(huge[512+84:], 0xffffffff)
 	f.Add(huge, 512)
 	f.Fuzz(func(t *testing.T, disk []byte, blockSize int) {
-		table, err := Read(bytes.NewReader(disk), blockSize)
+		table, err := ReadTable(bytes.NewReader(disk), blockSize)
 		if err != nil {
 			t.Fatal(err)
 		}
