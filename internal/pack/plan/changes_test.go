@@ -300,5 +300,5 @@ func TestApplyFaults(t *testing.T) {
 			messages[test.name] = packtest.Message(err)
 		})
 	}
-	golden.Messages(t, "TestApplyFaults.txt", messages)
+	golden.Section(t, "messages.txt", messages)
 }

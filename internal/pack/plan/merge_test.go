@@ -246,7 +246,7 @@ func TestMergeLayersFaults(t *testing.T) {
 			messages[test.name] = packtest.Message(err)
 		})
 	}
-	golden.Messages(t, "TestMergeLayersFaults.txt", messages)
+	golden.Section(t, "messages.txt", messages)
 }
 
 // Directories get their times when all is unpacked: that of the image, or their own.
