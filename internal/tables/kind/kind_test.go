@@ -24,8 +24,15 @@ func TestParse(t *testing.T) {
 		}
 	}
 	for _, word := range []string{"", "File", "nodx", "kind 0"} {
-		if got, err := Parse(word); got != 0 || err == nil {
+		got, err := Parse(word)
+		if got != 0 || err == nil {
 			t.Errorf("Parse(%q) = %v, %v: want an error", word, got, err)
+			continue
+		}
+		for _, known := range Words() {
+			if !strings.Contains(err.Error(), " "+known) {
+				t.Errorf("Parse(%q): %v: want the word %s", word, err, known)
+			}
 		}
 	}
 	if got := Kind(99).Usage(); got != "kind 99" {
