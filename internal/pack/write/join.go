@@ -54,7 +54,7 @@ func Join(ctx context.Context, j Joined, opts Options) error {
 		})
 	})
 	if err == nil {
-		err = outputs.writeListings(frame, archives, &opts)
+		err = outputs.writeViews(frame, archives, &opts)
 	}
 	if err == nil && opts.ListOut != "" {
 		err = outputs.write(opts.ListOut, 0, func(w io.Writer) error { return list.Write(w, j.Entries, nil) })

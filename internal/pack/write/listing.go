@@ -2,6 +2,7 @@ package write
 
 import (
 	"io"
+	"slices"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/cpio"
 	"github.com/rules-initramfs/rules_initramfs/internal/image"
@@ -15,21 +16,33 @@ type Archived struct {
 	Members []list.Member
 }
 
-// writeListings writes what is in an image of these archives, as packer ls prints it,
-// without unpacking it.
-func (s *outputs) writeListings(f *frame, archives []Archived, opts *Options) error {
-	for _, output := range []struct {
-		name string
-		show func(io.Writer, *image.Entry, string) error
-	}{
-		{opts.ListingOut, func(w io.Writer, e *image.Entry, _ string) error { return listing.Text(w, e) }},
-		{opts.JSONOut, listing.JSON},
-	} {
-		if output.name == "" {
+// View is a file about an image that can be written with it. The packer has an option
+// --write-NAME for it; the rules have an output group and a field of InitramfsInfo.
+type View struct {
+	Name string
+	// Doc says what the file has.
+	Doc  string
+	show func(w io.Writer, e *image.Entry, origin string) error
+}
+
+var views = []View{
+	{"json", "the output of packer ls --json for the image: one JSON object per entry, with its origin if known", listing.JSON},
+	{"listing", "the output of packer ls for the image: one line per entry",
+		func(w io.Writer, e *image.Entry, _ string) error { return listing.Text(w, e) }},
+}
+
+// Views returns all views.
+func Views() []View { return slices.Clone(views) }
+
+// writeViews writes the views of an image of these archives, without unpacking it.
+func (s *outputs) writeViews(f *frame, archives []Archived, opts *Options) error {
+	for _, view := range views {
+		name := opts.ViewsOut[view.Name]
+		if name == "" {
 			continue
 		}
-		err := s.write(output.name, 0, func(w io.Writer) error {
-			l := &lister{mtime: opts.MTime, show: func(e *image.Entry, origin string) error { return output.show(w, e, origin) }}
+		err := s.write(name, 0, func(w io.Writer) error {
+			l := &lister{mtime: opts.MTime, show: func(e *image.Entry, origin string) error { return view.show(w, e, origin) }}
 			for _, e := range f.front {
 				if err := l.early(s, e); err != nil {
 					return err

@@ -28,9 +28,9 @@ type Options struct {
 	// files there. It may be empty if there are no archives or no list.
 	ListOut     string
 	ContentsOut string
-	// ListingOut and JSONOut are names of files, or empty: what packer ls and packer ls
-	// --json print of the image. The JSON has the entries' origins too.
-	ListingOut, JSONOut string
+	// ViewsOut has the names of the files to write for views of the image, by the name
+	// of the view.
+	ViewsOut map[string]string
 	// DepsOut is the name of a makefile to write, or empty: it says that Deps are
 	// what the archive depends on, as Deps has it.
 	DepsOut string
@@ -84,7 +84,7 @@ func Outputs(ctx context.Context, entries []*list.Entry, opts Options) error {
 		})
 	})
 	if err == nil {
-		err = outputs.writeListings(frame, []Archived{archive}, &opts)
+		err = outputs.writeViews(frame, []Archived{archive}, &opts)
 	}
 	if err == nil && files != nil {
 		entries, err = files.write(ctx, entries)
