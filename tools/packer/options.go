@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -32,7 +31,7 @@ func addMethodOptions(flags *pflag.FlagSet, opts *write.Options) (finish func(*c
 	var program string
 	var args []string
 	addParsed(flags, &opts.Method, "compress", codec.Parse,
-		"Compress with `CODEC[:LEVEL]`: "+strings.Join(codec.Names(), ", ")+" (default none)")
+		"Compress with `CODEC[:LEVEL]`, such as zstd or gzip:6 (default none)")
 	addParsed(flags, &opts.Method, "compressor", codec.ParseProgram,
 		"Compress with the program `COMMAND`, such as 'zstd -19': it compresses standard input to standard output, and runs without a shell")
 	flags.StringVar(&program, "compressor-program", "", "Like --compressor, but `PROGRAM` is not split into words")
