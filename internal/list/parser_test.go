@@ -239,9 +239,8 @@ func TestParseFault(t *testing.T) {
 	}
 	over := strings.Repeat("n", 4096)
 	messages := map[string]string{}
-	words := kind.Words()
-	last := len(words) - 1
-	allWords := strings.Join(words[:last], ", ") + " or " + words[last]
+	_, unknown := kind.Parse("")
+	_, allWords, _ := strings.Cut(unknown.Error(), "want ")
 	tests := []struct{ name, line string }{
 		// Types.
 		{"unknown type", "link /a b 0777 0 0"},
