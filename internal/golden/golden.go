@@ -12,8 +12,10 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -73,4 +75,44 @@ func Messages(t testing.TB, name string, texts map[string]string) {
 		b.WriteString("-- " + key + " --\n" + strings.TrimSuffix(texts[key], "\n") + "\n")
 	}
 	Text(t, name, b.String())
+}
+
+// sections guards the files of Section, because tests that run in parallel may share one.
+var sections sync.Mutex
+
+var sectionHeading = regexp.MustCompile(`(?m)^-- (Test\w+): .* --\n`)
+
+// Section compares texts with those of the test t in the file testdata/NAME, which the
+// tests of a package share. The headings are "-- TEST: KEY --". A message that several
+// tests see is then in one file. With -update, the texts of other tests are kept: to
+// drop those of a test that is gone, remove the file before.
+func Section(t testing.TB, name string, texts map[string]string) {
+	t.Helper()
+	sections.Lock()
+	defer sections.Unlock()
+	old, err := os.ReadFile(filepath.Join("testdata", name))
+	if err != nil && !(*update && os.IsNotExist(err)) {
+		t.Fatalf("%v: run go test with -update to write it", err)
+	}
+	test, _, _ := strings.Cut(t.Name(), "/")
+	byTest := map[string]string{}
+	headings := sectionHeading.FindAllStringSubmatchIndex(string(old), -1)
+	for i, heading := range headings {
+		end := len(old)
+		if i+1 < len(headings) {
+			end = headings[i+1][0]
+		}
+		owner := string(old[heading[2]:heading[3]])
+		byTest[owner] += string(old[heading[0]:end])
+	}
+	var own strings.Builder
+	for _, key := range slices.Sorted(maps.Keys(texts)) {
+		own.WriteString("-- " + test + ": " + key + " --\n" + strings.TrimSuffix(texts[key], "\n") + "\n")
+	}
+	byTest[test] = own.String()
+	var all strings.Builder
+	for _, owner := range slices.Sorted(maps.Keys(byTest)) {
+		all.WriteString(byTest[owner])
+	}
+	Text(t, name, all.String())
 }

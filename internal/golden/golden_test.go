@@ -37,6 +37,40 @@ func TestMessages(t *testing.T) {
 	}
 }
 
+func TestSection(t *testing.T) {
+	t.Chdir(t.TempDir())
+	texts := map[string]string{"b": "second\n", "a": "first"}
+	*update = true
+	Section(t, "shared.txt", texts)
+	*update = false
+	const own = "-- TestSection: a --\nfirst\n-- TestSection: b --\nsecond\n"
+	if got, err := os.ReadFile("testdata/shared.txt"); err != nil || string(got) != own {
+		t.Fatalf("the file has %q, %v", got, err)
+	}
+	const before, after = "-- TestA: a --\nother\n", "-- TestZ: a --\nother\n"
+	if err := os.WriteFile("testdata/shared.txt", []byte(before+own+after), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	Section(t, "shared.txt", texts)
+	texts["a"] = "changed"
+	for name, test := range map[string]func(t testing.TB){
+		"another text": func(t testing.TB) { Section(t, "shared.txt", texts) },
+		"no text":      func(t testing.TB) { Section(t, "shared.txt", nil) },
+	} {
+		r := &recorder{TB: t}
+		if test(r); !r.failed {
+			t.Errorf("%s: passes", name)
+		}
+	}
+	*update = true
+	Section(t, "shared.txt", texts)
+	*update = false
+	const want = before + "-- TestSection: a --\nchanged\n-- TestSection: b --\nsecond\n" + after
+	if got, err := os.ReadFile("testdata/shared.txt"); err != nil || string(got) != want {
+		t.Errorf("the file has %q, %v, want %q", got, err, want)
+	}
+}
+
 func TestTable(t *testing.T) {
 	t.Chdir(t.TempDir())
 	const page = "text\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n| c |\n|---|\n| 3 |\n"

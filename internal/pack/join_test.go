@@ -136,7 +136,7 @@ func TestJoinErrors(t *testing.T) {
 		packtest.InTree(t, map[string]string{
 			"empty":     "",
 			"junk":      "junk",
-			"bad.list":  "what\n",
+			"bad.list":  "pipe\n",
 			"some.list": "pipe /p 0600 0 0\n",
 		})
 		if err := Run(context.Background(), Options{Lists: []string{"some.list"}, Options: write.Options{Out: "good", Jobs: 1}}); err != nil {

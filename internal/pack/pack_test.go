@@ -111,11 +111,11 @@ func TestRunFails(t *testing.T) {
 			[]string{"cannot write: write /dev/full: no space left on device"}},
 		{"full device, found before the end", "file /a random 0644 0 0\n", func(o *Options) { o.Out = "/dev/full" },
 			[]string{"cannot write: write /dev/full: no space left on device"}},
-		{"the listing and the JSON in one", "dir /a 0755 0 0\n", func(o *Options) { o.ListingOut, o.JSONOut = "new", "new" },
+		{"the listing and the JSON in one", "dir /a 0755 0 0\n", func(o *Options) { o.ViewsOut = map[string]string{"listing": "new", "json": "new"} },
 			[]string{"cannot write: new "}},
-		{"full device for the listing", "dir /a 0755 0 0\n", func(o *Options) { o.ListingOut = "/dev/full" },
+		{"full device for the listing", "dir /a 0755 0 0\n", func(o *Options) { o.ViewsOut = map[string]string{"listing": "/dev/full"} },
 			[]string{"cannot write: write /dev/full: no space left on device"}},
-		{"full device for the JSON", "dir /a 0755 0 0\n", func(o *Options) { o.JSONOut = "/dev/full" },
+		{"full device for the JSON", "dir /a 0755 0 0\n", func(o *Options) { o.ViewsOut = map[string]string{"json": "/dev/full"} },
 			[]string{"cannot write: write /dev/full: no space left on device"}},
 		{"full device for the list", "dir /a 0755 0 0\n", func(o *Options) { o.ListOut = "/dev/full" },
 			[]string{"cannot write: write /dev/full: no space left on device"}},
@@ -137,7 +137,7 @@ func TestRunFails(t *testing.T) {
 				before := packtest.Tree(t)
 				opts := Options{Lists: []string{"a.list"}, Options: write.Options{Out: "old.cpio", ListOut: "old.list", Method: method(t, codecName)}}
 				test.change(&opts)
-				if strings.Contains(opts.Out+opts.ListOut+opts.ListingOut+opts.JSONOut, "/dev/full") {
+				if strings.Contains(opts.Out+opts.ListOut+opts.ViewsOut["listing"]+opts.ViewsOut["json"], "/dev/full") {
 					if _, err := os.Stat("/dev/full"); err != nil {
 						t.Skip(err)
 					}

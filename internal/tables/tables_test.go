@@ -16,6 +16,7 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/init/settings"
 	"github.com/rules-initramfs/rules_initramfs/internal/lint"
 	"github.com/rules-initramfs/rules_initramfs/internal/list"
+	"github.com/rules-initramfs/rules_initramfs/internal/pack/write"
 	"github.com/rules-initramfs/rules_initramfs/internal/tables/arch"
 )
 
@@ -49,6 +50,12 @@ func TestStarlark(t *testing.T) {
 	f.begin("The rules of packer lint, and what becomes of them by default.", "LINT_RULES", "{")
 	for _, r := range lint.Rules() {
 		f.line("    %s: %s,", quote(r.ID), quote(string(r.Severity)))
+	}
+	f.line("}")
+
+	f.begin("The files that packer pack and join can write with an image (--write-NAME), and what they have.", "IMAGE_VIEWS", "{")
+	for _, v := range write.Views() {
+		f.line("    %s: %s,", quote(v.Name), quote(v.Doc))
 	}
 	f.line("}")
 

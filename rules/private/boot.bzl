@@ -74,8 +74,8 @@ are the same everywhere. "on": always, or the test fails; the test gets the tag 
         values = ["auto", "off", "on"],
     ),
     "machine": attr.string(
-        doc = """QEMU's -machine, with properties. By default q35 on x86_64, virt on arm64 and riscv64. Its first serial
-port must be the default machine's, unless `kernel_cmdline` names another console.""",
+        doc = """QEMU's -machine, with properties. By default q35 on x86_64, and virt on others. Its first serial port
+must be the default machine's, unless `kernel_cmdline` names another console.""",
     ),
     "memory": attr.int(
         default = 512,

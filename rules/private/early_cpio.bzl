@@ -2,7 +2,7 @@
 
 load(":entries.bzl", "file_entry")
 load(":layer_info.bzl", "initramfs_layer_info")
-load(":pack.bzl", "pack_action")
+load(":pack.bzl", "declare_views", "pack_action")
 load(":paths.bzl", "label_text")
 load(":providers.bzl", "InitramfsInfo")
 load(":single_file.bzl", "single_file")
@@ -20,10 +20,7 @@ def _early_cpio_impl(ctx):
         fail("%s: files: name a file, such as kernel/x86/microcode/GenuineIntel.bin" % origin)
     archive = ctx.actions.declare_file(ctx.label.name + ".cpio")
     completed = ctx.actions.declare_file(ctx.label.name + ".list")
-    listings = struct(
-        listing = ctx.actions.declare_file(ctx.label.name + ".listing"),
-        json = ctx.actions.declare_file(ctx.label.name + ".json"),
-    )
+    views = declare_views(ctx)
     pack_action(
         ctx,
         initramfs_layer_info(entries),
@@ -31,18 +28,17 @@ def _early_cpio_impl(ctx):
         completed,
         struct(codec = "none", level = 0, compressor = None, compressor_args = []),
         [],
-        listings = listings,
         progress = "Packing early archive",
+        views = views,
     )
     return [
         DefaultInfo(files = depset([archive])),
         InitramfsInfo(
             archive = archive,
             compression = "none",
-            json = listings.json,
             list = completed,
-            listing = listings.listing,
             parts = [archive],
+            **views
         ),
         OutputGroupInfo(list = depset([completed])),
     ]

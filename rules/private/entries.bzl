@@ -15,6 +15,10 @@ def _entry(kind, origin, path, attribute, **fields):
     check_path(_where(origin, attribute), path)
     return struct(kind = kind, name = path, origin = _origin(origin), **fields)
 
+def _plain_entry(kind, origin, path, attribute, rest):
+    """An entry that is one line of the list: the kind, the path, and rest, which needs no escapes."""
+    return _entry(kind, origin, path, attribute, rest = rest)
+
 def _owned_entry(kind, origin, path, attribute, uid, gid, **fields):
     owner = owner_text(_where(origin, attribute, path), uid, gid)
     return _entry(kind, origin, path, attribute, owner = owner, **fields)
@@ -52,8 +56,9 @@ def dir_entry(origin, path, *, mode = "0755", uid = 0, gid = 0, attribute = None
     Returns:
         An entry.
     """
-    mode = mode_text(_where(origin, attribute, path), mode)
-    return _owned_entry("dir", origin, path, attribute, uid, gid, mode = mode)
+    where = _where(origin, attribute, path)
+    rest = "%s %s" % (mode_text(where, mode), owner_text(where, uid, gid))
+    return _plain_entry("dir", origin, path, attribute, rest)
 
 def symlink_entry(origin, path, target, *, uid = 0, gid = 0, attribute = None):
     """Adds a symbolic link.
@@ -107,7 +112,7 @@ def device_node_entry(origin, path, device, *, attribute = None):
             _where(origin, attribute, path),
             device,
         ))
-    return _entry("nod", origin, path, attribute, device = device)
+    return _plain_entry("nod", origin, path, attribute, "0600 0 0 " + device)
 
 def pipe_entry(origin, path, *, attribute = None):
     """Adds a named pipe, mode 0644.
@@ -120,7 +125,7 @@ def pipe_entry(origin, path, *, attribute = None):
     Returns:
         An entry.
     """
-    return _entry("pipe", origin, path, attribute)
+    return _plain_entry("pipe", origin, path, attribute, "0644 0 0")
 
 def socket_entry(origin, path, *, attribute = None):
     """Adds a socket, mode 0644.
@@ -133,7 +138,7 @@ def socket_entry(origin, path, *, attribute = None):
     Returns:
         An entry.
     """
-    return _entry("sock", origin, path, attribute)
+    return _plain_entry("sock", origin, path, attribute, "0644 0 0")
 
 def tree_entry(origin, path, files, *, strip_prefix = "", mode = "0644", uid = 0, gid = 0, attribute = None):
     """Adds any number of regular files below a path.

@@ -3,12 +3,12 @@
 load(":archs.bzl", "ARCH_ATTRS", "maybe_target_arch")
 load(":layer.bzl", "LAYER_ATTRS", "own_entries")
 load(":layer_info.bzl", "initramfs_layer_info")
-load(":pack.bzl", "join_action", "lint_action", "pack_action", "tail_action")
+load(":pack.bzl", "declare_views", "join_action", "lint_action", "pack_action", "tail_action")
 load(":paths.bzl", "label_text")
 load(":platform_transition.bzl", "PLATFORM_ATTRS", "platform_transition")
 load(":providers.bzl", "InitramfsInfo", "InitramfsLayerInfo")
 load(":renames.bzl", "check_renamed", "renamed_attrs")
-load(":tables.bzl", "CODECS", "LINT_RULES")
+load(":tables.bzl", "CODECS", "IMAGE_VIEWS", "LINT_RULES")
 load(":toolchains.bzl", "PACKER_TOOLCHAIN_TYPE")
 
 _SEVERITIES = ["error", "off", "warning"]
@@ -69,7 +69,7 @@ def _contents(ctx, layer, name):
     """The directory for the content of archives, which a list cannot name."""
     return ctx.actions.declare_directory(name + ".contents") if layer.archives else None
 
-def _pack_whole(ctx, layers, archive, completed, listings, method):
+def _pack_whole(ctx, layers, archive, completed, views, method):
     layer = initramfs_layer_info(layers = layers)
     split = ctx.actions.args()
     split.add("--split", ctx.attr.split)
@@ -83,11 +83,11 @@ def _pack_whole(ctx, layers, archive, completed, listings, method):
         [split, _format_args(ctx), _front_args(ctx), _end_args(ctx)],
         inputs = ctx.files.prepend + ctx.files.bootconfig,
         contents = contents,
-        listings = listings,
+        views = views,
     )
     return [archive], ([contents] if contents else [])
 
-def _pack_layers(ctx, layers, archive, completed, listings, method):
+def _pack_layers(ctx, layers, archive, completed, views, method):
     layered = ctx.actions.args()
     layered.add("--layer")
     parts, folders = [], []
@@ -125,7 +125,7 @@ def _pack_layers(ctx, layers, archive, completed, listings, method):
         ctx,
         tail,
         completed,
-        listings,
+        views,
         [part.list for part in parts],
         method,
         [_format_args(ctx), _front_args(ctx), _end_args(ctx)],
@@ -150,11 +150,8 @@ def _initramfs_impl(ctx):
     )
     in_layers = ctx.attr.split == "layer" and layers
     pack = _pack_layers if in_layers else _pack_whole
-    listings = struct(
-        listing = ctx.actions.declare_file(ctx.label.name + ".listing"),
-        json = ctx.actions.declare_file(ctx.label.name + ".json"),
-    )
-    parts, contents = pack(ctx, layers, archive, completed, listings, method)
+    views = declare_views(ctx)
+    parts, contents = pack(ctx, layers, archive, completed, views, method)
     report = ctx.actions.declare_file(ctx.label.name + ".lint")
 
     # A path may be in two layers if the later one replaces the earlier one, which packer join has checked.
@@ -165,17 +162,15 @@ def _initramfs_impl(ctx):
         InitramfsInfo(
             archive = archive,
             compression = codec,
-            json = listings.json,
             list = completed,
-            listing = listings.listing,
             parts = parts,
+            **views
         ),
         OutputGroupInfo(
-            json = depset([listings.json]),
             list = depset([completed] + contents),
-            listing = depset([listings.listing]),
             parts = depset(parts, order = "preorder"),
             _validation = depset([report]),
+            **{view: depset([file]) for view, file in views.items()}
         ),
     ]
 
@@ -260,13 +255,11 @@ The entries are those of `layers`, in order, and then the target's own. The outp
 such as `NAME.cpio.zst`. Missing parent directories are added, mode 0755. A path that is given twice is an error that
 names both targets. Output groups:
 
-    json         the entries, as one JSON object a line
     list         the entries in the format of the kernel's gen_init_cpio, with the targets' labels
-    listing      the entries as `ls -l` prints them, to read and to compare
     parts        the files that concatenate to the image, in order, for boot loaders that take several initrd files. With
                  split = "layer": the prepended archives, an archive for each layer, and a tail, which may be empty
     _validation  what packer lint reports; it runs with every build of the target
-""",
+""" + "".join(["    %s%s%s\n" % (view, " " * (13 - len(view)), doc) for view, doc in IMAGE_VIEWS.items()]),
     provides = [InitramfsInfo],
     toolchains = [PACKER_TOOLCHAIN_TYPE],
 )

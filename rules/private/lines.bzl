@@ -107,19 +107,19 @@ def _change_lines(attribute, text):
     """A directive that changes other entries, from an attribute."""
     return ["#: attribute " + attribute, "#: " + text]
 
+def _plain_lines(e, _):
+    return ["%s %s %s" % (e.kind, _escape(e.name), e.rest)]
+
+# The lines of the kinds that are not one line of words that need no escapes.
 _LINES = {
     "archives": lambda e, _: _archives_lines(e),
     "binary": _binary_lines,
-    "dir": lambda e, _: ["dir %s %s %s" % (_escape(e.name), e.mode, e.owner)],
     "file": lambda e, _: [_file(e.name, e.file.path, e.mode, e.owner)],
     "hardlink": lambda e, _: _change_lines("hardlinks", "hardlink %s %s" % (_escape(e.name), _escape(e.file))),
     "lists": lambda e, _: _lists_lines(e),
     "metadata": lambda e, _: _change_lines("metadata", "metadata %s %s" % (_escape(e.name), e.fields)),
-    "nod": lambda e, _: ["nod %s 0600 0 0 %s" % (_escape(e.name), e.device)],
-    "pipe": lambda e, _: ["pipe %s 0644 0 0" % _escape(e.name)],
     "replaces": lambda e, _: _change_lines("replaces", "replaces " + _escape(e.name)),
     "slink": lambda e, _: [_slink(e.name, e.target, e.owner)],
-    "sock": lambda e, _: ["sock %s 0644 0 0" % _escape(e.name)],
     "tree": _tree_lines,
 }
 
@@ -133,4 +133,4 @@ def list_lines(e, expander):
     Returns:
         The lines. The first one says where the entry comes from.
     """
-    return ["#: origin " + _escape(e.origin)] + _LINES[e.kind](e, expander)
+    return ["#: origin " + _escape(e.origin)] + _LINES.get(e.kind, _plain_lines)(e, expander)

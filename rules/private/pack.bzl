@@ -1,6 +1,7 @@
 """The packer's actions: what turns layers into an archive, and reads one."""
 
 load(":lines.bzl", "list_lines")
+load(":tables.bzl", "IMAGE_VIEWS")
 load(":toolchains.bzl", "PACKER_TOOLCHAIN_TYPE")
 
 def _run(ctx, mnemonic, progress, command, outputs, inputs, arguments, tools = []):
@@ -40,14 +41,25 @@ def compression_args(ctx, method):
         args.add("--compress", "%s:%d" % (method.codec, method.level) if method.level else method.codec)
     return args
 
-def _listing_args(ctx, listings):
-    """The options that name files for what is in an image; listings is a struct of listing and json."""
+def declare_views(ctx):
+    """Declares the files of IMAGE_VIEWS for the image of a target.
+
+    Args:
+        ctx: the rule's context.
+
+    Returns:
+        A dict of a name to a File.
+    """
+    return {view: ctx.actions.declare_file("%s.%s" % (ctx.label.name, view)) for view in IMAGE_VIEWS}
+
+def _view_args(ctx, views):
+    """The options that name the files of views."""
     args = ctx.actions.args()
-    args.add("--write-listing", listings.listing)
-    args.add("--write-json", listings.json)
+    for view, file in views.items():
+        args.add("--write-" + view, file)
     return args
 
-def pack_action(ctx, layer, archive, completed, method, options, inputs = [], contents = None, listings = None, progress = "Packing initramfs"):
+def pack_action(ctx, layer, archive, completed, method, options, inputs = [], contents = None, views = {}, progress = "Packing initramfs"):
     """Packs a layer.
 
     Args:
@@ -59,13 +71,10 @@ def pack_action(ctx, layer, archive, completed, method, options, inputs = [], co
         options: list of Args: more options of packer pack.
         inputs: list of File that the options name.
         contents: the directory that gets what archives among the entries hold, or None.
-        listings: struct of listing and json, the Files that get what packer ls prints, or None.
+        views: dict of a name of IMAGE_VIEWS to the File that gets it.
         progress: what Bazel says while it runs.
     """
-    outputs = [archive, completed]
-    if listings:
-        options = options + [_listing_args(ctx, listings)]
-        outputs += [listings.listing, listings.json]
+    outputs = [archive, completed] + views.values()
     fixed = ctx.actions.args()
     fixed.add_all(["--directives", "--parents"])
     fixed.add("--out", archive)
@@ -86,7 +95,7 @@ def pack_action(ctx, layer, archive, completed, method, options, inputs = [], co
         "pack",
         outputs,
         depset(inputs, transitive = [layer.files]),
-        [fixed, compression_args(ctx, method)] + options + [generated],
+        [fixed, _view_args(ctx, views), compression_args(ctx, method)] + options + [generated],
         tools = [method.compressor] if method.compressor else [],
     )
 
@@ -119,14 +128,14 @@ def join_action(ctx, archive, parts, method, options, inputs = []):
         tools = [method.compressor] if method.compressor else [],
     )
 
-def tail_action(ctx, tail, completed, listings, lists, method, options, inputs = []):
+def tail_action(ctx, tail, completed, views, lists, method, options, inputs = []):
     """Makes what follows the layers of an image, and checks that they fit together.
 
     Args:
         ctx: the rule's context.
         tail: the File to make, which may be empty.
         completed: the File that gets the list of all.
-        listings: struct of listing and json, the Files that get what packer ls prints of the image.
+        views: dict of a name of IMAGE_VIEWS to the File that gets it, for the image.
         lists: list of File: the layers' lists.
         method: how to compress, as for compression_args.
         options: list of Args: more options of packer join.
@@ -143,9 +152,9 @@ def tail_action(ctx, tail, completed, listings, lists, method, options, inputs =
         "InitramfsTail",
         "Ending the layers of initramfs",
         "join",
-        [tail, completed, listings.listing, listings.json],
+        [tail, completed] + views.values(),
         depset(inputs + lists),
-        [args, _listing_args(ctx, listings), compression_args(ctx, method)] + options + [names],
+        [args, _view_args(ctx, views), compression_args(ctx, method)] + options + [names],
         tools = [method.compressor] if method.compressor else [],
     )
 

@@ -1,31 +1,33 @@
 """The providers of images, layers and kernels."""
 
+load(":tables.bzl", "IMAGE_VIEWS")
+
 InitramfsLayerInfo = provider(
     doc = """The entries that a target adds to an initramfs. Rules make it with `initramfs_layer_info` of
 //rules:layer_info.bzl.""",
     fields = {
         "archives": "depset of File: those of `files` that are archives, whose content is not in files of its own.",
-        "entries": """depset of struct: the entries, in order. Each has `kind`, which is a word of the kernel's list
-(file, dir, nod, slink, pipe, sock), or one for several entries or for a change of others (archives, binary, hardlink, lists,
-metadata, replaces, tree); `origin`, the label of the target that it comes from; `name`, the absolute path in the image, unless
+        "entries": """depset of struct: the entries, in order. Each has `kind`, which is a word of the kernel's list, such
+as file or nod, or one for several entries or for a change of others (archives, binary, hardlink, lists, metadata, replaces,
+tree); `origin`, the label of the target that it comes from; `name`, the absolute path in the image, unless
 it is archives or lists; and other fields, which may change.""",
         "files": "depset of File: everything that the entries need to be packed.",
     },
 )
 
-InitramfsInfo = provider(
-    doc = "A packed initramfs.",
-    fields = {
-        "archive": "File: the image, for a boot loader or a kernel build.",
-        "compression": "string: the codec, such as gzip, or none.",
-        "json": "File: what packer ls --json prints of the image, with the labels of entries where they are known.",
-        "list": """File or None: the entries in the format of the kernel's gen_init_cpio; None if the image was
+_IMAGE_FIELDS = {
+    "archive": "File: the image, for a boot loader or a kernel build.",
+    "compression": "string: the codec, such as gzip, or none.",
+    "list": """File or None: the entries in the format of the kernel's gen_init_cpio; None if the image was
 imported.""",
-        "listing": "File: what packer ls prints of the image.",
-        "parts": """list of File: the files that concatenate to the image, in order; pad each to a 4-byte boundary. With
+    "parts": """list of File: the files that concatenate to the image, in order; pad each to a 4-byte boundary. With
 split = "layer" they are built without the joined archive, so actions that take them do not run again for a layer that
 did not change. The last one, the tail, fails to build if two layers conflict.""",
-    },
+} | {view: "File: %s." % doc for view, doc in IMAGE_VIEWS.items()}
+
+InitramfsInfo = provider(
+    doc = "A packed initramfs.",
+    fields = {name: _IMAGE_FIELDS[name] for name in sorted(_IMAGE_FIELDS)},
 )
 
 KernelInfo = provider(

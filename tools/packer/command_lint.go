@@ -20,7 +20,6 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/lint"
 	"github.com/rules-initramfs/rules_initramfs/internal/list"
 	"github.com/rules-initramfs/rules_initramfs/internal/listing"
-	"github.com/rules-initramfs/rules_initramfs/internal/tables/arch"
 )
 
 // lintMemory is where the garbage collector begins to work harder, in bytes: an image with a
@@ -105,7 +104,7 @@ func (l *linter) addRuleOptions(flags *pflag.FlagSet) {
 func (l *linter) addKernelOptions(flags *pflag.FlagSet) {
 	flags.StringVar(&l.Init, "init", "/init", "Check `PATH` as the first program, for a kernel that starts with rdinit=PATH (default /init)")
 	addParsed(flags, &l.Arch, "arch", elf.ParseArch,
-		"Check that programs are for `ARCH`, such as "+strings.Join(arch.Names(), ", ")+" (default: any, but the same for all)")
+		"Check that programs are for `ARCH`, such as x86_64 or arm64 (default: any, but the same for all)")
 	flags.StringVar(&l.config, "config", "", "Check that the kernel with the .config `FILE` supports the codecs of the image")
 	addParsed(flags, &l.Kernel, "kernel-codecs", lint.ParseCodecs, "Check that the image uses only the codecs `CODEC,...`")
 }

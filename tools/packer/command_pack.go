@@ -36,12 +36,7 @@ SOURCE shows what it is, not its name. "-" is standard input.
 A directory is packed with everything below it, sorted, with the owners and modes that it
 has on disk. An archive is an image that the kernel unpacks (cpio newc, with any codec,
 any number of members) or a tar archive, compressed or not. A list has the syntax of the
-kernel's usr/gen_init_cpio:
-
-  file NAME LOCATION MODE UID GID [HARDLINK...]
-  dir|pipe|sock NAME MODE UID GID
-  nod NAME MODE UID GID c|b MAJOR MINOR
-  slink NAME TARGET MODE UID GID
+kernel's usr/gen_init_cpio, which "packer gen_init_cpio --help" shows.
 
 In a name, target or location, \ooo (three octal digits) is a byte: \040 is a space. In a
 location, ${NAME} is replaced with the value that --var sets.

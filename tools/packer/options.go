@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -32,7 +31,7 @@ func addMethodOptions(flags *pflag.FlagSet, opts *write.Options) (finish func(*c
 	var program string
 	var args []string
 	addParsed(flags, &opts.Method, "compress", codec.Parse,
-		"Compress with `CODEC[:LEVEL]`: "+strings.Join(codec.Names(), ", ")+" (default none)")
+		"Compress with `CODEC[:LEVEL]`, such as zstd or gzip:6 (default none)")
 	addParsed(flags, &opts.Method, "compressor", codec.ParseProgram,
 		"Compress with the program `COMMAND`, such as 'zstd -19': it compresses standard input to standard output, and runs without a shell")
 	flags.StringVar(&program, "compressor-program", "", "Like --compressor, but `PROGRAM` is not split into words")
@@ -48,11 +47,16 @@ func addMethodOptions(flags *pflag.FlagSet, opts *write.Options) (finish func(*c
 	}
 }
 
-// addListingOptions adds the options that name files for lists of the entries.
+// addListingOptions adds the options that name files for what is in the image.
 func addListingOptions(flags *pflag.FlagSet, opts *write.Options) {
 	flags.StringVar(&opts.ListOut, "write-list", "", "Write the completed list of the image to `FILE`")
-	flags.StringVar(&opts.ListingOut, "write-listing", "", "Write the output of packer ls for the image to `FILE`")
-	flags.StringVar(&opts.JSONOut, "write-json", "", "Write the output of packer ls --json for the image to `FILE`, with the origins of the entries")
+	opts.ViewsOut = map[string]string{}
+	for _, view := range write.Views() {
+		flags.Func("write-"+view.Name, "Write to `FILE` "+view.Doc, func(name string) error {
+			opts.ViewsOut[view.Name] = name
+			return nil
+		})
+	}
 }
 
 // addFormatOptions adds the options that apply to every record of an archive.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/rules-initramfs/rules_initramfs/internal/cli/clitest"
 	"github.com/rules-initramfs/rules_initramfs/internal/golden"
+	"github.com/rules-initramfs/rules_initramfs/internal/pack/write"
 )
 
 func TestHelp(t *testing.T) {
@@ -16,7 +17,7 @@ func TestHelp(t *testing.T) {
 }
 
 func TestOptions(t *testing.T) {
-	clitest.Options(t, newProgram, map[string]string{
+	values := map[string]string{
 		"align":              "4096",
 		"apply":              "boot.conf",
 		"arch":               "arm64",
@@ -39,10 +40,12 @@ func TestOptions(t *testing.T) {
 		"var":                "NAME=value",
 		"warning":            "no-init",
 		"write-contents":     "contents",
-		"write-json":         "json",
 		"write-list":         "list",
-		"write-listing":      "listing",
-	})
+	}
+	for _, view := range write.Views() {
+		values["write-"+view.Name] = view.Name
+	}
+	clitest.Options(t, newProgram, values)
 }
 
 // Wrong usage prints one line, exits with 2 and writes nothing.

@@ -266,7 +266,7 @@ func TestTimeline(t *testing.T) {
 	}
 	got := regexp.MustCompile(`(?m)^ +\d+\.\d s  `).ReplaceAllString(r.stderr.String(), "T ")
 	_, got, _ = strings.Cut(got, "\n")
-	golden.Text(t, "TestTimeline.txt", got)
+	golden.Section(t, "messages.txt", map[string]string{"report": got})
 	if !regexp.MustCompile(`(?m)^ +0\.[3-9] s  init`).MatchString(r.stderr.String()) {
 		t.Errorf("the sleep is not in the times:\n%s", &r.stderr)
 	}

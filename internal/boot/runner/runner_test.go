@@ -108,13 +108,13 @@ type texts struct {
 	texts map[string]string
 }
 
-// newTexts compares the texts with a golden file when t and its subtests have ended. It
+// newTexts compares the texts with the golden file of the package when t and its subtests have ended. It
 // skips that if only some of the cases were run.
 func newTexts(t *testing.T, cases int) *texts {
 	x := &texts{texts: map[string]string{}}
 	t.Cleanup(func() {
 		if len(x.texts) == cases {
-			golden.Messages(t, t.Name()+".txt", x.texts)
+			golden.Section(t, "messages.txt", x.texts)
 		}
 	})
 	return x

@@ -300,5 +300,5 @@ func TestApplyErrors(t *testing.T) {
 			messages[test.name] = packtest.Message(err)
 		})
 	}
-	golden.Messages(t, "TestApplyErrors.txt", messages)
+	golden.Section(t, "messages.txt", messages)
 }

@@ -48,7 +48,7 @@ func TestCompleteDuplicates(t *testing.T) {
 			}
 		})
 	}
-	golden.Messages(t, "TestCompleteDuplicates.txt", messages)
+	golden.Section(t, "messages.txt", messages)
 }
 
 func TestCompleteManyDuplicates(t *testing.T) {
@@ -194,7 +194,7 @@ func TestCompleteParentErrors(t *testing.T) {
 			messages[test.name] = packtest.Message(err)
 		})
 	}
-	golden.Messages(t, "TestCompleteParentErrors.txt", messages)
+	golden.Section(t, "messages.txt", messages)
 }
 
 // The kernel follows 40 symbolic links in a path.

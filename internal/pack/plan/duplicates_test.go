@@ -57,7 +57,7 @@ func TestDuplicatesAllowed(t *testing.T) {
 			}
 		})
 	}
-	golden.Messages(t, "TestDuplicatesAllowed.txt", messages)
+	golden.Section(t, "messages.txt", messages)
 }
 
 // What cannot be read is left for whoever packs it to report.

@@ -246,7 +246,7 @@ func TestMergeLayersErrors(t *testing.T) {
 			messages[test.name] = packtest.Message(err)
 		})
 	}
-	golden.Messages(t, "TestMergeLayersErrors.txt", messages)
+	golden.Section(t, "messages.txt", messages)
 }
 
 // Directories get their times when all is unpacked: that of the image, or their own.

@@ -40,7 +40,7 @@ func TestReadErrors(t *testing.T) {
 	t.Run("in a directory", func(t *testing.T) {
 		packtest.InTree(t, map[string]string{
 			"a.list":    "dir\ndir /a 0755 0 0\nfile /b ${OUT}/b 0644 0 0\n",
-			"b.list":    "what /c 0755 0 0",
+			"b.list":    "pipe /c 0755 0",
 			"dir/x":     "",
 			"good.list": "dir /d 0755 0 0\n",
 		})

@@ -3,10 +3,12 @@ package write
 import (
 	"context"
 	"io"
+	"slices"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/cpio"
 	"github.com/rules-initramfs/rules_initramfs/internal/image"
 	"github.com/rules-initramfs/rules_initramfs/internal/list"
+	"github.com/rules-initramfs/rules_initramfs/internal/listing"
 )
 
 // Archived is what has been written as an archive.
@@ -14,6 +16,24 @@ type Archived struct {
 	Entries []*list.Entry
 	Members []list.Member
 }
+
+// View is a file about an image that can be written with it. The packer has an option
+// --write-NAME for it; the rules have an output group and a field of InitramfsInfo.
+type View struct {
+	Name string
+	// Doc says what the file has.
+	Doc  string
+	show func(w io.Writer, e *image.Entry, origin string) error
+}
+
+var views = []View{
+	{"json", "the output of packer ls --json for the image: one JSON object per entry, with its origin if known", listing.JSON},
+	{"listing", "the output of packer ls for the image: one line per entry",
+		func(w io.Writer, e *image.Entry, _ string) error { return listing.Text(w, e) }},
+}
+
+// Views returns all views.
+func Views() []View { return slices.Clone(views) }
 
 // writeListing writes what is in an image of these archives, as packer ls prints it,
 // without unpacking it.

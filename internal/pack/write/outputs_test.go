@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
 	"github.com/rules-initramfs/rules_initramfs/internal/pack/packtest"
 )
 

@@ -13,7 +13,6 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/codec"
 	"github.com/rules-initramfs/rules_initramfs/internal/image"
 	"github.com/rules-initramfs/rules_initramfs/internal/list"
-	"github.com/rules-initramfs/rules_initramfs/internal/listing"
 )
 
 // Options say what to write and how.
@@ -31,9 +30,9 @@ type Options struct {
 	// files there. It may be empty if there are no archives or no list.
 	ListOut     string
 	ContentsOut string
-	// ListingOut and JSONOut are names of files, or empty: what packer ls and packer ls
-	// --json print of the image. The JSON has the entries' origins too.
-	ListingOut, JSONOut string
+	// ViewsOut has the names of the files to write for views of the image, by the name
+	// of the view.
+	ViewsOut map[string]string
 	// DepsOut is the name of a makefile to write, or empty: it says that Deps are
 	// what the archive depends on, as Deps has it.
 	DepsOut string
@@ -105,13 +104,22 @@ func Outputs(ctx context.Context, entries []*list.Entry, opts Options) error {
 // finish writes what the options name besides the image, and gives all outputs their names:
 // the listings are of the archives, the list is of the entries and, of a layer, its members.
 func (s *outputs) finish(f *frame, archives []Archived, entries []*list.Entry, members []list.Member, opts *Options) error {
-	text := func(w io.Writer, e *image.Entry, _ string) error { return listing.Text(w, e) }
+	for _, view := range views {
+		name := opts.ViewsOut[view.Name]
+		if name == "" {
+			continue
+		}
+		err := s.write(name, 0, func(w io.Writer) error {
+			return writeListing(s.ctx, w, f, archives, opts.MTime, view.show)
+		})
+		if err != nil {
+			return err
+		}
+	}
 	for _, output := range []struct {
 		name    string
 		content func(io.Writer) error
 	}{
-		{opts.ListingOut, func(w io.Writer) error { return writeListing(s.ctx, w, f, archives, opts.MTime, text) }},
-		{opts.JSONOut, func(w io.Writer) error { return writeListing(s.ctx, w, f, archives, opts.MTime, listing.JSON) }},
 		{opts.ListOut, func(w io.Writer) error { return list.Write(w, entries, members) }},
 		{opts.DepsOut, func(w io.Writer) error { return Deps(w, opts.Deps) }},
 	} {

@@ -24,8 +24,15 @@ func TestParse(t *testing.T) {
 		}
 	}
 	for _, word := range []string{"", "File", "nodx", "kind 0"} {
-		if got, err := Parse(word); got != 0 || err == nil {
+		got, err := Parse(word)
+		if got != 0 || err == nil {
 			t.Errorf("Parse(%q) = %v, %v: want an error", word, got, err)
+			continue
+		}
+		for _, row := range kinds[File:] {
+			if !strings.Contains(err.Error(), " "+row.word) {
+				t.Errorf("Parse(%q): %v: want the word %s", word, err, row.word)
+			}
 		}
 	}
 	if got := Kind(99).Usage(); got != "kind 99" {
