@@ -269,7 +269,7 @@ func TestCloseLeavesWriterOpen(t *testing.T) {
 func TestGzipHeader(t *testing.T) {
 	for level := 1; level <= 9; level++ {
 		packed := compressed(t, fmt.Sprintf("gzip:%d", level), []byte("content"), writeAtOnce)
-		// Magic, deflate, no flags, no time; what follows is no affair of the kernel's.
+		// Magic, deflate, no flags, no time; the kernel does not care about what follows.
 		if want := []byte{0x1f, 0x8b, 8, 0, 0, 0, 0, 0}; !bytes.HasPrefix(packed, want) {
 			t.Errorf("level %d: the header is %x, want %x...", level, packed[:10], want)
 		}
@@ -436,7 +436,7 @@ func (w *fullWriter) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// When the writer below fails, its error comes back, from Close at the latest, and nothing goes on behind.
+// When the writer below fails, its error comes back, from Close at the latest, and nothing is written after it.
 func TestWriterBelowFails(t *testing.T) {
 	full := errors.New("no space left")
 	random := samples()["random"]

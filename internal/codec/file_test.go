@@ -48,7 +48,7 @@ func readFile(packed []byte) (name string, content []byte, err error) {
 	return z.Codec(), content, err
 }
 
-// A file is read to its end, over all that is in it.
+// A file is read to its end, across all its members.
 func TestFileReader(t *testing.T) {
 	content := samples()["mixed"][:100<<10]
 	inputs := files(t, content)

@@ -10,7 +10,7 @@ import (
 )
 
 // What is read of any input, whole or damaged, depends on the member alone: it
-// is the same without what stands behind. There is no panic.
+// is the same without what follows. There is no panic.
 func FuzzReader(f *testing.F) {
 	for _, method := range append(codecs(), "zstd:1", "lz4:1") {
 		m, err := codec.Parse(method)

@@ -103,7 +103,7 @@ func TestRawMembers(t *testing.T) {
 	}
 }
 
-// checkLZ4 reads members of lz4, of which those that follow each other are one.
+// checkLZ4 reads members of lz4; those in a row are one frame.
 func checkLZ4(t *testing.T, image []byte, all [][]byte, kinds string) {
 	t.Helper()
 	var joined [][]byte

@@ -128,7 +128,7 @@ func TestMembers(t *testing.T) {
 	}
 }
 
-// wantLZ4 checks what a kernel makes of lz4 with less than four zeros behind it:
+// wantLZ4 checks what a kernel makes of lz4 with fewer than four zeros after it:
 // all the rest is blocks for it, another lz4 member included.
 func wantLZ4(t *testing.T, name, next string, zeros int, got []byte, err error) {
 	t.Helper()
@@ -318,7 +318,7 @@ func TestBomb(t *testing.T) {
 	}
 }
 
-// The largest window is all that is held of what it could be a window on.
+// Memory holds the largest window, and not everything before it.
 func TestBombWithLargestWindow(t *testing.T) {
 	const blocks, blockSize = 2048, 128 << 10
 	packed := []byte("\x28\xb5\x2f\xfd\x00\x88") // 128 MiB

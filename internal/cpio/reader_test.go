@@ -87,7 +87,7 @@ func TestReader(t *testing.T) {
 		{"NULs", "\x00\x00\x00\x00", nil, nil},
 		{"file", raw{mode: file, name: "a", body: "hello"}.String() + trailer, []record{{"a", "hello"}, {}}, nil},
 		{"no trailer", raw{mode: file, name: "a", body: "hello"}.String(), []record{{"a", "hello"}}, nil},
-		{"on behind a trailer", trailer + "\x00\x00\x00\x00" + raw{name: "b"}.String() + trailer, []record{{}, {"b", ""}, {}}, nil},
+		{"on after a trailer", trailer + "\x00\x00\x00\x00" + raw{name: "b"}.String() + trailer, []record{{}, {"b", ""}, {}}, nil},
 		{"trailer with a body", raw{mode: file, name: "TRAILER!!!", body: "x"}.String() + raw{name: "b"}.String(), []record{{}, {"b", ""}}, nil},
 		{"link named as a trailer", raw{mode: 0o120777, name: "TRAILER!!!", body: "x"}.String(), []record{{"TRAILER!!!", "x"}}, nil},
 		{"directory named as a trailer, with a body", raw{mode: 0o040755, name: "TRAILER!!!", body: "x"}.String(), []record{{"TRAILER!!!", "x"}}, nil},
@@ -100,12 +100,12 @@ func TestReader(t *testing.T) {
 		{"name padded past the limit", raw{mode: file, name: "a", nameSize: 4097, body: "b"}.String(), nil, cpio.ErrName},
 		{"name without its NUL", raw{name: "abcdef", nameSize: 6}.String(), nil, cpio.ErrName},
 		{"digits of either case", strings.Replace(raw{mode: file, size: 0, body: "hello world"}.String(), "0000000B", "0000000b", 1), []record{{"", "hello world"}}, nil},
-		{"a digit that is none", strings.Replace(raw{mode: file}.String(), "000081A4", "0x0081A4", 1), nil, cpio.ErrHeader},
+		{"not a digit", strings.Replace(raw{mode: file}.String(), "000081A4", "0x0081A4", 1), nil, cpio.ErrHeader},
 		{"a sign", strings.Replace(raw{mode: file}.String(), "000081A4", "+00081A4", 1), nil, cpio.ErrHeader},
 		{"old magic", raw{magic: "070707"}.String(), nil, cpio.ErrHeader},
 		{"no magic", raw{magic: "070703"}.String(), nil, cpio.ErrHeader},
 		{"junk", "junk", nil, cpio.ErrHeader},
-		{"junk behind a record", raw{name: "a"}.String() + "junk", []record{{"a", ""}}, cpio.ErrHeader},
+		{"junk after a record", raw{name: "a"}.String() + "junk", []record{{"a", ""}}, cpio.ErrHeader},
 		{"broken padding", raw{name: "a"}.String() + "\x00" + raw{name: "b"}.String(), []record{{"a", ""}}, cpio.ErrHeader},
 		{"NULs between", raw{name: "a"}.String() + "\x00\x00\x00\x00" + raw{name: "b"}.String(), []record{{"a", ""}, {"b", ""}}, nil},
 		{"padding that is not NUL", raw{mode: file, name: "a", body: "hello\x01\x02\x03"[:5]}.String()[:110+2+5] + "xyz", []record{{"a", "hello"}}, nil},
@@ -208,10 +208,10 @@ func TestReaderSkips(t *testing.T) {
 			t.Errorf("%d bytes read: at the trailer %v", read, err)
 		}
 		if r.More() {
-			t.Error("more behind the end")
+			t.Error("more after the end")
 		}
 		if _, err := r.Next(); err != io.EOF {
-			t.Errorf("behind the end: %v", err)
+			t.Errorf("after the end: %v", err)
 		}
 
 		r = cpio.NewReader(strings.NewReader(strings.Replace(archive, "00000255", "00000256", 1)))
@@ -270,7 +270,7 @@ func TestReaderBelowFails(t *testing.T) {
 	}
 }
 
-// Nothing behind a record is read ahead from a bufio.Reader.
+// Nothing after a record is read ahead from a bufio.Reader.
 func TestReaderLeavesTheRest(t *testing.T) {
 	in := bufio.NewReader(strings.NewReader(raw{mode: 0o100644, name: "a", body: "hello"}.String() + "\x00\x00\x00\x00rest"))
 	r := cpio.NewReader(in)

@@ -15,7 +15,7 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/cpio"
 )
 
-// Every field has a value of its own, so that none can stand for another.
+// Every field has a value of its own, so that no two can be confused.
 var allFields = cpio.Header{
 	Name: "f", Ino: 0x11111111, Mode: 0x22222222, UID: 0x33333333, GID: 0x44444444,
 	NLink: 0x55555555, MTime: 0x66666666, Size: 0, Major: 0x77777777, Minor: 0x88888888,
@@ -426,7 +426,7 @@ func TestWriterWithoutChecksums(t *testing.T) {
 	}
 }
 
-// Each body that is larger than the alignment begins at a multiple of it, behind
+// Each body that is larger than the alignment begins at a multiple of it, after
 // names of every length.
 func TestWriterAlign(t *testing.T) {
 	for _, align := range []int{4, 8, 64, 512, 2048} {
@@ -474,7 +474,7 @@ func TestWriterAlignNot(t *testing.T) {
 
 // The name's size has room for 4096 bytes with its NULs; where that does not do,
 // the body begins where it would begin without alignment. Records and bodies
-// begin at multiples of four behind 110 bytes of header, so that the sizes next to
+// begin at multiples of four after 110 bytes of header, so that the sizes next to
 // the limit are 4094 and 4098.
 func TestWriterAlignLimit(t *testing.T) {
 	const align = 8192

@@ -22,7 +22,7 @@ var wordList = []word{
 	newWord(`(tells?|told|telling) (whether|if)`, "reports whether", ``),
 	newWord(`anew`, "again", ``),
 	newWord(`(stands?|stood) for`, "matches, means, or represents", ``),
-	newWord(`processors?`, "CPU", `processor\\t`),
+	newWord(`processors?`, "CPU", `processor\\t|processors 1`),
 	newWord(`(is|are|was) no`, "is not a", `(is|are|was) no (longer|more|less|larger|such)|there (is|are|was) no`),
 	newWord(`(is|are) none`, "is not one", `there (is|are) none`),
 	newWord(`there (is|are) not`, "does not exist", ``),

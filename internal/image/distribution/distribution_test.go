@@ -50,7 +50,7 @@ func program(t *testing.T, name string) {
 	}
 }
 
-// run runs a program in a folder, and returns what it prints.
+// run runs a program in a directory, and returns what it prints.
 func run(t *testing.T, dir string, command ...string) string {
 	t.Helper()
 	cmd := exec.Command(command[0], command[1:]...)
@@ -149,7 +149,7 @@ func TestDistributions(t *testing.T) {
 			}
 			names := lines(run(t, dir, packer, "ls", "--names", "image"))
 			if !slices.Contains(names, d.early) || len(names) < 100 {
-				t.Errorf("%d names are too few, or %s is none of them", len(names), d.early)
+				t.Errorf("%d names are too few, or %s is not one of them", len(names), d.early)
 			}
 			run(t, dir, packer, "extract", "--skip-special", "image", "ours")
 			ours := tree(t, filepath.Join(dir, "ours"))
@@ -206,7 +206,7 @@ func TestDistributions(t *testing.T) {
 	}
 }
 
-// hasFields tells whether a line begins with these fields; an empty one may be
+// hasFields reports whether a line begins with these fields; an empty one may be
 // anything.
 func hasFields(line string, want ...string) bool {
 	fields := strings.Fields(line)
@@ -225,7 +225,7 @@ func lines(text string) []string {
 	return all
 }
 
-// tree returns a line for each file below a folder: what it is and a digest of
+// tree returns a line for each file below a directory: what it is and a digest of
 // what it holds.
 func tree(t *testing.T, root string) []string {
 	t.Helper()

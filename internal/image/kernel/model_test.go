@@ -217,7 +217,7 @@ func TestOverlay(t *testing.T) {
 	}
 }
 
-// The content that ReadModel hands on is the entry's, whatever of it is read.
+// The content that ReadModel passes on is the entry's, whatever of it is read.
 func TestReadModelContent(t *testing.T) {
 	img := cpiotest.Archive(cpiotest.File("a", "hello"), cpiotest.Link(1, "b", ""), cpiotest.Link(1, "c", "world"), cpiotest.Dir("d"), cpiotest.File("x/y", "lost"))
 	for _, n := range []int64{0, 2, 100} {

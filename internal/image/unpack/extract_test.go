@@ -256,7 +256,7 @@ func TestExtractRootMode(t *testing.T) {
 	}
 }
 
-// A failed run leaves nothing behind and does not touch what was there before.
+// A failed run leaves nothing, and does not touch what was there before.
 func TestExtractFails(t *testing.T) {
 	img := cpiotest.Archive(cpiotest.Dir("d"), cpiotest.File("d/a", "hello"), cpiotest.Link(1, "x", ""), cpiotest.Link(1, "y", "1"), cpiotest.Symlink("l", "/etc"), cpiotest.Trailer)
 	for n := range len(img) {
