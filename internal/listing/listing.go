@@ -5,13 +5,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 	"unicode/utf8"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/cpio"
 	"github.com/rules-initramfs/rules_initramfs/internal/image"
 	"github.com/rules-initramfs/rules_initramfs/internal/list"
+	"github.com/rules-initramfs/rules_initramfs/internal/printable"
 	"github.com/rules-initramfs/rules_initramfs/internal/tables/kind"
 )
 
@@ -60,35 +60,13 @@ func modeString(mode uint32) string {
 	return string(s)
 }
 
-// Printable returns a name as a list has it, and harmless.
+// Printable returns a name as a list has it, safe to show.
 func Printable(name string) string {
 	if name == "" {
 		return "/"
 	}
-	return Harmless(list.Escape(name))
+	return printable.Text(list.Escape(name))
 }
-
-// Harmless returns a text with control characters and what is not UTF-8 as \ooo: a
-// terminal prints it.
-func Harmless(text string) string {
-	if strings.IndexFunc(text, isControl) < 0 && utf8.ValidString(text) {
-		return text
-	}
-	var b strings.Builder
-	for i, r := range text {
-		if _, n := utf8.DecodeRuneInString(text[i:]); isControl(r) || r == utf8.RuneError && n == 1 {
-			for _, c := range []byte(text[i : i+n]) {
-				fmt.Fprintf(&b, `\%03o`, c)
-			}
-			continue
-		}
-		b.WriteRune(r)
-	}
-	return b.String()
-}
-
-// isControl reports whether a terminal may take r as a command.
-func isControl(r rune) bool { return r < 0x20 || 0x7f <= r && r < 0xa0 }
 
 // jsonEntry has its fields in the order in which they are printed.
 type jsonEntry struct {

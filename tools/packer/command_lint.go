@@ -20,6 +20,7 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/lint"
 	"github.com/rules-initramfs/rules_initramfs/internal/list"
 	"github.com/rules-initramfs/rules_initramfs/internal/listing"
+	"github.com/rules-initramfs/rules_initramfs/internal/printable"
 )
 
 // lintMemory is where the garbage collector begins to work harder, in bytes: an image with a
@@ -219,7 +220,7 @@ func printFinding(w io.Writer, f lint.Finding, origin string) error {
 	if origin != "" {
 		entry += " of " + origin
 	}
-	_, err := fmt.Fprintf(w, "%s %s: %s: %s (%s)\n", f.Severity, f.Rule, entry, listing.Harmless(f.Message), listing.Harmless(f.Fix))
+	_, err := fmt.Fprintf(w, "%s %s: %s: %s (%s)\n", f.Severity, f.Rule, entry, printable.Text(f.Message), printable.Text(f.Fix))
 	return err
 }
 
