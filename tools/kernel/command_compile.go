@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -122,16 +124,53 @@ func (c *compilation) run(ctx context.Context, build *kbuild.Build, fragments []
 	if !isDefault(values.Get(config.InitramfsSource)) {
 		return errInitramfsSource
 	}
-	findOption := func(symbol string) *config.Option {
-		return config.FindOption(build.Dir, build.Arch.SrcArch, symbol)
+	kconfig := func() config.Kconfig { return config.ReadKconfig(build.Dir, build.Arch.SrcArch) }
+	if err := config.Check(values, fragments, kconfig); err != nil {
+		return err
 	}
-	if err := config.Check(values, fragments, findOption); err != nil {
+	if err := c.warnLost(build.Log, values, fragments, kconfig); err != nil {
+		return err
+	}
+	if err := config.CheckFiles(values, build.Dir); err != nil {
 		return err
 	}
 	if err := build.Compile(ctx, values.On(config.Modules)); err != nil {
 		return err
 	}
 	return c.write(ctx, build, tree, values)
+}
+
+// maxWarnings is the number of lost values of a whole configuration that warnings name. The log
+// has all.
+const maxWarnings = 10
+
+// warnLost warns about values of the whole configuration that kbuild has changed. This is not
+// an error: a configuration that was made for another version of the kernel has options that
+// this one lacks.
+func (c *compilation) warnLost(log io.Writer, values config.Values, fragments []config.Assignment, kconfig func() config.Kconfig) error {
+	if c.configFile == "" {
+		return nil
+	}
+	whole, err := config.Read(c.configFile)
+	if err != nil {
+		return err
+	}
+	overridden := map[string]bool{}
+	for _, a := range fragments {
+		overridden[a.Symbol] = true
+	}
+	whole = slices.DeleteFunc(whole, func(a config.Assignment) bool { return overridden[a.Symbol] })
+	lost := config.Lost(values, whole, kconfig())
+	for i, err := range lost {
+		fmt.Fprintln(log, "lost:", err)
+		if i < maxWarnings {
+			fmt.Fprintln(os.Stderr, "kernel: warning:", err)
+		}
+	}
+	if left := len(lost) - maxWarnings; left > 0 {
+		fmt.Fprintf(os.Stderr, "kernel: warning: %s: %d more values are lost; the log names them\n", c.configFile, left)
+	}
+	return nil
 }
 
 func (c *compilation) unpack(ctx context.Context, build *kbuild.Build) (*source.Tree, error) {
