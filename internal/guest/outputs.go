@@ -67,7 +67,7 @@ func Unpack(r io.Reader, dir string, limit int64) error {
 		return err
 	}
 	left := limit
-	return untar.Extract(context.Background(), tar.NewReader(z), dir, untar.Options{
+	return untar.Extract(context.Background(), untar.NewReader(z), dir, untar.Options{
 		Check: func(h *tar.Header) error {
 			if h.Typeflag != tar.TypeDir && h.Typeflag != tar.TypeReg {
 				return errors.New("not a directory or a file")

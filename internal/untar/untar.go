@@ -8,12 +8,54 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path"
 	"runtime"
 	"sync"
 	"time"
+
+	"github.com/rules-initramfs/rules_initramfs/internal/printable"
 )
+
+// Archive reads a tar archive to its end marker.
+type Archive struct {
+	*tar.Reader
+	in *counter
+}
+
+// NewReader returns a reader of the archive in r.
+func NewReader(r io.Reader) *Archive {
+	in := &counter{r: r}
+	return &Archive{tar.NewReader(in), in}
+}
+
+// ErrCut reports an archive without an end marker: it was cut between two entries.
+var ErrCut = fmt.Errorf("the archive has no end marker, so it was cut off: %w", io.ErrUnexpectedEOF)
+
+// Next returns the header of the next entry, or io.EOF after the end marker, a block of
+// zeros. Package archive/tar does not require one.
+func (a *Archive) Next() (*tar.Header, error) {
+	const block = 512
+	before := a.in.n
+	h, err := a.Reader.Next()
+	// What pads the content before the marker is less than a block.
+	if err == io.EOF && a.in.n-before < block {
+		err = ErrCut
+	}
+	return h, err
+}
+
+type counter struct {
+	r io.Reader
+	n int64
+}
+
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += int64(n)
+	return n, err
+}
 
 // Options are the ways in which archives differ.
 type Options struct {
@@ -38,7 +80,7 @@ const maxMemory = 1 << 20
 // Extract writes the directories, regular files and links of an archive to dir, and nothing
 // outside of dir. A file whose path exists already is an error. Parents that the archive
 // lacks are made. Of modes, only whether a file is executable is kept.
-func Extract(ctx context.Context, archive *tar.Reader, dir string, o Options) error {
+func Extract(ctx context.Context, archive *Archive, dir string, o Options) error {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return err
@@ -58,7 +100,7 @@ func Extract(ctx context.Context, archive *tar.Reader, dir string, o Options) er
 		if err == nil {
 			name := h.Name
 			if err = x.add(h, archive); err != nil {
-				err = fmt.Errorf("%s: %w", name, err)
+				err = fmt.Errorf("%s: %w", printable.Text(name), withoutNames(err))
 			}
 		}
 		if err == io.EOF {
@@ -68,6 +110,17 @@ func Extract(ctx context.Context, archive *tar.Reader, dir string, o Options) er
 			return errors.Join(err, x.wait())
 		}
 	}
+}
+
+// withoutNames returns an error of package os without the names in it.
+func withoutNames(err error) error {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return fmt.Errorf("%s: %w", e.Op, e.Err)
+	}
+	if e, ok := errors.AsType[*os.LinkError](err); ok {
+		return fmt.Errorf("%s: %w", e.Op, e.Err)
+	}
+	return err
 }
 
 // extractor writes small files while the archive is read.
@@ -141,7 +194,7 @@ func (x *extractor) addFile(name string, h *tar.Header, content io.Reader) error
 		}
 		if err := x.write(name, h, bytes.NewReader(body)); err != nil {
 			x.mutex.Lock()
-			x.failed = errors.Join(x.failed, err)
+			x.failed = errors.Join(x.failed, fmt.Errorf("%s: %w", printable.Text(h.Name), withoutNames(err)))
 			x.mutex.Unlock()
 		}
 		<-x.slots

@@ -5,12 +5,15 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/rules-initramfs/rules_initramfs/internal/printable"
 )
 
 type entry struct {
@@ -18,7 +21,7 @@ type entry struct {
 	content string
 }
 
-func archive(t *testing.T, entries ...entry) *tar.Reader {
+func archive(t *testing.T, entries ...entry) *Archive {
 	t.Helper()
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
@@ -34,7 +37,7 @@ func archive(t *testing.T, entries ...entry) *tar.Reader {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	return tar.NewReader(&b)
+	return NewReader(&b)
 }
 
 func file(name, content string) entry {
@@ -155,8 +158,56 @@ func TestErrors(t *testing.T) {
 	if err := Extract(context.Background(), archive(t), filepath.Join(t.TempDir(), "none"), Options{}); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("without a directory: %v", err)
 	}
-	cut := tar.NewReader(strings.NewReader(strings.Repeat("x", 700)))
+	cut := NewReader(strings.NewReader(strings.Repeat("x", 700)))
 	if err := Extract(context.Background(), cut, t.TempDir(), Options{}); !errors.Is(err, tar.ErrHeader) {
 		t.Errorf("what is not an archive: %v", err)
+	}
+}
+
+// An archive that ends between two entries, where archive/tar sees nothing wrong, is an error.
+func TestCut(t *testing.T) {
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	for _, name := range []string{"a", "b", "zeros"} {
+		if err := w.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: 1024}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write(make([]byte, 1024)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	const entry = 3 * 512
+	for n, whole := range map[int]bool{
+		0: false, 1: false, 511: false, 512: false, entry - 1: false, entry: false, entry + 512: false,
+		2 * entry: false, 3*entry - 512: false, 3 * entry: false, 3*entry + 511: false,
+		// One block of zeros is enough for tar too.
+		3*entry + 512: true, 3*entry + 1024: true,
+	} {
+		err := Extract(context.Background(), NewReader(bytes.NewReader(b.Bytes()[:n])), t.TempDir(), Options{})
+		if (err == nil) != whole || err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Errorf("%d bytes of %d: %v", n, b.Len(), err)
+		}
+	}
+}
+
+// Names from an archive are printable in errors.
+func TestErrorsArePrintable(t *testing.T) {
+	const name = "a\x1b]0;title\a\n\u202e"
+	for what, entries := range map[string][]entry{
+		"type":      {{tar.Header{Typeflag: tar.TypeFifo, Name: name}, ""}},
+		"twice":     {file(name, "1"), file(name, "2")},
+		"below":     {file(name, "1"), file(name+"/x", "2")},
+		"link":      {link(tar.TypeLink, "x", name)},
+		"link path": {link(tar.TypeLink, name, "x")},
+		"soft":      {link(tar.TypeSymlink, name, "x"), link(tar.TypeSymlink, name, "x")},
+		"too long":  {file(strings.Repeat(name, 100), "1")},
+	} {
+		err := Extract(context.Background(), archive(t, entries...), t.TempDir(), Options{})
+		if err == nil || printable.Lines(err.Error()) != err.Error() {
+			t.Errorf("%s: %q", what, err)
+		}
 	}
 }

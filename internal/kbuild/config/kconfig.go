@@ -19,7 +19,7 @@ type Option struct {
 	// Prompt reports whether a .config can set it. Without a prompt, the option is what its
 	// default says, or what others select.
 	Prompt bool
-	// Choice reports whether it is one of a choice, of which one is on.
+	// Choice reports whether it belongs to a choice: one option of a choice is on.
 	Choice bool
 	// Probe is the default that runs a program, such as $(success,$(srctree)/scripts/x.sh), or
 	// empty (Documentation/kbuild/kconfig-macro-language.rst).

@@ -62,7 +62,7 @@ func (k Kconfig) explain(got Values, a Assignment) string {
 	case option.Probe != "":
 		return askPrograms(strings.TrimPrefix(a.Symbol, Prefix), "", option)
 	case option.Choice && a.Value != got.Get(a.Symbol) && len(option.Depends) == 0:
-		return fmt.Sprintf("it is one of a choice (%s), of which one is on: set the wanted one to y and the others to n", option.File)
+		return fmt.Sprintf("it belongs to a choice (%s): set the wanted option of the choice to y and the others to n", option.File)
 	case a.Value == "n":
 		return "another option selects it: turn that option off (search for this one with / in make menuconfig)"
 	case len(option.Depends) > 0:

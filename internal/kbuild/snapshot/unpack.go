@@ -25,7 +25,7 @@ func Unpack(ctx context.Context, r io.Reader, dir, arch string) error {
 		return err
 	}
 	defer z.Close()
-	archive := tar.NewReader(z)
+	archive := untar.NewReader(z)
 	if err := checkStamp(archive, arch); err != nil {
 		return err
 	}
@@ -41,7 +41,7 @@ func Unpack(ctx context.Context, r io.Reader, dir, arch string) error {
 }
 
 // checkStamp reads the first entry of a snapshot.
-func checkStamp(archive *tar.Reader, arch string) error {
+func checkStamp(archive *untar.Archive, arch string) error {
 	h, err := archive.Next()
 	if err != nil || h.Name != stamp || h.Size > 64 {
 		return ErrNotSnapshot

@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/codec"
+	"github.com/rules-initramfs/rules_initramfs/internal/printable"
 	"github.com/rules-initramfs/rules_initramfs/internal/untar"
 )
 
@@ -134,7 +135,7 @@ func extract(ctx context.Context, r io.Reader, dir string) (*Tree, error) {
 		tree.Files[h.Name] = true
 		return err
 	}
-	err := untar.Extract(ctx, tar.NewReader(r), dir, untar.Options{Check: check})
+	err := untar.Extract(ctx, untar.NewReader(r), dir, untar.Options{Check: check})
 	switch {
 	case top == "" && err == nil:
 		return nil, ErrNotTar
@@ -155,7 +156,7 @@ func below(top, name string) (string, error) {
 	first, rest, _ := strings.Cut(cleanName(name), "/")
 	switch {
 	case first != top:
-		return "", fmt.Errorf("not below %s/ as the entries before it: a kernel's tarball has one top directory", top)
+		return "", fmt.Errorf("not below %s/ as the entries before it: a kernel's tarball has one top directory", printable.Text(top))
 	case rest == "":
 		return ".", nil
 	}
