@@ -32,7 +32,7 @@ func (s *outputs) write(name string, perm fs.FileMode, content func(io.Writer) e
 		o.perm = perm
 	}
 	for _, other := range s.all {
-		if o.temporary != "" && o.name == other.name {
+		if o.regular && o.name == other.name {
 			o.discard()
 			return &writeError{fmt.Errorf("%s would be two outputs at once", o.name)}
 		}
@@ -77,9 +77,11 @@ type output struct {
 	*bufio.Writer
 	file *os.File
 	name string
+	// regular reports whether it is a regular file, which gets its name from commit.
+	regular bool
 	// perm is the mode of a regular file.
 	perm fs.FileMode
-	// temporary is the name until commit, or empty.
+	// temporary is the name until commit, or empty if the file has none.
 	temporary string
 }
 
@@ -93,7 +95,7 @@ func createOutput(name string) (*output, error) {
 		if err != nil {
 			return nil, &fs.PathError{Op: "open", Path: name, Err: err}
 		}
-		return newOutput(os.NewFile(fd, name), name, ""), nil
+		return newOutput(os.NewFile(fd, name), name, false), nil
 	}
 	info, err := os.Stat(name)
 	switch {
@@ -103,7 +105,7 @@ func createOutput(name string) (*output, error) {
 		if err != nil {
 			return nil, err
 		}
-		return newOutput(file, name, ""), nil
+		return newOutput(file, name, false), nil
 	case err == nil:
 		// A link stays a link; the file that it leads to is replaced.
 		if name, err = filepath.EvalSymlinks(name); err != nil {
@@ -112,15 +114,33 @@ func createOutput(name string) (*output, error) {
 	case !errors.Is(err, fs.ErrNotExist):
 		return nil, err
 	}
-	file, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
+	// Not cleaned: the directory of "x/" is x, which has to exist.
+	if file := createUnnamed(filepath.Dir(name)); file != nil {
+		return newOutput(file, filepath.Clean(name), true), nil
+	}
+	return createTemporary(name)
+}
+
+// createTemporary is for file systems without unnamed files.
+func createTemporary(name string) (*output, error) {
+	file, err := os.CreateTemp(filepath.Dir(name), temporaryPrefix(name)+"*")
 	if err != nil {
 		return nil, err
 	}
-	return newOutput(file, filepath.Clean(name), file.Name()), nil
+	o := newOutput(file, filepath.Clean(name), true)
+	o.temporary = file.Name()
+	return o, nil
 }
 
-func newOutput(file *os.File, name, temporary string) *output {
-	return &output{bufio.NewWriterSize(file, 64<<10), file, name, 0o644, temporary}
+func newOutput(file *os.File, name string, regular bool) *output {
+	return &output{Writer: bufio.NewWriterSize(file, 64<<10), file: file, name: name, regular: regular, perm: 0o644}
+}
+
+// temporaryPrefix returns the beginning of a name until commit. With the rest, it fits into
+// the 255 bytes that file systems allow.
+func temporaryPrefix(name string) string {
+	base := filepath.Base(name)
+	return "." + strings.ToValidUTF8(base[:min(len(base), 200)], "") + "."
 }
 
 const (
@@ -149,7 +169,7 @@ func (o *output) Write(p []byte) (int, error) {
 // and if it cannot.
 func (o *output) copyFrom(limited *io.LimitedReader) int64 {
 	source, ok := limited.R.(*os.File)
-	if !ok || o.temporary == "" || limited.N < copyLeast || o.Flush() != nil {
+	if !ok || !o.regular || limited.N < copyLeast || o.Flush() != nil {
 		return 0
 	}
 	n, _ := o.file.ReadFrom(&io.LimitedReader{R: source, N: min(limited.N, copyMost)})
@@ -160,14 +180,17 @@ func (o *output) copyFrom(limited *io.LimitedReader) int64 {
 // finish writes what is buffered and closes the file, which does not have its name yet.
 func (o *output) finish() error {
 	err := o.Flush()
-	if err == nil && o.temporary != "" {
+	if err == nil && o.regular {
 		err = o.file.Chmod(o.perm)
+	}
+	if err == nil && o.regular && o.temporary == "" {
+		o.temporary, err = nameUnnamed(o.file, filepath.Join(filepath.Dir(o.name), temporaryPrefix(o.name)))
 	}
 	return errors.Join(err, o.file.Close())
 }
 
 func (o *output) commit() error {
-	if o.temporary == "" {
+	if !o.regular {
 		return nil
 	}
 	err := os.Rename(o.temporary, o.name)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -49,6 +50,28 @@ func TestOutputRegular(t *testing.T) {
 		}
 	}
 	want := map[string]string{"new": "hello", "old": "hello", "dir/": "", "dir/x": "", "dir/new": "hello"}
+	if diff := cmp.Diff(want, packtest.Tree(t)); diff != "" {
+		t.Errorf("files (-want +got):\n%s", diff)
+	}
+}
+
+// A name may have the 255 bytes that file systems allow.
+func TestOutputLongName(t *testing.T) {
+	packtest.InTree(t, nil)
+	want := map[string]string{}
+	for _, name := range []string{strings.Repeat("n", 255), strings.Repeat("ü", 127)} {
+		o, err := createTemporary(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.discard()
+		for range 2 {
+			if err := writeOutput(t, name); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want[name] = "hello"
+	}
 	if diff := cmp.Diff(want, packtest.Tree(t)); diff != "" {
 		t.Errorf("files (-want +got):\n%s", diff)
 	}
