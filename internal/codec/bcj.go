@@ -21,18 +21,19 @@ type bcjFilter struct {
 	id         int64
 	name       string
 	align      uint32 // of the start offset in a block's header
+	kernels    string // the versions that have it, if not all do (lib/xz/Kconfig)
 	newDecoder func() bcjDecoder
 }
 
 var bcjFilters = []bcjFilter{
-	{4, "x86", 1, newX86Decoder},
-	{5, "powerpc", 4, words(binary.BigEndian, powerPCCall)},
-	{6, "ia64", 16, stateless(ia64Bundles)},
-	{7, "arm", 4, words(binary.LittleEndian, armCall)},
-	{8, "armthumb", 2, stateless(armThumbCalls)},
-	{9, "sparc", 4, words(binary.BigEndian, sparcCall)},
-	{10, "arm64", 4, words(binary.LittleEndian, arm64Address)},
-	{11, "riscv", 2, stateless(riscvAddresses)},
+	{4, "x86", 1, "", newX86Decoder},
+	{5, "powerpc", 4, "", words(binary.BigEndian, powerPCCall)},
+	{6, "ia64", 16, "Linux 6.6 and older", stateless(ia64Bundles)},
+	{7, "arm", 4, "", words(binary.LittleEndian, armCall)},
+	{8, "armthumb", 2, "", stateless(armThumbCalls)},
+	{9, "sparc", 4, "", words(binary.BigEndian, sparcCall)},
+	{10, "arm64", 4, "Linux 6.12 and newer", words(binary.LittleEndian, arm64Address)},
+	{11, "riscv", 2, "Linux 6.12 and newer", stateless(riscvAddresses)},
 }
 
 func findBCJ(id int64) *bcjFilter {
@@ -42,6 +43,26 @@ func findBCJ(id int64) *bcjFilter {
 		}
 	}
 	return nil
+}
+
+// FilterNames returns the names of all filters (see Reader.Filters).
+func FilterNames() []string {
+	var names []string
+	for _, f := range bcjFilters {
+		names = append(names, f.name)
+	}
+	return names
+}
+
+// FilterKernels returns which kernels have a filter (see Reader.Filters) if not all do, such
+// as "Linux 6.12 and newer". Else it returns "".
+func FilterKernels(name string) string {
+	for _, f := range bcjFilters {
+		if f.name == name {
+			return f.kernels
+		}
+	}
+	return ""
 }
 
 func stateless(d bcjDecoder) func() bcjDecoder { return func() bcjDecoder { return d } }

@@ -388,11 +388,7 @@ func xzFilterName(id int64) string {
 
 // bcjOptions returns the options of xz for filters of machine code.
 func bcjOptions() string {
-	var names []string
-	for _, f := range bcjFilters {
-		names = append(names, "--"+f.name)
-	}
-	return strings.Join(names, ", ")
+	return "--" + strings.Join(FilterNames(), ", --")
 }
 
 // newLZMA2Filter takes the code of the size of the dictionary.
