@@ -4,15 +4,12 @@ import (
 	"bufio"
 	"bytes"
 	"compress/bzip2"
-	"encoding/binary"
 	"fmt"
 	"io"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 	"github.com/pierrec/lz4/v4"
-	"github.com/ulikunitz/xz"
-	"github.com/ulikunitz/xz/lzma"
 )
 
 // fileFormats has a row for each format that compression programs write and kernels do not
@@ -114,42 +111,6 @@ func newZstdFileReader(r *bufio.Reader) (io.ReadCloser, error) {
 		return nil, err
 	}
 	return z.IOReadCloser(), nil
-}
-
-// newXZFileReader refuses a dictionary of more than maxWindow, because the library
-// allocates it. It looks at the first block: xz gives all blocks the same dictionary.
-func newXZFileReader(r *bufio.Reader) (io.ReadCloser, error) {
-	const streamHeader = 12
-	prefix, err := r.Peek(streamHeader + 2)
-	if err != nil {
-		return nil, err
-	}
-	size := (int(prefix[streamHeader]) + 1) * 4
-	block, err := r.Peek(streamHeader + size)
-	if err != nil {
-		return nil, err
-	}
-	block = block[streamHeader:]
-	fields := block[2:]
-	for _, has := range []byte{1 << 6, 1 << 7} { // the block's sizes, compressed and not
-		if block[1]&has != 0 {
-			_, n := binary.Uvarint(fields)
-			fields = fields[max(n, 0):]
-		}
-	}
-	const lzma2, dictionary = 0x21, 2 // the filter's id, and where the code of its dictionary is
-	if prefix[streamHeader] != 0 && len(fields) > dictionary && fields[0] == lzma2 {
-		// Two bits of mantissa below an exponent (the .xz file format, 5.3.1).
-		code := fields[dictionary] & 0x3f
-		if most := (2 | uint64(code)&1) << (code/2 + 11); most > maxWindow {
-			return nil, fmt.Errorf("dictionary of %d bytes: at most %d are possible", most, maxWindow)
-		}
-	}
-	z, err := xz.ReaderConfig{DictCap: lzma.MinDictCap}.NewReader(r)
-	if err != nil {
-		return nil, err
-	}
-	return io.NopCloser(z), nil
 }
 
 // lz4Frames reads lz4 frames one after the other.

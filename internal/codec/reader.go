@@ -82,6 +82,15 @@ func NewReader(r *bufio.Reader) (*Reader, error) {
 // Codec returns the name of the codec, such as zstd.
 func (z *Reader) Codec() string { return z.codec }
 
+// Filters returns the names of the filters of machine code in what has been read so far,
+// such as x86: a kernel needs an option for each (CONFIG_XZ_DEC_X86). Only xz has filters.
+func (z *Reader) Filters() []string {
+	if filtered, ok := z.decompressor.(interface{ filters() []string }); ok {
+		return filtered.filters()
+	}
+	return nil
+}
+
 // Read reads the content of the member. If the input ends within the member, the error
 // is io.ErrUnexpectedEOF.
 func (z *Reader) Read(p []byte) (n int, err error) {

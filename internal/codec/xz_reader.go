@@ -9,25 +9,50 @@ import (
 	"fmt"
 	"hash"
 	"hash/crc32"
+	"hash/crc64"
 	"io"
+	"slices"
+	"strings"
 
 	"github.com/ulikunitz/xz/lzma"
 )
 
-// xzReader reads the container (the .xz file format, 1.2.0) as lib/xz does. The library's
-// own reader allows nothing but more streams after a stream.
+// xzReader reads the container (the .xz file format, 1.2.1): one stream as lib/xz does, or
+// as the program xz reads files.
 type xzReader struct {
 	r      xzInput
+	file   bool    // read all streams, and what the program xz takes
 	flags  [2]byte // of the stream; the second is the type of its check
 	block  *xzBlock
 	blocks xzRecords
+	used   []string // names of the filters so far
 }
 
-// The checks of a block's content. lib/xz knows no others.
-const (
-	xzNoCheck = 0
-	xzCRC32   = 1
-)
+// xzChecks are the checks of a block's content by their types, with their sizes in bytes.
+// lib/xz knows the first two. The program xz does not verify those without a hash.
+var xzChecks = [16]struct {
+	size int
+	hash func() hash.Hash
+}{
+	0:  {0, nil},
+	1:  {4, func() hash.Hash { return crc32.NewIEEE() }},
+	2:  {4, nil},
+	3:  {4, nil},
+	4:  {8, func() hash.Hash { return crc64.New(crc64.MakeTable(crc64.ECMA)) }},
+	5:  {8, nil},
+	6:  {8, nil},
+	7:  {16, nil},
+	8:  {16, nil},
+	9:  {16, nil},
+	10: {32, sha256.New},
+	11: {32, nil},
+	12: {32, nil},
+	13: {64, nil},
+	14: {64, nil},
+	15: {64, nil},
+}
+
+const xzKernelChecks = 2
 
 var (
 	xzHeaderMagic = []byte("\xfd7zXZ\x00")
@@ -40,7 +65,8 @@ var errXZCorrupt = errors.New("corrupt container")
 type xzInput struct {
 	r   *bufio.Reader
 	n   int64
-	sum uint32 // CRC-32
+	sum uint32     // CRC-32
+	buf [1024]byte // what take returned last
 }
 
 func (in *xzInput) Read(p []byte) (int, error) {
@@ -49,14 +75,23 @@ func (in *xzInput) Read(p []byte) (int, error) {
 	return n, err
 }
 
+func (in *xzInput) ReadByte() (byte, error) {
+	c, err := in.r.ReadByte()
+	if err == nil {
+		in.n++
+	}
+	return c, err
+}
+
 // begin starts the count and the sum again, with the n bytes that it returns.
 func (in *xzInput) begin(n int) ([]byte, error) {
 	in.n, in.sum = 0, 0
 	return in.take(n)
 }
 
+// take returns the next n bytes, at most 1024. They are valid until the next call.
 func (in *xzInput) take(n int) ([]byte, error) {
-	p := make([]byte, n)
+	p := in.buf[:n]
 	if _, err := io.ReadFull(in, p); err != nil {
 		return nil, unexpected(err)
 	}
@@ -111,26 +146,57 @@ func (in *xzInput) number() (int64, error) {
 }
 
 func newXZReader(r *bufio.Reader) (io.Reader, error) {
-	z := &xzReader{r: xzInput{r: r}, blocks: newXZRecords()}
+	z := &xzReader{r: xzInput{r: r}}
+	return z, z.beginStream()
+}
+
+// newXZFileReader reads a file as the program xz does: several streams, zeros after each in
+// multiples of four bytes, any check, and all filters.
+func newXZFileReader(r *bufio.Reader) (io.ReadCloser, error) {
+	z := &xzReader{r: xzInput{r: r}, file: true}
+	return io.NopCloser(z), z.beginStream()
+}
+
+func (z *xzReader) beginStream() error {
 	magic, err := z.r.begin(len(xzHeaderMagic))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if !bytes.Equal(magic, xzHeaderMagic) {
-		return nil, fmt.Errorf("magic number %x: want %x", magic, xzHeaderMagic)
+		return fmt.Errorf("magic number %x: want %x", magic, xzHeaderMagic)
 	}
 	flags, err := z.r.begin(len(z.flags))
 	if err != nil {
-		return nil, err
-	}
-	if err := z.r.verify(); err != nil {
-		return nil, err
+		return err
 	}
 	copy(z.flags[:], flags)
-	if check := z.flags[1]; z.flags[0] != 0 || check != xzNoCheck && check != xzCRC32 {
-		return nil, fmt.Errorf("check of type %d: the kernel takes only CRC32 or none (xz --check=crc32)", check)
+	if err := z.r.verify(); err != nil {
+		return err
 	}
-	return z, nil
+	check := z.flags[1]
+	if z.flags[0] != 0 || int(check) >= len(xzChecks) || !z.file && check >= xzKernelChecks {
+		return fmt.Errorf("check of type %d: the kernel takes only CRC32 or none (xz --check=crc32)", check)
+	}
+	z.blocks = newXZRecords()
+	return nil
+}
+
+// nextStream goes to the next stream of a file, or returns io.EOF at the end of the file.
+func (z *xzReader) nextStream() error {
+	for {
+		word, err := z.r.r.Peek(4)
+		switch {
+		case len(word) == 0 && err == io.EOF:
+			return io.EOF
+		case len(word) < 4 && err != io.EOF:
+			return err
+		case len(word) < 4 || word[0] == 0 && !zeros(word):
+			return errors.New("after the stream are neither zeros in a multiple of four bytes nor another stream")
+		case word[0] != 0:
+			return unexpected(z.beginStream())
+		}
+		z.r.r.Discard(4)
+	}
 }
 
 func (z *xzReader) Read(p []byte) (int, error) {
@@ -139,18 +205,8 @@ func (z *xzReader) Read(p []byte) (int, error) {
 	}
 	for {
 		if z.block == nil {
-			first, err := z.r.begin(1)
-			if err != nil {
+			if err := z.nextBlock(); err != nil {
 				return 0, err
-			}
-			if first[0] == 0 {
-				if err := z.end(); err != nil {
-					return 0, err
-				}
-				return 0, io.EOF
-			}
-			if err := z.begin(first[0]); err != nil {
-				return 0, unexpected(err)
 			}
 		}
 		n, err := z.block.read(p)
@@ -163,21 +219,42 @@ func (z *xzReader) Read(p []byte) (int, error) {
 	}
 }
 
+// nextBlock begins the next block, or returns io.EOF.
+func (z *xzReader) nextBlock() error {
+	for {
+		first, err := z.r.begin(1)
+		if err != nil {
+			return err
+		}
+		if first[0] != 0 {
+			return unexpected(z.begin(first[0]))
+		}
+		if err := z.end(); err != nil {
+			return err
+		}
+		if !z.file {
+			return io.EOF
+		}
+		if err := z.nextStream(); err != nil {
+			return err
+		}
+	}
+}
+
 // xzBlock is the block that is being read.
 type xzBlock struct {
-	content          *lzma.Reader2
+	content          io.Reader
 	header           int64 // size of the header
 	packed, unpacked int64 // sizes in the header, or -1
 	size             int64 // of the content so far
-	sum              uint32
+	check            hash.Hash
 }
 
 func (b *xzBlock) read(p []byte) (int, error) {
 	n, err := b.content.Read(p)
 	b.size += int64(n)
-	b.sum = crc32.Update(b.sum, crc32.IEEETable, p[:n])
-	if err == io.EOF && !b.content.EOS() {
-		err = io.ErrUnexpectedEOF // the input's end, not the block's
+	if b.check != nil {
+		b.check.Write(p[:n])
 	}
 	return n, err
 }
@@ -185,28 +262,26 @@ func (b *xzBlock) read(p []byte) (int, error) {
 // begin reads a block's header, whose first byte is its size.
 func (z *xzReader) begin(first byte) error {
 	b := &xzBlock{header: (int64(first) + 1) * 4, packed: -1, unpacked: -1}
-	flags, err := z.r.take(1)
+	p, err := z.r.take(1)
 	if err != nil {
 		return err
 	}
+	flags := p[0]
 	const hasPacked, hasUnpacked, filters = 1 << 6, 1 << 7, 3
-	if flags[0]&^(hasPacked|hasUnpacked) != 0 {
-		if flags[0]&filters != 0 {
-			return errors.New("block with a filter other than LZMA2")
-		}
+	if flags&^(hasPacked|hasUnpacked|filters) != 0 {
 		return errXZCorrupt
 	}
-	if flags[0]&hasPacked != 0 {
+	if flags&hasPacked != 0 {
 		if b.packed, err = z.r.number(); err != nil {
 			return err
 		}
 	}
-	if flags[0]&hasUnpacked != 0 {
+	if flags&hasUnpacked != 0 {
 		if b.unpacked, err = z.r.number(); err != nil {
 			return err
 		}
 	}
-	dictionary, err := z.filter()
+	filter, err := z.readFilters(int(flags & filters))
 	if err != nil {
 		return err
 	}
@@ -226,36 +301,121 @@ func (z *xzReader) begin(first byte) error {
 	}
 	z.r.n = 0
 	z.block = b
-	b.content, err = lzma.Reader2Config{DictCap: dictionary}.NewReader2(&z.r)
+	if newHash := xzChecks[z.flags[1]].hash; newHash != nil {
+		b.check = newHash()
+	}
+	b.content, err = filter(&z.r)
 	return err
 }
 
-// filter reads the only filter that there may be and returns the size of its dictionary
-// in bytes.
-func (z *xzReader) filter() (int, error) {
-	const lzma2, propertySize = 0x21, 1
-	if id, err := z.r.number(); err != nil {
-		return 0, err
-	} else if id != lzma2 {
-		return 0, errors.New("block with a filter other than LZMA2")
-	}
-	if size, err := z.r.number(); err != nil {
-		return 0, err
-	} else if size != propertySize {
-		return 0, errXZCorrupt
-	}
-	property, err := z.r.take(propertySize)
+// The filters of the format that are not of machine code.
+const (
+	xzDelta = 0x03
+	xzLZMA2 = 0x21
+)
+
+// xzFilter returns a reader of what r decodes to.
+type xzFilter func(r *xzInput) (io.Reader, error)
+
+// readFilters reads a chain of filters: more of them, and LZMA2 at the end.
+func (z *xzReader) readFilters(more int) (xzFilter, error) {
+	id, err := z.r.number()
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	bits := int(property[0])
-	if bits > 40 {
-		return 0, errXZCorrupt
+	size, err := z.r.number()
+	if err != nil {
+		return nil, err
 	}
-	if size := (2 | int64(bits&1)) << (bits/2 + 11); size <= maxWindow {
-		return int(size), nil
+	if size > 4 {
+		return nil, errXZCorrupt
 	}
-	return 0, fmt.Errorf("dictionary of more than %d bytes", maxWindow)
+	p, err := z.r.take(int(size))
+	if err != nil {
+		return nil, err
+	}
+	properties := [4]byte{}
+	copy(properties[:], p)
+	bcj := findBCJ(id)
+	switch {
+	case more == 0 && id == xzLZMA2 && size == 1:
+		return newLZMA2Filter(properties[0])
+	case !z.file && (more > 1 || more == 1 && (bcj == nil || size != 0)):
+		return nil, fmt.Errorf("filter %s before LZMA2: the kernel takes at most one, for machine code and without options (%s)",
+			xzFilterName(id), bcjOptions())
+	case more == 0 || bcj == nil && id != xzDelta:
+		return nil, fmt.Errorf("unknown filter %s", xzFilterName(id))
+	}
+	next, err := z.readFilters(more - 1)
+	if err != nil {
+		return nil, err
+	}
+	if bcj == nil {
+		if size != 1 {
+			return nil, errXZCorrupt
+		}
+		return func(r *xzInput) (io.Reader, error) {
+			content, err := next(r)
+			return &deltaReader{r: content, distance: int(properties[0]) + 1}, err
+		}, nil
+	}
+	start := binary.LittleEndian.Uint32(properties[:])
+	if size != 0 && size != 4 || start%bcj.align != 0 {
+		return nil, errXZCorrupt
+	}
+	if !slices.Contains(z.used, bcj.name) {
+		z.used = append(z.used, bcj.name)
+	}
+	return func(r *xzInput) (io.Reader, error) {
+		content, err := next(r)
+		return &bcjReader{r: content, decode: bcj.newDecoder(), at: start}, err
+	}, nil
+}
+
+func (z *xzReader) filters() []string { return z.used }
+
+func xzFilterName(id int64) string {
+	switch bcj := findBCJ(id); {
+	case bcj != nil:
+		return bcj.name
+	case id == xzDelta:
+		return "delta"
+	case id == xzLZMA2:
+		return "LZMA2"
+	}
+	return fmt.Sprintf("%#x", id)
+}
+
+// bcjOptions returns the options of xz for filters of machine code.
+func bcjOptions() string {
+	return "--" + strings.Join(FilterNames(), ", --")
+}
+
+// newLZMA2Filter takes the code of the size of the dictionary.
+func newLZMA2Filter(code byte) (xzFilter, error) {
+	if code > 40 {
+		return nil, errXZCorrupt
+	}
+	// Two bits of mantissa below an exponent (5.3.1 of the format).
+	size := (2 | int64(code&1)) << (code/2 + 11)
+	if size > maxWindow {
+		return nil, fmt.Errorf("dictionary of more than %d bytes", maxWindow)
+	}
+	return func(r *xzInput) (io.Reader, error) {
+		z, err := lzma.Reader2Config{DictCap: int(size)}.NewReader2(r)
+		return lzma2Reader{z}, err
+	}, nil
+}
+
+// lzma2Reader tells the end of the content from that of the input.
+type lzma2Reader struct{ z *lzma.Reader2 }
+
+func (r lzma2Reader) Read(p []byte) (int, error) {
+	n, err := r.z.Read(p)
+	if err == io.EOF && !r.z.EOS() {
+		err = io.ErrUnexpectedEOF
+	}
+	return n, err
 }
 
 // endBlock verifies what follows a block's content.
@@ -268,18 +428,21 @@ func (z *xzReader) endBlock() error {
 	if err := z.r.pad(); err != nil {
 		return err
 	}
-	record := xzRecord{unpadded: b.header + packed, unpacked: b.size}
-	if z.flags[1] == xzCRC32 {
-		sum, err := z.r.take(4)
-		if err != nil {
-			return err
+	sum, err := z.r.take(xzChecks[z.flags[1]].size)
+	if err != nil {
+		return err
+	}
+	if b.check != nil {
+		// A hash of package hash has its sum in big endian, the format CRCs in little endian.
+		want := b.check.Sum(nil)
+		if len(want) <= 8 {
+			slices.Reverse(want)
 		}
-		if binary.LittleEndian.Uint32(sum) != b.sum {
+		if !bytes.Equal(sum, want) {
 			return errors.New("the content does not match its checksum")
 		}
-		record.unpadded += 4
 	}
-	z.blocks.add(record)
+	z.blocks.add(xzRecord{unpadded: b.header + packed + int64(len(sum)), unpacked: b.size})
 	z.block = nil
 	return nil
 }
@@ -298,8 +461,10 @@ func newXZRecords() xzRecords { return xzRecords{sum: sha256.New()} }
 
 func (r *xzRecords) add(record xzRecord) {
 	r.count++
-	binary.Write(r.sum, binary.LittleEndian, record.unpadded)
-	binary.Write(r.sum, binary.LittleEndian, record.unpacked)
+	var p [16]byte
+	binary.LittleEndian.PutUint64(p[:8], uint64(record.unpadded))
+	binary.LittleEndian.PutUint64(p[8:], uint64(record.unpacked))
+	r.sum.Write(p[:])
 }
 
 // end reads the index, without its first byte, and the footer.
@@ -337,15 +502,16 @@ func (z *xzReader) end() error {
 
 // footer reads the end of the stream, which repeats the size of the index in bytes.
 func (z *xzReader) footer(index int64) error {
-	sum, err := z.r.take(4)
+	p, err := z.r.take(4)
 	if err != nil {
 		return err
 	}
+	sum := binary.LittleEndian.Uint32(p)
 	footer, err := z.r.begin(6)
 	if err != nil {
 		return err
 	}
-	if binary.LittleEndian.Uint32(sum) != z.r.sum {
+	if sum != z.r.sum {
 		return errors.New("the container does not match its checksum")
 	}
 	if (int64(binary.LittleEndian.Uint32(footer))+1)*4 != index || !bytes.Equal(footer[4:], z.flags[:]) {

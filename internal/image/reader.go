@@ -61,6 +61,9 @@ type Member struct {
 	Offset int64
 	// Codec is how it is compressed: a name of package codec, or Uncompressed.
 	Codec string
+	// Filters are the filters of xz for machine code that it uses: see codec.Reader. They
+	// are complete with the member.
+	Filters []string
 	// Stored counts its bytes in the image. NULs after an uncompressed member count,
 	// those after a compressed one do not.
 	Stored int64
@@ -121,7 +124,10 @@ type Reader struct {
 	archive *cpio.Reader
 	// unpacked is what archive reads; image if the member is not compressed.
 	unpacked *bufio.Reader
-	close    func() error
+	decoder  *codec.Reader
+
+	// buffer is that of unpacked for all compressed members: an image may have many.
+	buffer *bufio.Reader
 
 	err error
 }
@@ -226,11 +232,11 @@ func (r *Reader) Close() error {
 	if r.err == nil {
 		r.err = errors.New("the image is closed")
 	}
-	if r.close == nil {
+	if r.decoder == nil {
 		return nil
 	}
-	err := r.close()
-	r.close = nil
+	err := r.decoder.Close()
+	r.decoder = nil
 	return err
 }
 
@@ -265,8 +271,12 @@ func (r *Reader) openMember() error {
 		return &Error{Offset: at, Member: -1, Err: err}
 	}
 	r.members = append(r.members, Member{Offset: at, Codec: decoder.Codec()})
-	r.close = decoder.Close
-	r.unpacked = bufio.NewReaderSize(decoder, bufferSize)
+	r.decoder = decoder
+	if r.buffer == nil {
+		r.buffer = bufio.NewReaderSize(nil, bufferSize)
+	}
+	r.buffer.Reset(decoder)
+	r.unpacked = r.buffer
 	r.archive = cpio.NewReader(r.unpacked)
 	return nil
 }
@@ -300,12 +310,13 @@ func (r *Reader) closeMember() error {
 	m.Stored = r.Offset() - m.Offset
 	m.Unpacked = r.archive.Offset()
 	r.archive, r.unpacked = nil, nil
-	if r.close == nil {
+	if r.decoder == nil {
 		return nil
 	}
-	closeCodec := r.close
-	r.close = nil
-	if err := closeCodec(); err != nil {
+	decoder := r.decoder
+	r.decoder = nil
+	m.Filters = decoder.Filters()
+	if err := decoder.Close(); err != nil {
 		return &Error{Offset: m.Offset, Member: len(r.members) - 1, Codec: m.Codec, Inside: m.Unpacked, Err: err}
 	}
 	return nil

@@ -17,6 +17,8 @@ type Kernel struct {
 	// noInitrd is set if it does not unpack images at all.
 	noInitrd bool
 	codecs   []string
+	// filters has the filters of xz for machine code; nil if they are not known.
+	filters map[string]bool
 }
 
 // maxConfig is how many bytes of a .config are read: many times what one has.
@@ -53,12 +55,20 @@ func ReadConfig(file io.Reader) (*Kernel, error) {
 			k.codecs = append(k.codecs, name)
 		}
 	}
+	k.filters = map[string]bool{}
+	for _, name := range codec.FilterNames() {
+		k.filters[name] = values.On(config.Filter(name))
+	}
 	return k, nil
 }
 
 func checkCodec(x *contents, i int, report reporter) {
 	m, kernel := x.members[i], x.options.Kernel
-	if kernel == nil || kernel.noInitrd || m.Codec == image.Uncompressed || slices.Contains(kernel.codecs, m.Codec) {
+	if kernel == nil || kernel.noInitrd || m.Codec == image.Uncompressed {
+		return
+	}
+	if slices.Contains(kernel.codecs, m.Codec) {
+		checkFilters(m, i, kernel, report)
 		return
 	}
 	option := config.Codec(m.Codec)
@@ -67,6 +77,36 @@ func checkCodec(x *contents, i int, report reporter) {
 		fix = fmt.Sprintf("build the kernel with %s=y, or compress with one of %s", option, strings.Join(kernel.codecs, ", "))
 	}
 	report(fmt.Sprintf("member %d", i+1), fmt.Sprintf("it is compressed with %s at byte %d, but the kernel is built without %s", m.Codec, m.Offset, option), fix)
+}
+
+func checkFilters(m image.Member, i int, kernel *Kernel, report reporter) {
+	for _, name := range m.Filters {
+		if kernel.filters == nil || kernel.filters[name] {
+			continue
+		}
+		option := config.Filter(name)
+		if versions := codec.FilterKernels(name); versions != "" {
+			option += " (" + versions + ")"
+		}
+		report(fmt.Sprintf("member %d", i+1), fmt.Sprintf("it is compressed with the filter %s of xz at byte %d, but the kernel is built without %s", name, m.Offset, option),
+			fmt.Sprintf("compress it without --%s, or build the kernel with %s=y", name, config.Filter(name)))
+	}
+}
+
+// checkKernels checks the filters of xz where the kernel's configuration is not known.
+func checkKernels(x *contents, report reporter) {
+	if kernel := x.options.Kernel; kernel != nil && kernel.filters != nil {
+		return
+	}
+	for i, m := range x.members {
+		for _, name := range m.Filters {
+			if versions := codec.FilterKernels(name); versions != "" {
+				report(fmt.Sprintf("member %d", i+1), fmt.Sprintf("it is compressed with the filter %s of xz, which only kernels of %s have", name, versions),
+					fmt.Sprintf("compress it without --%s if the kernel is another one, or check the image with the kernel's configuration (--config)", name))
+				return
+			}
+		}
+	}
 }
 
 func checkInitrd(x *contents, report reporter) {

@@ -112,6 +112,16 @@ const (
 	shell  = "#!/bin/sh\n"
 )
 
+// filtered is an archive of one file, compressed by the program xz with a filter.
+func filtered(t *testing.T, filter string) string {
+	t.Helper()
+	img, err := os.ReadFile("testdata/filters/" + filter + ".cpio.xz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(img)
+}
+
 // so is a shared object that needs others.
 func so(needed ...string) string { return elftest.File{Type: debugelf.ET_DYN, Needed: needed}.String() }
 
@@ -308,6 +318,16 @@ func TestRules(t *testing.T) {
 			want: []string{"member 1"}},
 		{rule: "codec", name: "no images", img: packed(t, "xz", archive(t)), options: config("CONFIG_RD_XZ=y\n# CONFIG_BLK_DEV_INITRD is not set\n"),
 			want: []string{"image"}},
+
+		{rule: "codec", name: "filter built in", img: filtered(t, "riscv"), options: config("CONFIG_BLK_DEV_INITRD=y\nCONFIG_RD_XZ=y\nCONFIG_XZ_DEC_RISCV=y\n")},
+		{rule: "codec", name: "filter not built in", img: filtered(t, "x86"), options: config("CONFIG_BLK_DEV_INITRD=y\nCONFIG_RD_XZ=y\nCONFIG_XZ_DEC_RISCV=y\n"),
+			want: []string{"member 1"}},
+		{rule: "codec", name: "filter of new kernels", img: filtered(t, "riscv"), options: config("CONFIG_BLK_DEV_INITRD=y\nCONFIG_RD_XZ=y\nCONFIG_XZ_DEC_X86=y\n"),
+			want: []string{"member 1"}},
+		{rule: "xz-filter", name: "of all kernels", img: filtered(t, "x86"), options: codecs("xz")},
+		{rule: "xz-filter", name: "known kernel", img: filtered(t, "riscv"), options: config("CONFIG_BLK_DEV_INITRD=y\nCONFIG_RD_XZ=y\n")},
+		{rule: "xz-filter", name: "of new kernels", img: filtered(t, "riscv") + filtered(t, "arm64"), want: []string{"member 1"}},
+		{rule: "xz-filter", name: "of old kernels", img: filtered(t, "ia64"), options: codecs("xz"), want: []string{"member 1"}},
 
 		{rule: "no-trailer", name: "there", img: archive(t)},
 		{rule: "no-trailer", name: "none", img: archive(t, file("a", ""))[:112], want: []string{"image"}},

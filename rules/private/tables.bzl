@@ -108,6 +108,7 @@ LINT_RULES = {
     "unpack": "error",
     "no-trailer": "warning",
     "codec": "error",
+    "xz-filter": "warning",
     "missing-parent": "error",
     "dropped": "error",
     "duplicate": "error",

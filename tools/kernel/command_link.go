@@ -57,17 +57,17 @@ func (l *link) start(ctx context.Context, options *buildOptions) error {
 	if err != nil {
 		return err
 	}
-	codecs, err := archiveCodecs(ctx, l.initramfs)
+	members, err := archiveMembers(ctx, l.initramfs)
 	if err != nil {
 		return err
 	}
 	if err := options.toolchain.CheckLink(ctx); err != nil {
 		return err
 	}
-	return options.withBuild(ctx, func(build *kbuild.Build) error { return l.run(ctx, build, codecs, info.Size()) })
+	return options.withBuild(ctx, func(build *kbuild.Build) error { return l.run(ctx, build, members, info.Size()) })
 }
 
-func (l *link) run(ctx context.Context, build *kbuild.Build, codecs []string, size int64) error {
+func (l *link) run(ctx context.Context, build *kbuild.Build, members []image.Member, size int64) error {
 	if err := unpackObjects(ctx, l.objects, build); err != nil {
 		return fmt.Errorf("%s: %w", l.objects, err)
 	}
@@ -75,7 +75,12 @@ func (l *link) run(ctx context.Context, build *kbuild.Build, codecs []string, si
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(values.Unpacks(codecs), values.Fits(size)); err != nil {
+	var codecs, filters []string
+	for _, member := range members {
+		codecs = append(codecs, member.Codec)
+		filters = append(filters, member.Filters...)
+	}
+	if err := errors.Join(values.Unpacks(codecs, filters), values.Fits(size)); err != nil {
 		return fmt.Errorf("%s: %w", l.initramfs, err)
 	}
 	if err := build.Link(ctx, l.initramfs); err != nil {
@@ -98,11 +103,11 @@ func unpackObjects(ctx context.Context, name string, build *kbuild.Build) error 
 	return snapshot.Unpack(ctx, file, build.Dir, build.Arch.Name)
 }
 
-// archiveCodecs returns the codecs of an archive's members. It reads the whole archive: what
+// archiveMembers returns the members of an archive. It reads the whole archive: what
 // the kernel would refuse at boot is an error. A boot configuration is an error too, because
 // the kernel removes it only from what a boot loader passes (setup_boot_config in
 // init/main.c).
-func archiveCodecs(ctx context.Context, name string) ([]string, error) {
+func archiveMembers(ctx context.Context, name string) ([]image.Member, error) {
 	img, err := image.Open(ctx, name)
 	if err != nil {
 		return nil, err
@@ -120,9 +125,5 @@ func archiveCodecs(ctx context.Context, name string) ([]string, error) {
 	if img.Bootconfig > 0 {
 		return nil, fmt.Errorf("%s: the archive ends in a boot configuration, which the kernel does not read from a linked initramfs: remove it, or let the boot loader load the archive", name)
 	}
-	var codecs []string
-	for _, member := range img.Members() {
-		codecs = append(codecs, member.Codec)
-	}
-	return codecs, nil
+	return img.Members(), nil
 }

@@ -110,11 +110,12 @@ func printMembers(w io.Writer, members []image.Member, asJSON bool) {
 	for _, m := range members {
 		if asJSON {
 			listing.EncodeJSON(w, struct {
-				Offset   int64  `json:"offset"`
-				Codec    string `json:"codec"`
-				Stored   int64  `json:"stored"`
-				Unpacked int64  `json:"unpacked"`
-				Entries  int    `json:"entries"`
+				Offset   int64    `json:"offset"`
+				Codec    string   `json:"codec"`
+				Filters  []string `json:"filters,omitempty"`
+				Stored   int64    `json:"stored"`
+				Unpacked int64    `json:"unpacked"`
+				Entries  int      `json:"entries"`
 			}(m))
 			continue
 		}

@@ -17,9 +17,13 @@ const (
 // Codec returns the option that makes a kernel decompress a codec, such as CONFIG_RD_GZIP.
 func Codec(codec string) string { return "CONFIG_RD_" + strings.ToUpper(codec) }
 
-// Unpacks returns an error unless a kernel with these values unpacks archives in these codecs,
-// which have the names of package codec.
-func (v Values) Unpacks(codecs []string) error {
+// Filter returns the option that makes a kernel decompress xz with a filter of machine code,
+// such as CONFIG_XZ_DEC_X86.
+func Filter(filter string) string { return "CONFIG_XZ_DEC_" + strings.ToUpper(filter) }
+
+// Unpacks returns an error unless a kernel with these values unpacks archives in these codecs
+// and with these filters, which have the names of package codec.
+func (v Values) Unpacks(codecs, filters []string) error {
 	if !v.On(Initrd) {
 		return disabled("the kernel does not unpack initramfs images", Initrd)
 	}
@@ -32,6 +36,12 @@ func (v Values) Unpacks(codecs []string) error {
 		}
 		reported[codec] = true
 		errs = append(errs, disabled("the archive is compressed with "+codec+", which the kernel does not decompress", option))
+	}
+	for _, filter := range filters {
+		if option := Filter(filter); !v.On(option) && !reported[option] {
+			reported[option] = true
+			errs = append(errs, disabled("the archive is compressed with xz's filter "+filter+", which the kernel does not have", option))
+		}
 	}
 	return errors.Join(errs...)
 }

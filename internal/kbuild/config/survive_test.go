@@ -182,14 +182,16 @@ func TestUnpacks(t *testing.T) {
 		name   string
 		values Values
 		codecs []string
+		filter []string
 		want   []string // options, in the lines
 	}{
-		{"all", kernel, []string{"none", "gzip"}, nil},
-		{"no codec", kernel, []string{"gzip", "zstd", "none", "zstd", "xz"}, []string{"CONFIG_RD_ZSTD", "CONFIG_RD_XZ"}},
-		{"no initramfs", Values{"CONFIG_RD_GZIP": "y"}, []string{"gzip"}, []string{"CONFIG_BLK_DEV_INITRD"}},
+		{"all", kernel, []string{"none", "gzip"}, nil, nil},
+		{"no codec", kernel, []string{"gzip", "zstd", "none", "zstd", "xz"}, nil, []string{"CONFIG_RD_ZSTD", "CONFIG_RD_XZ"}},
+		{"no filter", Values{"CONFIG_BLK_DEV_INITRD": "y", "CONFIG_RD_XZ": "y", "CONFIG_XZ_DEC_ARM": "y"}, []string{"xz"}, []string{"arm", "x86", "x86"}, []string{"CONFIG_XZ_DEC_X86"}},
+		{"no initramfs", Values{"CONFIG_RD_GZIP": "y"}, []string{"gzip"}, nil, []string{"CONFIG_BLK_DEV_INITRD"}},
 	} {
 		var lines []string
-		if err := test.values.Unpacks(test.codecs); err != nil {
+		if err := test.values.Unpacks(test.codecs, test.filter); err != nil {
 			messages[test.name] = err.Error()
 			lines = strings.Split(err.Error(), "\n")
 		}
