@@ -214,7 +214,7 @@ func (r *resolver) resolveAll(file *File, isPlugin bool) {
 		if file.Needs != nil {
 			continue
 		}
-		file.IsUsed = true
+		file.IsUsed, file.IsPlugin = true, isPlugin
 		file.Needs = make([]Need, len(file.Object.Needed))
 		dirs := r.runPath(file)
 		for i, name := range file.Object.Needed {

@@ -17,6 +17,8 @@ type Kernel struct {
 	// noInitrd is set if it does not unpack images at all.
 	noInitrd bool
 	codecs   []string
+	// otherBuiltIn is set if its built-in archive is not the default one of kbuild.
+	otherBuiltIn bool
 }
 
 // maxConfig is how many bytes of a .config are read: many times what one has.
@@ -47,7 +49,7 @@ func ReadConfig(file io.Reader) (*Kernel, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &Kernel{noInitrd: !values.On(config.Initrd)}
+	k := &Kernel{noInitrd: !values.On(config.Initrd), otherBuiltIn: strings.Trim(values.Get(config.InitramfsSource), `"`) != ""}
 	for _, name := range codec.Names() {
 		if values.On(config.Codec(name)) {
 			k.codecs = append(k.codecs, name)
