@@ -202,9 +202,11 @@ type contents struct {
 	inodes     map[inodeKey]*inode
 	inodeOrder []*inode
 	trailers   int
-	// hasRoot is set if root owns something. prefixed counts the names with each of prefixes,
+	// hasRoot is set if root owns something. notRoot says who owns the first entry that root
+	// does not. prefixed counts the names with each of prefixes,
 	// and firstPrefixed has the first of them.
 	hasRoot       bool
+	notRoot       string
 	prefixed      [len(prefixes)]int
 	firstPrefixed [len(prefixes)]string
 

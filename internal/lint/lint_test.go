@@ -242,6 +242,7 @@ func TestRules(t *testing.T) {
 		{rule: "owner", name: "root owns one", img: archive(t, dir("a").owner(1000), file("a/b", ""))},
 		{rule: "owner", name: "root owns nothing", img: archive(t, dir("a").owner(1000), file("a/b", "").owner(1001)),
 			want: []string{"image"}},
+		{rule: "owner", name: "nothing that the kernel makes", img: archive(t, file("a/b", "").owner(1000))},
 		{rule: "owner", name: "an owner that the kernel does not set", records: []record{file("a", "").owner(1<<32 - 1)},
 			want: []string{"/a"}},
 

@@ -49,7 +49,11 @@ func (x *contents) checkRecord(e *image.Entry, codec string, made kernel.Result)
 	if e.UID == math.MaxUint32 || e.GID == math.MaxUint32 { // -1, which chown(2) leaves as it is
 		x.note("owner", i, fmt.Sprintf("its owner and group are %d:%d, but the kernel makes %d:%d", e.UID, e.GID, made.File.UID, made.File.GID))
 	}
-	x.hasRoot = x.hasRoot || made.File.UID == 0
+	if made.File.UID == 0 {
+		x.hasRoot = true
+	} else if x.notRoot == "" {
+		x.notRoot = fmt.Sprintf("%s belongs to %d:%d", made.Path, made.File.UID, made.File.GID)
+	}
 	x.countName(e)
 	switch {
 	case e.Type() != cpio.TypeSymlink:
@@ -197,12 +201,9 @@ func checkPrefixes(x *contents, report reporter) {
 
 // checkOwner checks that somebody is root of an image: many programs refuse what belongs to others.
 func checkOwner(x *contents, report reporter) {
-	if len(x.entries) == 0 || x.hasRoot || x.refused != nil {
-		return
+	if !x.hasRoot && x.notRoot != "" && x.refused == nil {
+		report(wholeImage, "nothing in it belongs to root (0): "+x.notRoot, "")
 	}
-	e := &x.entries[0]
-	report(wholeImage, fmt.Sprintf("none of its %d entries belongs to root (0): the owner of %s is %d:%d, whose ids are those of whoever packed it",
-		len(x.entries), e.path, e.uid, e.gid), "")
 }
 
 // checkWhiteout checks for whiteouts, which say that a layer hides a file of the layer below it. The
