@@ -9,7 +9,7 @@ import (
 // and by /etc/ld-musl-ARCH.path.
 
 const (
-	// maxIncludes is the number of lines that may include other files.
+	// maxIncludes is the number of patterns of files that lines may include.
 	maxIncludes = 64
 	// maxConfigurations is the number of files that the patterns of those lines are compared
 	// with.
@@ -49,9 +49,11 @@ func (r *resolver) readConfiguration(names []string) {
 					dir, _, _ = strings.Cut(dir, "=") // the type of its libraries
 					r.addDirectory(dir)
 				}
-			case included < maxIncludes:
-				included++
+			default:
 				for _, pattern := range words[1:] {
+					if included++; included > maxIncludes || len(pattern) > maxPath {
+						break
+					}
 					if !path.IsAbs(pattern) {
 						pattern = path.Join(path.Dir(name), pattern)
 					}

@@ -258,19 +258,33 @@ func (f *elfFile) readDynamic(o *Object, dynamic fileRange, loads []fileRange) e
 // readNames returns the strings at these offsets of a table.
 func (f *elfFile) readNames(table fileRange, offsets []uint64) ([]string, error) {
 	var names []string
+	known := map[uint64]string{}
 	for _, offset := range offsets {
+		if name, ok := known[offset]; ok {
+			names = append(names, name)
+			continue
+		}
 		if offset >= table.size {
 			return nil, formatError("a name begins at byte %d of a table of %d bytes", offset, table.size)
 		}
-		b, err := f.read(table.offset+offset, min(maxPath, table.size-offset), "a name")
-		if err != nil {
-			return nil, err
+		// Most names are short.
+		var b, name []byte
+		ended := false
+		for _, size := range []uint64{64, maxPath} {
+			if ended {
+				break
+			}
+			var err error
+			if b, err = f.read(table.offset+offset, min(size, table.size-offset), "a name"); err != nil {
+				return nil, err
+			}
+			name, _, ended = bytes.Cut(b, []byte{0})
 		}
-		name, _, ended := bytes.Cut(b, []byte{0})
 		if !ended {
 			return nil, formatError("a name does not end within %d bytes", len(b))
 		}
-		names = append(names, string(name))
+		known[offset] = string(name)
+		names = append(names, known[offset])
 	}
 	return names, nil
 }

@@ -31,6 +31,8 @@ type File struct {
 	// IsUsed is set for a file that the kernel runs or a loader loads: it is executable, it has
 	// the name of a shared object, or another file needs it.
 	IsUsed bool
+	// IsPlugin is set for a file that is used, but not by a program that is linked with it.
+	IsPlugin bool
 	// Needs has what became of each of Object.Needed.
 	Needs []Need
 	// loadedFrom is the directory in which a loader found it first.

@@ -3,6 +3,7 @@ package elf
 import (
 	"debug/elf"
 	"iter"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -49,6 +50,7 @@ const (
 // Limits of one system or file. No real one comes near.
 const (
 	maxRunPath     = 64   // directories in the search path of a file
+	maxExpanded    = 128  // directories that they may mean
 	maxDirectories = 1000 // directories of all search paths, and of configuration files
 	maxTokens      = 4    // tokens such as $ORIGIN in a directory
 	maxHWCaps      = 32   // directories below glibc-hwcaps
@@ -73,8 +75,10 @@ type resolver struct {
 	standard, inRunPath map[sharedName]string
 	// loaders are the base names of the programs' loaders, which are always loaded.
 	loaders map[string]bool
-	// standardDirs are the directories that are searched for all files of an architecture.
-	standardDirs map[Arch]map[string]bool
+	// commonDirs are the directories that are searched for all files, and archDirs those for the
+	// files of a known architecture.
+	commonDirs map[string]bool
+	archDirs   map[Arch]map[string]bool
 	// configured are the directories in configuration files, and hwcaps those below others whose
 	// libraries are for some CPUs: "/glibc-hwcaps/NAME".
 	configured, hwcaps []string
@@ -95,9 +99,14 @@ func Resolve(system System) []*File {
 		system: system, data: map[*File]bool{},
 		objects: map[string]*File{}, byName: map[sharedName]string{},
 		standard: map[sharedName]string{}, inRunPath: map[sharedName]string{},
-		loaders: map[string]bool{}, standardDirs: map[Arch]map[string]bool{},
+		loaders: map[string]bool{}, archDirs: map[Arch]map[string]bool{},
 	}
 	r.readConfiguration(r.findFiles())
+	r.commonDirs = r.existing("/lib", "/usr/lib", "/lib64", "/usr/lib64", "/lib32", "/usr/lib32", "/libx32", "/usr/libx32")
+	if r.hasMusl {
+		maps.Copy(r.commonDirs, r.existing("/usr/local/lib"))
+	}
+	maps.Copy(r.commonDirs, r.existing(r.configured...))
 	r.findShared()
 
 	// A program does not start unless its loader finds everything that it needs. A shared object that
@@ -198,7 +207,7 @@ func (r *resolver) findShared() {
 		if inRunPath[path.Dir(name)] {
 			r.inRunPath[key] = name
 		}
-		if r.directories(arch)[path.Dir(name)] {
+		if dir := path.Dir(name); r.commonDirs[dir] || r.directories(arch)[dir] {
 			r.standard[key] = name
 		}
 	}
@@ -214,7 +223,7 @@ func (r *resolver) resolveAll(file *File, isPlugin bool) {
 		if file.Needs != nil {
 			continue
 		}
-		file.IsUsed = true
+		file.IsUsed, file.IsPlugin = true, isPlugin
 		file.Needs = make([]Need, len(file.Object.Needed))
 		dirs := r.runPath(file)
 		for i, name := range file.Object.Needed {
@@ -302,6 +311,7 @@ func isMuslBuiltIn(name string) bool {
 // runPath returns the directories of a file's own search path that exist.
 func (r *resolver) runPath(file *File) []string {
 	var dirs, elements []string
+	expanded := 0
 	for _, list := range file.Object.RunPaths {
 		for element := range strings.SplitSeq(list, ":") {
 			if len(elements) == maxRunPath || element == "" || slices.Contains(elements, element) {
@@ -309,6 +319,9 @@ func (r *resolver) runPath(file *File) []string {
 			}
 			elements = append(elements, element)
 			for _, dir := range r.expand(element, file) {
+				if expanded++; expanded > maxExpanded {
+					return dirs
+				}
 				if at, ok := r.lookupDir(dir); ok && !slices.Contains(dirs, at) {
 					dirs = append(dirs, at)
 				}
@@ -348,28 +361,36 @@ func (r *resolver) expand(element string, file *File) []string {
 	return dirs
 }
 
-// directories returns the existing directories that are searched for all files of an
-// architecture.
+// directories returns the existing directories that are searched for the files of an architecture.
+// One that is not known has none.
 func (r *resolver) directories(arch Arch) map[string]bool {
-	if dirs, ok := r.standardDirs[arch]; ok {
-		return dirs
+	row := arch.row()
+	dirs, ok := r.archDirs[row.Arch]
+	if !ok {
+		var names []string
+		for _, triplet := range row.triplets {
+			names = append(names, "/lib/"+triplet, "/usr/lib/"+triplet, "/lib64/"+triplet, "/usr/lib64/"+triplet)
+		}
+		dirs = r.existing(names...)
+		r.archDirs[row.Arch] = dirs
 	}
-	names := []string{"/lib", "/usr/lib", "/lib64", "/usr/lib64", "/lib32", "/usr/lib32", "/libx32", "/usr/libx32"}
-	for _, triplet := range arch.row().triplets {
-		names = append(names, "/lib/"+triplet, "/usr/lib/"+triplet, "/lib64/"+triplet, "/usr/lib64/"+triplet)
-	}
-	if r.hasMusl {
-		names = append(names, "/usr/local/lib")
-	}
-	names = append(names, r.configured...)
+	return dirs
+}
+
+// existing returns those of the directories that exist, and those below them for some CPUs.
+func (r *resolver) existing(names ...string) map[string]bool {
 	dirs := map[string]bool{}
 	for _, name := range names {
-		for _, below := range append([]string{""}, r.hwcaps...) {
-			if at, ok := r.lookupDir(name + below); ok {
+		at, ok := r.lookupDir(name)
+		if !ok || dirs[at] {
+			continue
+		}
+		dirs[at] = true
+		for _, below := range r.hwcaps {
+			if at, ok := r.lookupDir(at + below); ok {
 				dirs[at] = true
 			}
 		}
 	}
-	r.standardDirs[arch] = dirs
 	return dirs
 }

@@ -3,9 +3,11 @@ package elf_test
 import (
 	debugelf "debug/elf"
 	"errors"
+	"fmt"
 	"iter"
 	"os"
 	"path"
+	"slices"
 	"strings"
 	"testing"
 
@@ -21,9 +23,10 @@ type file struct{ path, content, target string }
 
 // tree is an elf.System. Its symbolic links lead to files.
 type tree struct {
-	paths []string
-	files map[string]*elf.File
-	links map[string]string
+	lookups int // calls of Lookup
+	paths   []string
+	files   map[string]*elf.File
+	links   map[string]string
 }
 
 func newTree(t *testing.T, files ...file) *tree {
@@ -64,6 +67,7 @@ func (s *tree) Files() iter.Seq2[string, *elf.File] {
 }
 
 func (s *tree) Lookup(name string) (*elf.File, string) {
+	s.lookups++
 	name = path.Clean("/" + name)
 	if target, ok := s.links[name]; ok {
 		name = target
@@ -176,5 +180,64 @@ func TestReaderDamaged(t *testing.T) {
 	}
 	if f, err := r.Read("/bin/a", 5, []byte("hello"), strings.NewReader("")); f != nil || err != nil {
 		t.Errorf("what is not an ELF file: %+v, %v", f, err)
+	}
+}
+
+// What is looked up grows with the number of files, whatever they have in them.
+func TestResolveCost(t *testing.T) {
+	configured := func(directories int) []file {
+		var text strings.Builder
+		files := []file{dir("/etc")}
+		for i := range directories {
+			fmt.Fprintf(&text, "/d%d\n", i)
+			files = append(files, dir(fmt.Sprintf("/d%d", i)), dir(fmt.Sprintf("/d0/glibc-hwcaps/%d", i)))
+		}
+		return append(files, file{path: "/etc/ld.so.conf", content: text.String()})
+	}
+	for _, test := range []struct {
+		name string
+		make func(i int) file
+	}{
+		{"architectures that are not known", func(i int) file {
+			content := []byte(elftest.File{Type: debugelf.ET_DYN}.String())
+			content[18], content[19] = byte(i), byte(i>>8)|0x80
+			return file{path: fmt.Sprintf("/lib/lib%d.so", i), content: string(content)}
+		}},
+		{"search paths with tokens", func(i int) file {
+			var paths []string
+			for j := range 1000 {
+				paths = append(paths, fmt.Sprintf("/d%d/$LIB", j))
+			}
+			return file{path: fmt.Sprintf("/bin/%d", i), content: elftest.File{Interp: "/lib/ld.so", Needed: []string{"liba.so"}, RunPath: strings.Join(paths, ":")}.String()}
+		}},
+		{"needed files with tokens", func(i int) file {
+			return program(fmt.Sprintf("/bin/%d", i), slices.Repeat([]string{"$LIB/$LIB/$LIB/$LIB/a"}, 100)...)
+		}},
+		{"a chain of libraries", func(i int) file {
+			return shared(fmt.Sprintf("/lib/lib%d.so", i), fmt.Sprintf("lib%d.so", i+1), "lib0.so")
+		}},
+	} {
+		lookups := func(n int) int {
+			files := configured(200)
+			for i := range n {
+				files = append(files, test.make(i))
+			}
+			s := newTree(t, files...)
+			elf.Resolve(s)
+			return s.lookups
+		}
+		none, some, twice := lookups(0), lookups(10), lookups(20)
+		if twice-none > 5*(some-none)/2 || some > none+10*700 || none > 10000 {
+			t.Errorf("%s: %d lookups without files, %d for 10 files, %d for 20", test.name, none, some, twice)
+		}
+	}
+}
+
+// Patterns of files to include are limited.
+func TestResolveIncludes(t *testing.T) {
+	files := []file{dir("/etc"), dir("/opt"), {path: "/etc/ld.so.conf", content: "include " + strings.Repeat("none/*.conf ", 100) + "a.conf\n"},
+		{path: "/etc/a.conf", content: "/opt\n"}, shared("/lib/ld.so"), program("/bin/a", "liba.so"), shared("/opt/liba.so")}
+	if got := statuses(elf.Resolve(newTree(t, files...)))["/bin/a"][0].Status; got != elf.NotSearched {
+		t.Errorf("the library has the status %d", got)
 	}
 }

@@ -46,6 +46,9 @@ type Entry struct {
 	// Target is where a symbolic link leads, up to its first NUL. It is empty if the
 	// body is longer than MaxTarget.
 	Target string
+	// HasRest reports whether the body of a symbolic link has more than NULs after its
+	// first NUL. The kernel ignores it.
+	HasRest bool
 	// Index counts the entries before this one.
 	Index int
 	// Member is the index of the member that holds the entry.
@@ -204,8 +207,8 @@ func (r *Reader) Next() (*Entry, error) {
 			if err != nil {
 				return nil, r.fail(r.inMember(err))
 			}
-			target, _, _ := bytes.Cut(body, []byte{0})
-			e.Target = string(target)
+			target, rest, _ := bytes.Cut(body, []byte{0})
+			e.Target, e.HasRest = string(target), len(bytes.Trim(rest, "\x00")) > 0
 		}
 		return e, nil
 	}

@@ -19,6 +19,8 @@ type Kernel struct {
 	codecs   []string
 	// filters has the filters of xz for machine code; nil if they are not known.
 	filters map[string]bool
+	// otherBuiltIn is set if its built-in archive is not the default one of kbuild.
+	otherBuiltIn bool
 }
 
 // maxConfig is how many bytes of a .config are read: many times what one has.
@@ -49,7 +51,7 @@ func ReadConfig(file io.Reader) (*Kernel, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &Kernel{noInitrd: !values.On(config.Initrd)}
+	k := &Kernel{noInitrd: !values.On(config.Initrd), otherBuiltIn: strings.Trim(values.Get(config.InitramfsSource), `"`) != ""}
 	for _, name := range codec.Names() {
 		if values.On(config.Codec(name)) {
 			k.codecs = append(k.codecs, name)

@@ -75,8 +75,8 @@ func checkName(x *contents, i int, report reporter) {
 	report(e.path, "its name "+strings.Join(oddities(name), " and "), "")
 }
 
-// oddities describes what programs may misread in a name. It returns nil for most names. The root
-// directory is "" or ".".
+// oddities describes what programs may misread in a name. It returns nil for most names. checkPrefixes
+// reports what names begin with.
 func oddities(name string) []string {
 	if isPlain(name) {
 		return nil
@@ -88,8 +88,6 @@ func oddities(name string) []string {
 		}
 	}
 	components := strings.Split(name, "/")
-	check(strings.HasPrefix(name, "/"), "begins with a slash")
-	check(strings.HasPrefix(name, "./"), "begins with ./")
 	check(slices.ContainsFunc(components, func(c string) bool { return c == ".." }), "contains ..")
 	check(len(name) > 1 && strings.HasSuffix(name, "/"), "ends in a slash")
 	check(slices.ContainsFunc(components, func(c string) bool { return strings.HasPrefix(c, "-") }), "has a component that begins with a dash")
@@ -117,6 +115,7 @@ func checkSymlink(x *contents, at string, file *kernel.File, report reporter) {
 		return
 	}
 	switch _, leads, err := x.model.Lookup(at); {
+	case file.Target == "": // the rule link-target reports it
 	case err == nil || isRuntimePath(leads) && !errors.Is(err, kernel.ErrLoop):
 	case errors.Is(err, kernel.ErrLoop):
 		report(at, fmt.Sprintf("it goes through too many symbolic links, first to %s", file.Target), "point it at a file or directory")
@@ -130,21 +129,28 @@ func checkSymlink(x *contents, at string, file *kernel.File, report reporter) {
 }
 
 // checkConsole checks /dev/console, which console_on_rootfs of init/main.c opens as the standard
-// input, output and error of the first program.
+// input, output and error of the first program. The kernel's default built-in archive has it
+// (usr/default_cpio_list), and is unpacked before the image. So an image without it is reported only
+// if the kernel has another built-in archive, or if that was asked for. An image can remove what the
+// kernel has, though.
 func checkConsole(x *contents, report reporter) {
 	if x.model == nil {
 		return
 	}
 	const name = "/dev/console"
-	const need = "the kernel's built-in archive usually has it; you need it if you replace that archive, or without devtmpfs"
+	const need = "the first program has no standard input, output and error"
+	const unless = "unless the kernel's built-in archive has it, " + need
 	file, _, err := x.model.Lookup(name)
+	isNeeded := x.options.Kernel != nil && x.options.Kernel.otherBuiltIn ||
+		slices.Contains(x.options.Errors, "no-console") || slices.Contains(x.options.Warnings, "no-console")
 	switch {
+	case err != nil && !isNeeded:
 	case err != nil:
-		report(name, "it is not in the image: "+need, "")
+		report(name, "it is not in the image: "+unless, "")
 	case file.Type() != cpio.TypeChar:
 		report(name, fmt.Sprintf("it is a %s, not a character device: %s", typeName(file.Mode), need), "")
 	case file.RMajor != 5 || file.RMinor != 1:
-		report(name, fmt.Sprintf("its device number is %d:%d, not 5:1: %s", file.RMajor, file.RMinor, need), "")
+		report(name, fmt.Sprintf("its device number is %d:%d, not 5:1: %s", file.RMajor, file.RMinor, unless), "")
 	}
 }
 

@@ -137,15 +137,29 @@ func read(img *image.Reader, o Options) (*contents, error) {
 	}
 	x := &contents{
 		options: o, latest: map[string]int32{}, details: map[int32]string{}, names: map[int32]string{},
+		notes: map[string]map[int32]string{}, inodes: map[inodeKey]*inode{},
 		programs: map[*kernel.File]*program{}, configurations: map[*kernel.File]*elf.File{},
 	}
 	defer x.reader.Close()
 	model, err := kernel.ReadModel(img, false, func(e *image.Entry, made kernel.Result, body io.Reader) error {
-		if err := x.add(e, made); err != nil || made.File == nil || made.File.Body != e.Index {
+		if err := x.add(e, made); err != nil {
 			return err
 		}
-		return x.probe(made.File, made.Path, body)
+		h := x.checkRecord(e, img.Members()[e.Member].Codec, made)
+		if h != nil {
+			body = io.TeeReader(body, h)
+		}
+		if made.File != nil && made.File.Body == e.Index {
+			if err := x.probe(made.File, made.Path, body); err != nil {
+				return err
+			}
+		}
+		if h == nil {
+			return nil
+		}
+		return endContent(h, body)
 	})
+	x.endHardLinks()
 	x.members, x.trailer = img.Members(), img.Trailer()
 	switch refused, ok := errors.AsType[*image.Error](err); {
 	case err == nil:
@@ -174,10 +188,27 @@ type contents struct {
 	// details has the reasons for which entries were dropped. names has the names that are
 	// odd, unless they are the path without its slash.
 	details, names map[int32]string
-	members        []image.Member
-	trailer        bool
+	// notes has the findings that were made while the image was read, by the ID of their rule.
+	notes   map[string]map[int32]string
+	members []image.Member
+	trailer bool
 	// refused is why the kernel would refuse the image; nil if it would not.
 	refused *image.Error
+
+	// early follows the kernel's search for early files.
+	early image.EarlySearch
+	// inodes are the files with several names since the last trailer, and inodeOrder has them
+	// in order. trailers counts the trailers.
+	inodes     map[inodeKey]*inode
+	inodeOrder []*inode
+	trailers   int
+	// hasRoot is set if root owns something. notRoot says who owns the first entry that root
+	// does not. prefixed counts the names with each of prefixes,
+	// and firstPrefixed has the first of them.
+	hasRoot       bool
+	notRoot       string
+	prefixed      [len(prefixes)]int
+	firstPrefixed [len(prefixes)]string
 
 	// reader and head are for the content of files while the image is read.
 	reader elf.Reader
@@ -190,6 +221,8 @@ type contents struct {
 	// What follows is set if the image was read to its end.
 
 	model *kernel.Model
+	// executables has a path for each base name of an executable file, once a rule needs it.
+	executables map[string]string
 	// native is the architecture of the programs, and nativePath the program that decides
 	// it; zero if there are none.
 	native     elf.Arch

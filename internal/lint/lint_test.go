@@ -38,6 +38,22 @@ func static(name string) record          { return exe(name, elftest.File{}.Strin
 func (r record) mode(m uint32) record    { r.Mode = r.Mode&cpio.TypeMask | m; return r }
 func (r record) owner(uid uint32) record { r.UID = uid; return r }
 
+// inode makes a record one of the names of a file with a number.
+func (r record) inode(ino, names uint32) record      { r.Ino, r.NLink = ino, names; return r }
+func linkOf(ino, n uint32, name, body string) record { return file(name, body).inode(ino, n) }
+func device(name string, major, minor uint32) record {
+	return record{cpio.Header{Name: name, Mode: 0o020600, NLink: 1, RMajor: major, RMinor: minor}, ""}
+}
+
+// padded adds NULs, so that another archive can follow.
+func padded(img string) string { return img + strings.Repeat("\x00", -len(img)&3) }
+
+// early are records that the kernel looks for before it unpacks an image, with directories.
+func early(prefix string) []record {
+	return []record{dir(prefix + "kernel"), dir(prefix + "kernel/x86"), dir(prefix + "kernel/x86/microcode"), file(prefix+"kernel/x86/microcode/GenuineIntel.bin", "x"),
+		dir(prefix + "kernel/firmware"), dir(prefix + "kernel/firmware/acpi"), file(prefix+"kernel/firmware/acpi/ssdt.aml", "x")}
+}
+
 // archive returns the records as an archive.
 func archive(t testing.TB, records ...record) string {
 	t.Helper()
@@ -188,6 +204,58 @@ func TestRules(t *testing.T) {
 		{rule: "duplicate", name: "in another member", img: archive(t, dir("a"), file("b", "")) + packed(t, "gzip", archive(t, dir("a"), file("b", ""))),
 			want: []string{"/b"}},
 
+		{rule: "hard-link", name: "names of one file", records: []record{linkOf(7, 2, "a", ""), linkOf(7, 2, "b", "AAAA"), linkOf(8, 3, "c", "A"), linkOf(8, 3, "d", "A"), linkOf(7, 1, "e", "B"), dir("f").inode(7, 2), slink("g", "a").inode(7, 2)}},
+		{rule: "hard-link", name: "more names than the file has", records: []record{linkOf(7, 2, "a", ""), linkOf(7, 2, "b", "AAAA"), linkOf(7, 2, "c", ""), linkOf(7, 2, "d", "BBBBBB")},
+			want: []string{"/a"}},
+		{rule: "hard-link", name: "another content", records: []record{linkOf(7, 2, "a", "AA"), linkOf(7, 2, "b", "AB")},
+			want: []string{"/a"}},
+		{rule: "hard-link", name: "the same content", records: []record{linkOf(7, 2, "a", "AA"), linkOf(7, 2, "b", "AA")}},
+		{rule: "hard-link", name: "another owner", records: []record{linkOf(7, 2, "a", "").owner(5), linkOf(7, 2, "b", "")},
+			want: []string{"/a"}},
+		{rule: "hard-link", name: "devices", records: []record{device("a", 1, 3).inode(7, 2), device("b", 1, 5).inode(7, 2)},
+			want: []string{"/a"}},
+		{rule: "hard-link", name: "two archives with a trailer between", img: archive(t, linkOf(7, 2, "a", ""), linkOf(7, 2, "b", "A")) + archive(t, linkOf(7, 2, "c", ""), linkOf(7, 2, "d", "B"))},
+		{rule: "hard-link", name: "in the second archive", img: archive(t, linkOf(7, 2, "a", ""), linkOf(7, 2, "b", "A")) + archive(t, linkOf(7, 2, "c", "A"), linkOf(7, 2, "d", "B"), linkOf(7, 2, "e", "")),
+			want: []string{"/c"}},
+
+		{rule: "device-number", name: "the largest", records: []record{device("a", 4095, 1<<20-1), record{cpio.Header{Name: "b", Mode: 0o060600, RMajor: 4095}, ""}, record{cpio.Header{Name: "c", Mode: 0o010600, RMajor: 4096}, ""}}},
+		{rule: "device-number", name: "larger ones", records: []record{device("a", 4096, 1), device("b", 8, 1<<20), {cpio.Header{Name: "c", Mode: 0o060600, RMajor: 1 << 31}, ""}},
+			want: []string{"/a", "/b", "/c"}},
+
+		{rule: "link-target", name: "fine", records: []record{raw(0o120777, "a", "bin"), slink("b", "bin"), raw(0o120777, "c", "bin\x00\x00\x00")}},
+		{rule: "link-target", name: "empty, or with a NUL", records: []record{raw(0o120777, "a", ""), slink("b", ""), raw(0o120777, "c", "dev\x00xyz"), raw(0o120777, "d", "\x00xyz")},
+			want: []string{"/a", "/b", "/c", "/d"}},
+
+		{rule: "early-file", name: "where the kernel looks", img: archive(t, append(early(""), file("kernel/x86/microcode/.enuineIntel.align.0123456789abc", ""))...) +
+			archive(t, file("kernel/x86/microcode/AuthenticAMD.bin", "x"), file("early_cpio", "1\n")) + packed(t, "gzip", archive(t, dir("kernel"), file("kernel/firmware/acpi", "")))},
+		{rule: "early-file", name: "compressed", img: packed(t, "gzip", archive(t, early("")...)),
+			want: []string{"/kernel/x86/microcode/GenuineIntel.bin", "/kernel/firmware/acpi/ssdt.aml"}},
+		{rule: "early-file", name: "after what is compressed", img: archive(t, dir("a")) + padded(packed(t, "gzip", archive(t, dir("b")))) + archive(t, early("")...),
+			want: []string{"/kernel/x86/microcode/GenuineIntel.bin", "/kernel/firmware/acpi/ssdt.aml"}},
+		{rule: "early-file", name: "a dot before the names", img: archive(t, early("./")...),
+			want: []string{"/kernel/x86/microcode/GenuineIntel.bin", "/kernel/firmware/acpi/ssdt.aml"}},
+		{rule: "early-file", name: "a slash before the names", img: archive(t, early("/")...),
+			want: []string{"/kernel/x86/microcode/GenuineIntel.bin", "/kernel/firmware/acpi/ssdt.aml"}},
+		{rule: "early-file", name: "names that the kernel does not look for", img: archive(t, append(early("")[:3], file("kernel/x86/microcode/06-a5-02", "x"), file("GenuineIntel.bin", "x"), file("kernel/x86/microcode//AuthenticAMD.bin", "x"))...),
+			want: []string{"/kernel/x86/microcode/06-a5-02", "/GenuineIntel.bin", "/kernel/x86/microcode/AuthenticAMD.bin"}},
+		{rule: "early-file", name: "what it cannot read", img: archive(t, append(early("")[:3], slink("kernel/x86/microcode/AuthenticAMD.bin", "x"), linkOf(7, 2, "kernel/x86/microcode/GenuineIntel.bin", ""), linkOf(7, 2, "a", "x"))...),
+			want: []string{"/kernel/x86/microcode/AuthenticAMD.bin", "/kernel/x86/microcode/GenuineIntel.bin"}},
+		{rule: "early-file", name: "only the first", img: archive(t, append(early("")[:3], file("kernel/x86/microcode/GenuineIntel.bin.old", "x"), file("kernel/x86/microcode/GenuineIntel.bin", "x"))...),
+			want: []string{"/kernel/x86/microcode/GenuineIntel.bin"}},
+		{rule: "early-file", name: "too many tables", img: archive(t, append(early(""), slices.Repeat([]record{file("kernel/firmware/acpi/a", "x")}, 64)...)...),
+			want: []string{"/kernel/firmware/acpi/a"}},
+
+		{rule: "whiteout", name: "none", records: []record{file("a.wh.b", ""), file(".wha", ""), dir(".wh.d"), device("a", 0, 1)}},
+		{rule: "whiteout", name: "of a file, a directory and an overlay", records: []record{file("etc/.wh.passwd", ""), file("usr/.wh..wh..opq", ""), device("bin/sh", 0, 0)},
+			want: []string{"/etc/.wh.passwd", "/usr/.wh..wh..opq", "/bin/sh"}},
+
+		{rule: "owner", name: "root owns one", img: archive(t, dir("a").owner(1000), file("a/b", ""))},
+		{rule: "owner", name: "root owns nothing", img: archive(t, dir("a").owner(1000), file("a/b", "").owner(1001)),
+			want: []string{"image"}},
+		{rule: "owner", name: "nothing that the kernel makes", img: archive(t, file("a/b", "").owner(1000))},
+		{rule: "owner", name: "an owner that the kernel does not set", records: []record{file("a", "").owner(1<<32 - 1)},
+			want: []string{"/a"}},
+
 		{rule: "no-init", name: "a program", records: []record{static("init")}},
 		{rule: "no-init", name: "a script", records: []record{exe("init", shell)}},
 		{rule: "no-init", name: "a link", records: []record{slink("init", "bin/init"), static("bin/init")}},
@@ -232,6 +300,22 @@ func TestRules(t *testing.T) {
 			{cpio.Header{Name: "a", Mode: 0o100755, NLink: 2, Ino: 9}, ""}, {cpio.Header{Name: "b", Mode: 0o100755, NLink: 2, Ino: 9}, shell}},
 			want: []string{"/a"}},
 
+		{rule: "interpreter", name: "env", records: []record{static("bin/env"), static("bin/bash"), dir("sbin"), static("sbin/mdev"), dir("opt/bin"), slink("opt/bin/lua", "../lua5"), static("opt/lua5"),
+			exe("a", "#!/bin/env bash\n"), exe("b", "#!/bin/env -S bash -e"), exe("c", "#!/bin/env -iS -u HOME A=b -- bash\n"), exe("d", "#!/bin/env\tmdev\n"), exe("e", "#!/bin/env lua\n"),
+			exe("f", "#!/bin/env /bin/bash\n"), exe("g", "#!/bin/env -S 'a b'\n"), exe("h", "#!/bin/env "+strings.Repeat("x", 300))}},
+		{rule: "interpreter", name: "env starts what is missing", records: []record{static("bin/env"), static("bin/bash"), file("bin/perl", ""),
+			exe("init", "#!/bin/env sh\n"), exe("a", "#!/bin/env bash -e\n"), exe("b", "#!/bin/env -Szsh -e\n"), exe("c", "#!/bin/env --split-string=A=b zsh\n"), exe("d", "#!/bin/env perl\n"),
+			exe("e", "#!/bin/env /bin/zsh\n"), exe("f", "#!/bin/env bash\r\n"), slink("bin/lua", "lua5"), exe("g", "#!/bin/env lua\n")},
+			want: []string{"/init", "/a", "/b", "/c", "/d", "/e", "/f", "/g"}},
+		{rule: "interpreter", name: "env without a program", records: []record{static("bin/env"), exe("a", "#!/bin/env\n"), exe("b", "#!/bin/env -i\n"), exe("c", "#!/bin/env A=b\n"), exe("d", "#!/bin/env -S -u A\n")},
+			want: []string{"/a", "/b", "/c", "/d"}},
+		{rule: "interpreter", name: "env of the first program has no PATH", records: []record{static("bin/env"), dir("sbin"), static("sbin/sh"), exe("init", "#!/bin/env sh\n"), exe("a", "#!/bin/env sh\n")},
+			want: []string{"/init"}},
+		{rule: "interpreter", name: "env of BusyBox", records: []record{static("bin/busybox"), slink("bin/env", "busybox"), slink("bin/sh", "busybox"), exe("a", "#!/bin/env sh\n"), exe("b", "#!/bin/env -S sh\n")},
+			want: []string{"/b"}},
+		{rule: "interpreter", name: "env is missing", records: []record{static("bin/sh"), exe("a", "#!/usr/bin/env sh\n")},
+			want: []string{"/a"}},
+
 		{rule: "elf-interpreter", name: "there, or none needed", records: []record{ld, exe("a", linked()), static("b"), exe("c", so())}},
 		{rule: "elf-interpreter", name: "missing", records: []record{exe("a", linked()), file("b", linked())},
 			want: []string{"/a"}},
@@ -243,6 +327,8 @@ func TestRules(t *testing.T) {
 		{rule: "library", name: "by way of links", records: []record{dir("usr/lib64"), slink("lib64", "usr/lib64"), ld, exe("a", linked("liba.so")), file("lib64/liba.so", so())}},
 		{rule: "library", name: "missing", records: []record{ld, exe("a", linked("liba.so", "libb.so")), file("lib/liba.so", so("libc.so"))},
 			want: []string{"/a", "/lib/liba.so"}},
+		{rule: "library", name: "missing for the libraries of the interpreter of a script", records: []record{ld, exe("init", "#!/bin/lua\n"), exe("bin/lua", linked("liba.so")), file("lib/liba.so", so("libb.so"))},
+			want: []string{"/lib/liba.so"}},
 		{rule: "library", name: "elsewhere", records: []record{ld, exe("a", linked("liba.so")), file("opt/liba.so", so())},
 			want: []string{"/a"}},
 		{rule: "library", name: "for another architecture", records: []record{ld, exe("a", linked("liba.so")), file("lib/liba.so", elftest.File{Type: debugelf.ET_DYN, Arch: "arm64"}.String())},
@@ -255,8 +341,13 @@ func TestRules(t *testing.T) {
 			exe("bin/a", elftest.File{Interp: loader, Needed: []string{"liba.so"}, RPath: "/opt/${LIB}"}.String()), file("opt/lib64/liba.so", so())}},
 		{rule: "library", name: "a path", records: []record{ld, exe("opt/a", linked("/opt/liba.so", "$ORIGIN/liba.so", "/opt/libb.so")), file("opt/liba.so", so())},
 			want: []string{"/opt/a"}},
-		{rule: "library", name: "a plugin", records: []record{file("opt/liba.so", so("libb.so", "libc.so")), dir("opt/x"), file("opt/x/libb.so", so())},
+		{rule: "library", name: "a plugin", records: []record{file("opt/liba.so", so("libc.so"))}},
+		{rule: "plugin", name: "no program is linked with it", records: []record{ld, exe("a", linked("libd.so")), file("lib/libd.so", so("libe.so")),
+			file("opt/liba.so", so("libb.so", "libc.so")), dir("opt/x"), file("opt/x/libb.so", so())},
 			want: []string{"/opt/liba.so"}},
+		{rule: "plugin", name: "a plugin's library", records: []record{file("opt/liba.so", so("libb.so")), file("lib/libb.so", so("libc.so"))},
+			want: []string{"/lib/libb.so"}},
+		{rule: "plugin", name: "a library of a plugin and of a program", records: []record{file("opt/liba.so", so("libb.so")), file("lib/libb.so", so("libc.so")), ld, exe("a", linked("libb.so"))}},
 		{rule: "library", name: "configured", records: []record{ld, dir("etc/d"), file("etc/ld.so.conf", "# all\ninclude d/*.conf\n"), file("etc/d/a.conf", "/opt # mine\n"),
 			exe("a", linked("liba.so")), file("opt/liba.so", so())}},
 		{rule: "library", name: "a cache", records: []record{ld, file("etc/ld.so.cache", "x"), exe("a", linked("liba.so", "libb.so")), file("opt/liba.so", so())},
@@ -294,7 +385,10 @@ func TestRules(t *testing.T) {
 			want: []string{"/bin/a", "/bin/b", "/d"}},
 
 		{rule: "no-console", name: "there", records: []record{console}},
-		{rule: "no-console", name: "none", want: []string{"/dev/console"}},
+		{rule: "no-console", name: "none: the kernel has it"},
+		{rule: "no-console", name: "none: the default archive is built in", options: config("CONFIG_BLK_DEV_INITRD=y\nCONFIG_INITRAMFS_SOURCE=\"\"\n")},
+		{rule: "no-console", name: "none: another archive is built in", options: config("CONFIG_BLK_DEV_INITRD=y\nCONFIG_INITRAMFS_SOURCE=\"a.cpio\"\n"), want: []string{"/dev/console"}},
+		{rule: "no-console", name: "none: it was asked for", options: Options{Errors: []string{"no-console"}}, want: []string{"/dev/console"}},
 		{rule: "no-console", name: "a file", records: []record{file("dev/console", "")},
 			want: []string{"/dev/console"}},
 		{rule: "no-console", name: "another device", records: []record{{cpio.Header{Name: "dev/console", Mode: 0o020600, NLink: 1, RMajor: 4, RMinor: 64}, ""}},
@@ -306,8 +400,10 @@ func TestRules(t *testing.T) {
 			want: []string{"/a", "/c"}},
 
 		{rule: "odd-name", name: "none", records: []record{dir("."), dir(""), file("a-b_.+~é", ""), file(".hidden", ""), file("bin/...", "")}},
+		{rule: "odd-name", name: "an archive whose names begin with ./", img: archive(t, dir("."), dir("./a"), file("./a/b", ""), file("./a/c", "")),
+			want: []string{"image"}},
 		{rule: "odd-name", name: "all", records: []record{file("a b", ""), file("a\tb", ""), file("a\x1bb", ""), file("a\xffb", ""), file("./b", ""), file("/c", ""), file("bin/../d", ""), dir("e/"), file("-f", ""), file("bin/-rf /x", "")},
-			want: []string{"/a b", "/a\tb", "/a\x1bb", "/a\xffb", "/b", "/c", "/d", "/e", "/-f", "/bin/-rf /x"}},
+			want: []string{"/a b", "/a\tb", "/a\x1bb", "/a\xffb", "/d", "/e", "/-f", "/bin/-rf /x", "image", "image"}},
 
 		{rule: "codec", name: "not known", img: packed(t, "xz", archive(t))},
 		{rule: "codec", name: "built in", img: packed(t, "xz", archive(t)), options: config("CONFIG_BLK_DEV_INITRD=y\nCONFIG_RD_XZ=y\n")},

@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"path"
+	"regexp"
+	"strings"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/elf"
 	"github.com/rules-initramfs/rules_initramfs/internal/image/kernel"
@@ -16,9 +19,12 @@ type program struct {
 	path string
 	// elf is set for an ELF file.
 	elf *elf.File
-	// isScript marks a script, and interpreter is what runs it.
-	isScript    bool
-	interpreter string
+	// isScript marks a script, and interpreter is what runs it. If that is env(1), env is the
+	// program that env starts, or "" if it cannot be told.
+	isScript         bool
+	interpreter, env string
+	// splits is set if env is to split its argument, which BusyBox's env cannot.
+	splits bool
 	// damage is why the kernel or a loader would refuse it; nil if they would not.
 	damage error
 }
@@ -51,9 +57,13 @@ func (x *contents) probe(file *kernel.File, at string, body io.Reader) error {
 	case string(head[:min(n, 4)]) == "bFLT": // of systems without MMU
 		x.programs[file] = &program{}
 	case string(head[:min(n, 2)]) == "#!":
-		interpreter, damage := readInterpreter(head)
-		x.programs[file] = &program{isScript: true, interpreter: interpreter, damage: damage}
-		return x.reader.Keep(&x.programs[file].interpreter)
+		p := &program{isScript: true}
+		x.programs[file] = p
+		var argument string
+		if p.interpreter, argument, p.damage = readInterpreter(head); path.Base(p.interpreter) == "env" {
+			p.env, p.splits, p.damage = envProgram(argument)
+		}
+		return x.reader.Keep(&p.interpreter, &p.env)
 	}
 	return nil
 }
@@ -65,12 +75,14 @@ const bufferSize = 256
 var (
 	errNoInterpreter = errors.New("its first line does not name an interpreter, so the kernel does not run it")
 	errLongLine      = errors.New("its interpreter's name extends past byte 256 of the file, so the kernel does not run it")
+	errNoProgram     = errors.New("its first line does not name a program for env, which then starts the script again and again")
 )
 
-// readInterpreter returns the interpreter that the first line of a script names. head has the
-// first bytes of the script, up to bufferSize. This is load_script of fs/binfmt_script.c: blanks
-// and tabs around the name do not count, but a carriage return is a part of it.
-func readInterpreter(head []byte) (string, error) {
+// readInterpreter returns the interpreter that the first line of a script names, and the argument
+// for it, which is empty if there is none or if it may be cut off. head has the first bytes of the
+// script, up to bufferSize. This is load_script of fs/binfmt_script.c: blanks and tabs around the
+// name do not count, but a carriage return is a part of it. All the rest of the line is one argument.
+func readInterpreter(head []byte) (interpreter, argument string, err error) {
 	// The kernel's buffer has NULs after the end of the file. A line ends at a newline;
 	// without one, the last byte does not count.
 	var buf [bufferSize]byte
@@ -81,17 +93,57 @@ func readInterpreter(head []byte) (string, error) {
 	}
 	line, _, ended := bytes.Cut(text, []byte{'\n'})
 	if len(line) < 2 {
-		return "", errNoInterpreter
+		return "", "", errNoInterpreter
 	}
 	name := bytes.TrimLeft(line[2:], " \t")
 	end := bytes.IndexAny(name, " \t")
 	switch {
 	case len(name) == 0:
-		return "", errNoInterpreter
+		return "", "", errNoInterpreter
 	case end >= 0:
-		return string(name[:end]), nil
+		if ended || len(text) < bufferSize {
+			argument = string(bytes.Trim(name[end:], " \t"))
+		} else {
+			argument = cutArgument
+		}
+		return string(name[:end]), argument, nil
 	case !ended && len(text) == bufferSize:
-		return "", errLongLine
+		return "", "", errLongLine
 	}
-	return string(name), nil
+	return string(name), "", nil
+}
+
+// cutArgument is the argument of a line that is longer than the kernel reads.
+const cutArgument = "\x00"
+
+// splitOption is the option of env(1) that splits the rest of its argument.
+var splitOption = regexp.MustCompile(`^(?:-[iv0]*S|--split-string=)`)
+
+// envProgram returns the program that env(1) starts for a script with this argument, or "" if it
+// cannot be told, and whether env must split the argument.
+func envProgram(argument string) (program string, splits bool, err error) {
+	if argument == cutArgument {
+		return "", false, nil
+	}
+	words := []string{argument}
+	if option := splitOption.FindString(argument); option != "" {
+		splits = true
+		text := argument[len(option):]
+		if strings.ContainsAny(text, "'\"\\$#") {
+			return "", true, nil
+		}
+		words = strings.Fields(text)
+	}
+	for i := 0; i < len(words); i++ {
+		switch word := words[i]; {
+		case word == "-u" || word == "-C" || word == "--unset" || word == "--chdir":
+			i++ // the option's argument
+		case word == "--" && i+1 < len(words):
+			return words[i+1], splits, nil
+		case word == "" || strings.HasPrefix(word, "-") || strings.Contains(word, "="):
+		default:
+			return word, splits, nil
+		}
+	}
+	return "", splits, errNoProgram
 }

@@ -1,6 +1,7 @@
 package lint
 
 import (
+	"cmp"
 	debugelf "debug/elf"
 	"errors"
 	"fmt"
@@ -70,7 +71,7 @@ func checkInterpreter(x *contents, at string, file *kernel.File, report reporter
 		report(at, p.damage.Error(), "begin the script with a line such as #!/bin/sh")
 	default:
 		fix := ""
-		if strings.HasSuffix(p.interpreter, "\r") {
+		if strings.HasSuffix(p.interpreter, "\r") || strings.HasSuffix(p.env, "\r") {
 			fix = "end the lines of the script with a newline, without a carriage return"
 		}
 		if _, more := x.runner(p.interpreter); 1+more > maxScripts {
@@ -78,8 +79,66 @@ func checkInterpreter(x *contents, at string, file *kernel.File, report reporter
 				"make the last interpreter a program")
 			return
 		}
-		x.checkRunner(at, "interpreter", p.interpreter, fix, report)
+		if x.checkRunner(at, "interpreter", p.interpreter, fix, report) && (p.env != "" || p.splits) {
+			x.checkEnv(at, file, p, fix, report)
+		}
 	}
+}
+
+// checkEnv checks the program that env(1) starts for a script.
+func (x *contents) checkEnv(at string, script *kernel.File, p *program, fix string, report reporter) {
+	_, env, _ := x.model.Lookup(p.interpreter)
+	program := p.env
+	switch {
+	case p.splits && path.Base(env) == "busybox":
+		report(at, fmt.Sprintf("its interpreter, %s, is that of BusyBox, which has no option -S", p.interpreter), "name the program itself in the first line of the script")
+		return
+	case program == "":
+		return
+	case strings.Contains(program, "/"):
+		x.checkRunner(at, "program for env", program, fix, report)
+		return
+	}
+	// The kernel gives the first program no PATH. Without one, execvp(3) of the GNU C library and of
+	// musl search these directories. Others may be added later: shells know those of sbin.
+	dirs := []string{"/bin", "/usr/bin", "/usr/local/bin"}
+	first, _, _ := x.model.Lookup(x.options.Init)
+	for _, dir := range dirs {
+		if file, _, err := x.model.Lookup(dir + "/" + program); err == nil && file.Type() == cpio.TypeRegular && isExecutable(file) {
+			return
+		}
+	}
+	where, isThere := x.executable(program)
+	switch {
+	case !isThere:
+		report(at, fmt.Sprintf("the program that its interpreter, env, starts is not in the image: %s", program), cmp.Or(fix, "add the program, or correct the first line of the script"))
+	case script == first:
+		report(at, fmt.Sprintf("the program that its interpreter, env, starts is %s: the kernel sets no PATH for the first program, so env looks only in %s",
+			where, strings.Join(dirs, ", ")), fmt.Sprintf("begin the script with #!%s", where))
+	}
+}
+
+// executable returns the first path with a base name that leads to an executable file.
+func (x *contents) executable(base string) (at string, ok bool) {
+	if x.executables == nil {
+		x.executables = map[string]string{}
+		for i := range x.entries {
+			e := &x.entries[i]
+			name := path.Base(e.path)
+			if e.file == nil || x.executables[name] != "" {
+				continue
+			}
+			file := e.file
+			if file.Type() == cpio.TypeSymlink {
+				file, _, _ = x.model.Lookup(e.path)
+			}
+			if file != nil && file.Type() == cpio.TypeRegular && isExecutable(file) {
+				x.executables[name] = e.path
+			}
+		}
+	}
+	at, ok = x.executables[base]
+	return at, ok
 }
 
 // maxScripts is the longest chain of scripts that the kernel follows (exec_binprm of fs/exec.c):
@@ -109,8 +168,9 @@ func checkLoader(x *contents, at string, file *kernel.File, report reporter) {
 }
 
 // checkRunner checks what the kernel runs in place of a program (open_exec of fs/exec.c). A
-// relative path begins at the root directory, where the kernel starts the first program.
-func (x *contents) checkRunner(at, what, name, fix string, report reporter) {
+// relative path begins at the root directory, where the kernel starts the first program. It reports
+// whether there is nothing to report.
+func (x *contents) checkRunner(at, what, name, fix string, report reporter) bool {
 	file, leads, err := x.model.Lookup(name)
 	where := ""
 	if leads != path.Clean("/"+name) {
@@ -118,6 +178,7 @@ func (x *contents) checkRunner(at, what, name, fix string, report reporter) {
 	}
 	switch {
 	case err != nil && isRuntimePath(leads):
+		return true
 	case err != nil:
 		report(at, fmt.Sprintf("its %s is not in the image: %s%s", what, name, where), fix)
 	case file.Type() != cpio.TypeRegular:
@@ -125,14 +186,23 @@ func (x *contents) checkRunner(at, what, name, fix string, report reporter) {
 	case !isExecutable(file):
 		report(at, fmt.Sprintf("its %s is not executable: %s%s has mode %04o", what, name, where, file.Mode&^cpio.TypeMask),
 			fmt.Sprintf("make %s executable", leads))
+	default:
+		return true
+	}
+	return false
+}
+
+// checkLibrary checks what programs and their libraries are linked with, or what plugins are linked
+// with: shared objects that no program is linked with. A program may load them while it runs.
+func checkLibrary(ofPlugin bool) func(*contents, string, *kernel.File, reporter) {
+	return func(x *contents, at string, file *kernel.File, report reporter) {
+		if p := x.programs[file]; p.object() != nil && p.path == at && p.elf.IsPlugin == ofPlugin {
+			x.checkNeeds(at, p, report)
+		}
 	}
 }
 
-func checkLibrary(x *contents, at string, file *kernel.File, report reporter) {
-	p := x.programs[file]
-	if p.object() == nil || p.path != at {
-		return
-	}
+func (x *contents) checkNeeds(at string, p *program, report reporter) {
 	arch := p.elf.Object.Arch
 	for _, need := range p.elf.Needs {
 		switch need.Status {

@@ -45,7 +45,7 @@ func pad(path string, n int) string { return strings.Repeat("/", max(0, n-len(pa
 func TestReadInterpreter(t *testing.T) {
 	for _, test := range heads {
 		head := test.head[:min(len(test.head), bufferSize)]
-		got, err := readInterpreter([]byte(head))
+		got, _, err := readInterpreter([]byte(head))
 		if err != nil {
 			got = err.Error()
 		}
@@ -86,7 +86,7 @@ func TestKernelInterpreter(t *testing.T) {
 		if err := os.WriteFile(script, []byte(head), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		got, damage := readInterpreter([]byte(head[:min(len(head), bufferSize)]))
+		got, _, damage := readInterpreter([]byte(head[:min(len(head), bufferSize)]))
 		err := exec.Command(script).Run()
 		switch {
 		case damage != nil:

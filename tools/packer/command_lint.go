@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -33,9 +34,12 @@ type linter struct {
 	config, origins string // names of files, or empty
 	strict          bool
 	listRules, json bool
+	verbose         bool
 	out             string
 
 	counts map[lint.Severity]int
+	// groups are the findings of a rule that are not printed one by one, in the order of the first.
+	groups []*findings
 }
 
 func lintCommand() *cobra.Command {
@@ -47,12 +51,13 @@ func lintCommand() *cobra.Command {
 		Short:      "Find errors in an image before it boots",
 		Long: `Find what is wrong with an image before it boots: what the kernel would refuse or silently
 drop, and programs that cannot run. "-" is standard input. Several IMAGEs are the parts of
-one image, read as a boot loader that loads several files passes them to the kernel. Each
-finding is one line, in the order of the entries:
+one image, read as a boot loader that loads several files passes them to the kernel. A
+finding is one line:
 
   SEVERITY RULE: ENTRY: MESSAGE (FIX)
 
-The exit code is 1 if there are errors, 0 if there are only warnings or no findings, 2
+If a rule has many findings, they are summarized. --verbose and --json print all, in the
+order of the entries. The exit code is 1 if there are errors, 0 if there are only warnings or no findings, 2
 after wrong usage.`,
 		Example: "packer lint --strict --config /boot/config-6.12 initramfs",
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -74,7 +79,8 @@ after wrong usage.`,
 		cli.CompleteValues(cmd, option, ruleIDs()...)
 	}
 	cli.Options(cmd, "Output", func(flags *pflag.FlagSet) {
-		flags.BoolVar(&l.json, "json", false, "Print one JSON object per line")
+		flags.BoolVar(&l.json, "json", false, "Print one JSON object per line, for all findings")
+		flags.BoolVar(&l.verbose, "verbose", false, "Print all findings of a rule, not a summary")
 		flags.StringVar(&l.origins, "origins", "", "Name the target of each entry, from the completed `LIST` that packer pack --write-list has written")
 		addOutOption(flags, &l.out, "; if there are errors, the findings go to standard error")
 	})
@@ -146,18 +152,79 @@ func (l *linter) run(ctx context.Context, names []string) error {
 
 // check prints the findings and counts them.
 func (l *linter) check(out io.Writer, img *image.Image, origins map[string]string) error {
-	show := printFinding
-	if l.json {
-		show = printFindingJSON
-	}
 	err := lint.Run(img.Reader, l.Options, func(f lint.Finding) error {
 		l.counts[f.Severity]++
-		return show(out, f, origins[f.Entry])
+		origin := origins[f.Entry]
+		switch {
+		case l.json:
+			return printFindingJSON(out, f, origin)
+		case l.verbose:
+			return printFinding(out, f, origin)
+		}
+		l.group(f, origin)
+		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("%s: %w", img.Name, err)
 	}
+	for _, g := range l.groups {
+		if err := g.print(out); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// findings are the findings of a rule that have the same severity.
+type findings struct {
+	first   []lint.Finding // at most maxFindings
+	origins []string       // of the first
+	count   int
+}
+
+// maxFindings is how many findings of a rule are shown, or their entries.
+const maxFindings = 3
+
+func (l *linter) group(f lint.Finding, origin string) {
+	i := slices.IndexFunc(l.groups, func(g *findings) bool { return g.first[0].Rule == f.Rule })
+	if i < 0 {
+		i = len(l.groups)
+		l.groups = append(l.groups, &findings{})
+	}
+	g := l.groups[i]
+	if g.count++; g.count <= maxFindings {
+		g.first, g.origins = append(g.first, f), append(g.origins, origin)
+	}
+}
+
+// print prints the first errors, or one line for several warnings.
+func (g *findings) print(w io.Writer) error {
+	f := g.first[0]
+	more := g.count - len(g.first)
+	if f.Severity == lint.Error || g.count == 1 {
+		for i, f := range g.first {
+			if err := printFinding(w, f, g.origins[i]); err != nil {
+				return err
+			}
+		}
+		if more == 0 {
+			return nil
+		}
+		_, err := fmt.Fprintf(w, "%s %s: %d more (--verbose prints all)\n", f.Severity, f.Rule, more)
+		return err
+	}
+	var entries []string
+	for i, f := range g.first {
+		entries = append(entries, entryText(f, g.origins[i]))
+	}
+	text := strings.Join(entries, ", ")
+	if more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	rules := lint.Rules()
+	rule := rules[slices.IndexFunc(rules, func(r lint.Rule) bool { return r.ID == f.Rule })]
+	_, err := fmt.Fprintf(w, "%s %s: %d findings: %s: %s (%s; --verbose prints all)\n", f.Severity, f.Rule, g.count, text, rule.Summary, rule.Fix)
+	return err
 }
 
 // verdict returns an error if the findings are errors; nil if checking them failed already.
@@ -213,6 +280,11 @@ func printRules(w io.Writer) error {
 }
 
 func printFinding(w io.Writer, f lint.Finding, origin string) error {
+	_, err := fmt.Fprintf(w, "%s %s: %s: %s (%s)\n", f.Severity, f.Rule, entryText(f, origin), printable.Text(f.Message), printable.Text(f.Fix))
+	return err
+}
+
+func entryText(f lint.Finding, origin string) string {
 	entry := f.Entry
 	if strings.HasPrefix(entry, "/") {
 		entry = listing.Printable(entry)
@@ -220,8 +292,7 @@ func printFinding(w io.Writer, f lint.Finding, origin string) error {
 	if origin != "" {
 		entry += " of " + origin
 	}
-	_, err := fmt.Fprintf(w, "%s %s: %s: %s (%s)\n", f.Severity, f.Rule, entry, printable.Text(f.Message), printable.Text(f.Fix))
-	return err
+	return entry
 }
 
 func printFindingJSON(w io.Writer, f lint.Finding, origin string) error {
