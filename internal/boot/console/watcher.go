@@ -56,6 +56,10 @@ type Criteria struct {
 	// AllowFailures are failures in the kernel's messages that do not fail the boot.
 	AllowFailures []failure.Class `json:"allow_failures"`
 
+	// FailOn are failures in the kernel's messages that fail the boot, and would not
+	// otherwise: those with failure.FailsIfAsked.
+	FailOn []failure.Class `json:"fail_on"`
+
 	// Forbid are patterns that no line may match. They take precedence over all other
 	// criteria.
 	Forbid []*regexp.Regexp `json:"forbid"`
@@ -136,6 +140,11 @@ type Expectation struct {
 // with no patterns but prompts, the finding is never Satisfied.
 func NewWatcher(r Rules) *Watcher {
 	w := &Watcher{rules: r, allowed: slices.Clone(r.AllowFailures)}
+	for _, class := range failure.WithReport(failure.FailsIfAsked) {
+		if !slices.Contains(r.FailOn, class) {
+			w.allowed = append(w.allowed, class)
+		}
+	}
 	add := func(k Kind, re *regexp.Regexp) {
 		w.expectations = append(w.expectations, Expectation{Kind: k, Pattern: re})
 	}

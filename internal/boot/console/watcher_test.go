@@ -28,6 +28,7 @@ const (
 
 func TestWatcher(t *testing.T) {
 	const panicLine = "Kernel panic - not syncing: Fatal exception"
+	const warningLine = "WARNING: kernel/x.c:1 at f+0x1/0x2, CPU#0: init/1"
 	for _, test := range []struct {
 		name   string
 		expect []string
@@ -38,6 +39,7 @@ func TestWatcher(t *testing.T) {
 		input     []string // prompts, each answered with itself
 		exitCode  string
 		allow     []failure.Class
+		failOn    []failure.Class
 
 		want      Outcome
 		wantClass failure.Class
@@ -104,6 +106,11 @@ func TestWatcher(t *testing.T) {
 
 		{name: "allowed", allow: []failure.Class{failure.Panic}, expect: []string{"^x$"}, writes: []string{panicLine + "\nx\n"}, want: Satisfied, wantLine: "x", wantSeen: 1},
 		{name: "another allowed", allow: []failure.Class{failure.Oops}, expect: []string{"^x$"}, writes: []string{panicLine + "\nx\n"}, want: Failed, wantClass: failure.Panic, wantLine: panicLine},
+		{name: "an expected oops", expect: []string{"divide error", "^x$"}, writes: []string{"[    1.5] divide error: 0000 [#1] SMP\nx\n"}, want: Satisfied, wantLine: "x", wantSeen: 2},
+		{name: "a warning", expect: []string{"^x$"}, writes: []string{warningLine + "\nx\n"}, want: Satisfied, wantLine: "x", wantSeen: 1},
+		{name: "a warning to fail on", failOn: []failure.Class{failure.HungTask, failure.Warning}, expect: []string{"^x$"}, writes: []string{warningLine + "\nx\n"}, want: Failed, wantClass: failure.Warning, wantLine: warningLine},
+		{name: "another warning to fail on", failOn: []failure.Class{failure.Lockdep}, expect: []string{"^x$"}, writes: []string{warningLine + "\nx\n"}, want: Satisfied, wantLine: "x", wantSeen: 1},
+		{name: "an expected warning", failOn: []failure.Class{failure.Warning}, expect: []string{"WARNING: ", "^x$"}, writes: []string{warningLine + "\nx\n"}, want: Satisfied, wantLine: "x", wantSeen: 2},
 		{name: "an expected kind is allowed from there on", unordered: []string{"Kernel panic", "^x$"}, writes: []string{panicLine + "\n---[ end " + panicLine + " ]---\nx\n"}, want: Satisfied, wantLine: "x", wantSeen: 2},
 		{name: "half a message has no class", writes: []string{"Kernel panic - not syncing: Attem", idle, "pted to kill init! exitcode=0x00000100\n"}, want: Failed, wantClass: failure.InitFailed, wantLine: "Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000100"},
 	} {
@@ -112,6 +119,7 @@ func TestWatcher(t *testing.T) {
 				Expect:          patterns(test.expect...),
 				ExpectUnordered: patterns(test.unordered...),
 				AllowFailures:   test.allow,
+				FailOn:          test.failOn,
 				Forbid:          patterns(test.forbid...),
 			}}
 			for _, p := range test.input {

@@ -34,6 +34,7 @@ var boots = []struct {
 	{"no_program", "init-failed", "Failed to execute /init (error -8)"},
 	{"report", "exit-code", "init: tests ended with 4"},
 	{"unpacking", "unpacking-failed", "Initramfs unpacking failed: no cpio magic"},
+	{"warning", "warning", "WARNING: init/x.c:1"},
 }
 
 func TestFailures(t *testing.T) {
