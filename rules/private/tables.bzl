@@ -66,7 +66,7 @@ CODECS = {
 
 # The ways in which a boot fails, and what they mean.
 FAILURES = {
-    "qemu-not-started": "QEMU could not be run, or ended with an error before the console showed anything",
+    "qemu-not-started": "the machine cannot boot the kernel, or QEMU could not be run or ended with an error before the console showed anything",
     "kernel-not-started": "the machine ran, but the kernel showed nothing until the time limit or the end of QEMU",
     "unpacking-failed": "the kernel could not unpack an initramfs, or not all of it",
     "init-failed": "the first process could not be started, or it ended",

@@ -44,7 +44,7 @@ var Classes = []struct {
 	Meaning string
 	Report  Report
 }{
-	{QEMUNotStarted, "QEMU could not be run, or ended with an error before the console showed anything", NotReported},
+	{QEMUNotStarted, "the machine cannot boot the kernel, or QEMU could not be run or ended with an error before the console showed anything", NotReported},
 	{KernelNotStarted, "the machine ran, but the kernel showed nothing until the time limit or the end of QEMU", NotReported},
 	{UnpackingFailed, "the kernel could not unpack an initramfs, or not all of it", FailsBoot},
 	{InitFailed, "the first process could not be started, or it ended", FailsBoot},
