@@ -73,6 +73,10 @@ func TestWatcher(t *testing.T) {
 		{name: "panic expected, unfinished", expect: []string{"Kernel panic", "end trace"}, writes: []string{panicLine, idle, "\n--- end trace\n"}, want: Satisfied, wantLine: "--- end trace", wantSeen: 2},
 		{name: "escape sequences", expect: []string{"^ok$"}, writes: []string{"\x1b[32mo\x1b[", "0mk\r\n"}, want: Satisfied, wantLine: "ok", wantSeen: 1},
 
+		{name: "progress", expect: []string{"^PASS$"}, writes: []string{"10%\r50%\r", idle, "PASS\n"}, want: Satisfied, wantLine: "PASS", wantSeen: 1},
+		{name: "a prompt that is erased", expect: []string{"login: $", "^#$"}, input: []string{"login: $", "^#"}, writes: []string{"login: ", idle, "\r\x1b[K#", idle, "\n"}, want: Satisfied, wantLine: "#", wantSeen: 4, wantInput: "login: $^#"},
+		{name: "a panic after a title without end", expect: []string{"^x$"}, writes: []string{"\x1b]0;title[    1.5] BUG: x\n"}, want: Failed, wantClass: failure.Bug, wantLine: "BUG: x"},
+
 		{name: "unordered", unordered: []string{"a", "b"}, writes: []string{"b\na\n"}, want: Satisfied, wantLine: "a", wantSeen: 2},
 		{name: "unordered, one line", unordered: []string{"a", "b"}, writes: []string{"ab\n"}, want: Satisfied, wantLine: "ab", wantSeen: 2},
 		{name: "unordered, one missing", unordered: []string{"a", "b"}, writes: []string{"a\na\n"}, wantSeen: 1},
