@@ -44,7 +44,8 @@ func TestStarlark(t *testing.T) {
 	}
 	f.line("}")
 
-	writeList(&f, "Those that the kernel reports in its messages, and that a boot may allow.", "KERNEL_FAILURES", failure.Builtin())
+	writeList(&f, "Those that the kernel reports in its messages, and that a boot may allow.", "KERNEL_FAILURES", failure.WithReport(failure.FailsBoot))
+	writeList(&f, "Those that the kernel reports too, and that a boot may ask to fail for.", "OPTIONAL_FAILURES", failure.WithReport(failure.FailsIfAsked))
 	writeList(&f, "What guest_init does in the end.", "INIT_ACTIONS", settings.Actions())
 
 	f.begin("The rules of packer lint, and what becomes of them by default.", "LINT_RULES", "{")

@@ -5,7 +5,7 @@ load(":platform_transition.bzl", "PLATFORM_ATTRS", "platform_transition")
 load(":providers.bzl", "InitramfsInfo", "KernelInfo")
 load(":renames.bzl", "check_renamed", "renamed_attrs")
 load(":single_file.bzl", "single_file")
-load(":tables.bzl", "FAILURES", "KERNEL_FAILURES")
+load(":tables.bzl", "FAILURES", "KERNEL_FAILURES", "OPTIONAL_FAILURES")
 load(":toolchains.bzl", "QEMU_TOOLCHAIN_TYPE")
 
 BOOT_ATTRS = PLATFORM_ATTRS | {
@@ -33,6 +33,10 @@ Without `expect`, `expect_unordered` and `exit_code_pattern`, the guest must end
     ),
     "expect_unordered": attr.string_list(
         doc = "Regular expressions (RE2) that lines of the console must match, in any order, in addition to those of `expect`.",
+    ),
+    "fail_on": attr.string_list(
+        doc = """More failures in the kernel's messages that fail the boot: %s. By default they do not, because kernels report
+them in guests that work.""" % ", ".join(['"%s"' % name for name in OPTIONAL_FAILURES]),
     ),
     "files": attr.label_list(
         allow_files = True,
@@ -106,10 +110,21 @@ prompt that comes twice is written in two ways, such as `# $` and `[#] $`.""",
     ),
 }
 
+def _check_failures(ctx, attribute, known, elsewhere, hint):
+    """Fails unless an attribute lists only known failures. The hint is about those of another attribute."""
+    for name in getattr(ctx.attr, attribute):
+        if name not in known:
+            fail("%s: %s: %r is not one of %s%s" % (
+                label_text(ctx.label),
+                attribute,
+                name,
+                ", ".join(known),
+                ": " + hint if name in elsewhere else "",
+            ))
+
 def _check(ctx):
-    for name in ctx.attr.allow_failures:
-        if name not in KERNEL_FAILURES:
-            fail("%s: allow_failures: %r is not one of %s" % (label_text(ctx.label), name, ", ".join(KERNEL_FAILURES)))
+    _check_failures(ctx, "allow_failures", KERNEL_FAILURES, OPTIONAL_FAILURES, "it fails only boots that list it in fail_on")
+    _check_failures(ctx, "fail_on", OPTIONAL_FAILURES, KERNEL_FAILURES, "it fails all boots that do not list it in allow_failures")
     if ctx.attr.kernel_cmdline and ctx.attr.kernel_args:
         fail("%s: kernel_args: kernel_cmdline is the whole command line: add the arguments there" % label_text(ctx.label))
     owners = {}
@@ -167,6 +182,7 @@ def describe_boot(ctx, runner, interactive = False, input = {}, files = []):
         "exit_code_pattern": getattr(ctx.attr, "exit_code_pattern", None) or None,
         "expect": getattr(ctx.attr, "expect", []),
         "expect_unordered": getattr(ctx.attr, "expect_unordered", []),
+        "fail_on": ctx.attr.fail_on,
         "files": [path(file) for file in ctx.files.files],
         "firmware": path(ctx.file.firmware),
         "forbid": ctx.attr.forbid,

@@ -66,7 +66,7 @@ CODECS = {
 
 # The ways in which a boot fails, and what they mean.
 FAILURES = {
-    "qemu-not-started": "QEMU could not be run, or ended with an error before the console showed anything",
+    "qemu-not-started": "the machine cannot boot the kernel, or QEMU could not be run or ended with an error before the console showed anything",
     "kernel-not-started": "the machine ran, but the kernel showed nothing until the time limit or the end of QEMU",
     "unpacking-failed": "the kernel could not unpack an initramfs, or not all of it",
     "init-failed": "the first process could not be started, or it ended",
@@ -75,6 +75,10 @@ FAILURES = {
     "bug": "the kernel found an error of its own: BUG()",
     "lockup": "a CPU did only one thing for too long",
     "rcu-stall": "RCU, with which the kernel frees shared data, was held up for too long",
+    "warning": "the kernel found a state that should not occur: WARN()",
+    "lockdep": "the kernel's check of locks found an error (CONFIG_PROVE_LOCKING)",
+    "ubsan": "the kernel did arithmetic or used an array in an undefined way (CONFIG_UBSAN)",
+    "hung-task": "a task of the kernel or a program waited for too long (CONFIG_DETECT_HUNG_TASK)",
     "forbidden": "a line matched a pattern of `forbid`",
     "exit-code": "the guest reported an exit code other than zero",
     "missing-at-limit": "something expected was missing at the time limit",
@@ -93,6 +97,14 @@ KERNEL_FAILURES = [
     "panic",
     "rcu-stall",
     "unpacking-failed",
+]
+
+# Those that the kernel reports too, and that a boot may ask to fail for.
+OPTIONAL_FAILURES = [
+    "hung-task",
+    "lockdep",
+    "ubsan",
+    "warning",
 ]
 
 # What guest_init does in the end.

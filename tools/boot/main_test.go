@@ -147,7 +147,11 @@ func TestRunfiles(t *testing.T) {
 		"initramfs": []string{"other+/a.cpio"},
 		"expect":    []string{`^"aaa"$`},
 	})
-	for file, data := range map[string]string{"_main/kernel": "initrd\n", "other+/a.cpio": "aaa"} {
+	kernel, err := os.ReadFile(qemutest.Kernel(t, "initrd\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for file, data := range map[string]string{"_main/kernel": string(kernel), "other+/a.cpio": "aaa"} {
 		file = filepath.Join(name+".runfiles", file)
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 			t.Fatal(err)

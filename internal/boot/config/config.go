@@ -151,9 +151,18 @@ func (c *Config) Check() error {
 	case c.TimeLimitSeconds < 0:
 		return fmt.Errorf("time_limit_s: %d is negative", c.TimeLimitSeconds)
 	}
-	for _, class := range c.AllowFailures {
-		if !slices.Contains(failure.Builtin(), class) {
-			return fmt.Errorf("allow_failures: unknown failure %q: want one of %q", class, failure.Builtin())
+	for _, list := range []struct {
+		field   string
+		classes []failure.Class
+		known   []failure.Class
+	}{
+		{"allow_failures", c.AllowFailures, failure.WithReport(failure.FailsBoot)},
+		{"fail_on", c.FailOn, failure.WithReport(failure.FailsIfAsked)},
+	} {
+		for _, class := range list.classes {
+			if !slices.Contains(list.known, class) {
+				return fmt.Errorf("%s: unknown failure %q: want one of %q", list.field, class, list.known)
+			}
 		}
 	}
 	return nil

@@ -40,6 +40,7 @@ const full = `{
   "exit_code_pattern": "exit (\\d+)",
   "input": [{"expect": "login: $", "send": "root\n"}],
   "allow_failures": ["oops"],
+  "fail_on": ["warning"],
   "forbid": ["BUG:"],
   "time_limit_s": 30,
   "interactive": false
@@ -77,6 +78,7 @@ func TestRead(t *testing.T) {
 			ExitCodePattern: regexp.MustCompile(`exit (\d+)`),
 			Input:           []console.Prompt{{Expect: regexp.MustCompile("login: $"), Send: "root\n"}},
 			AllowFailures:   []failure.Class{failure.Oops},
+			FailOn:          []failure.Class{failure.Warning},
 			Forbid:          []*regexp.Regexp{regexp.MustCompile("BUG:")},
 		},
 		TimeLimitSeconds: 30,
@@ -118,6 +120,7 @@ func TestParseErrors(t *testing.T) {
 		{"input without a pattern", "input", []any{map[string]string{"send": "x"}}},
 		{"input on the terminal", "interactive", true},
 		{"allow_failures", "allow_failures", []string{"oops", "warning"}},
+		{"fail_on", "fail_on", []string{"warning", "oops"}},
 		{"memory", "memory_mib", 0},
 		{"cpus", "cpus", -1},
 		{"expect null", "expect", []any{nil}},

@@ -29,11 +29,15 @@ type failurePattern struct {
 // same words do not come from the kernel: DEBUG: is not BUG:.
 const messageStart = `(?:^|\[ *\d+\.\d+\] ?(?:\[ *[TC]\d+\] ?)?)`
 
-// failurePatterns are tried in this order.
+// failurePatterns are tried in this order. Their texts are those of kernels 4.19 to 7.2.
 var failurePatterns = []failurePattern{
 	// kernel/panic.c. Anywhere in a line: the kernel does not wait for a program to
 	// finish its line, and no program prints these words.
 	{failure.Panic, "Kernel panic", regexp.MustCompile(`(Kernel panic) - not syncing`)},
+
+	// arch/x86/mm/extable.c: the kernel halts before its console works. Only
+	// earlyprintk shows it.
+	{failure.Panic, "early exception", regexp.MustCompile(messageStart + `(PANIC: early exception)`)},
 
 	// init/initramfs.c. The second is that of a kernel with CONFIG_BLK_DEV_RAM.
 	{failure.UnpackingFailed, "Initramfs unpacking", regexp.MustCompile(messageStart + `(Initramfs unpacking failed)`)},
@@ -44,22 +48,59 @@ var failurePatterns = []failurePattern{
 	{failure.InitFailed, "Default init", regexp.MustCompile(messageStart + `(Default init) \S+ failed \(error -\d+\)`)},
 	{failure.InitFailed, "Starting init", regexp.MustCompile(messageStart + `(Starting init:) \S+ exists but couldn't execute it`)},
 
-	// kernel/watchdog.c.
-	{failure.Lockup, "BUG: soft", regexp.MustCompile(messageStart + `watchdog: (BUG: soft lockup)`)},
+	// kernel/watchdog.c and watchdog_perf.c, kernel/workqueue.c, kernel/smp.c, and
+	// kernel/locking/spinlock_debug.c.
+	{failure.Lockup, "BUG: soft", regexp.MustCompile(messageStart + `(?:NMI )?watchdog: (BUG: soft lockup)`)},
 	{failure.Lockup, "Watchdog detected", regexp.MustCompile(messageStart + `(?:NMI )?watchdog: (?:CPU\d+: )?(Watchdog detected hard LOCKUP)`)},
+	{failure.Lockup, "BUG: workqueue", regexp.MustCompile(messageStart + `(BUG: workqueue lockup)`)},
+	{failure.Lockup, "CSD lock", regexp.MustCompile(messageStart + `(?:smp: )?csd: (Detected non-responsive CSD lock)`)},
+	{failure.Lockup, "lockup suspected", regexp.MustCompile(messageStart + `(BUG: \w+ lockup suspected)`)},
 
-	// kernel/rcu/tree_stall.h.
-	{failure.RCUStall, "detected stall", regexp.MustCompile(messageStart + `rcu: INFO: \S+ ((?:self-)?detected stall)`)},
+	// kernel/rcu: tree_stall.h, tree_exp.h and tasks.h; tree.c and tree_plugin.h in older
+	// kernels.
+	{failure.RCUStall, "detected", regexp.MustCompile(messageStart + `(?:rcu: )?INFO: \S+ ((?:self-)?detected (?:expedited )?stall)`)},
+	{failure.RCUStall, "kthread", regexp.MustCompile(messageStart + `rcu: \S+ (kthread (?:starved for|timer wakeup didn't happen for)) \d+ jiffies!`)},
 
-	// arch/*/mm/fault.c and arch/*/kernel/traps.c. The first is x86's.
-	{failure.Oops, "BUG: ", regexp.MustCompile(messageStart + `(BUG: (?:kernel NULL pointer dereference|unable to handle))`)},
+	// arch/x86: mm/fault.c, kernel/traps.c and entry/entry_fred.c.
+	{failure.Oops, "BUG: ", regexp.MustCompile(messageStart + `(BUG: (?:kernel NULL pointer dereference|unable to handle|(?:\S+ )?stack guard page was hit|invalid or fatal FRED event))`)},
+	{failure.Oops, "PANIC: ", regexp.MustCompile(messageStart + `(?:traps: )?(PANIC: (?:double fault|invalid or fatal FRED event))`)},
+	// arch/arm64 and arch/riscv: mm/fault.c, and kernel/traps.c with the words that die()
+	// prints.
 	{failure.Oops, "Unable to handle", regexp.MustCompile(messageStart + `(Unable to handle kernel)`)},
 	{failure.Oops, "Internal error", regexp.MustCompile(messageStart + `(Internal error: )`)},
 	{failure.Oops, "Oops", regexp.MustCompile(messageStart + `(Oops(?:: | - | \[#))`)},
+	// arch/x86/kernel/dumpstack.c: die() before 6.10, whose words can be anything and
+	// have no "Oops: " before them, ends like this.
+	{failure.Oops, " [#", regexp.MustCompile(messageStart + `([^[,:][^,:]*|)(?:,.*)?: [0-9a-f]{4} \[#\d+\](?: [A-Z][A-Z_]*(?:\(\w+\))?)*\s*$`)},
 
-	// lib/bug.c, and the code that prints BUG: itself, such as KASAN and the scheduler.
+	// lib/bug.c, and die() of arch/riscv/kernel/traps.c.
 	{failure.Bug, "kernel BUG", regexp.MustCompile(messageStart + `(kernel BUG at )`)},
+	{failure.Bug, "Kernel BUG", regexp.MustCompile(messageStart + `(Kernel BUG \[#)`)},
+	// The code that prints BUG: itself, such as KASAN, KCSAN, KFENCE, KMSAN and the
+	// scheduler.
 	{failure.Bug, "BUG: ", regexp.MustCompile(messageStart + `(BUG: )`)},
+	// mm/slub.c.
+	{failure.Bug, "BUG ", regexp.MustCompile(messageStart + `(BUG )\S.* \((?:Not tainted|Tainted: .*?)\): `)},
+	// lib/list_debug.c.
+	{failure.Bug, "corruption", regexp.MustCompile(messageStart + `(list_(?:add|del) corruption)`)},
+
+	// kernel/locking: lockdep.c and rtmutex.c.
+	{failure.Lockdep, "WARNING: ", regexp.MustCompile(messageStart + `(WARNING: )` +
+		`(?:possible (?:circular locking|recursive locking|irq lock inversion)|\S+-safe -> \S+-unsafe lock order|inconsistent lock state|` +
+		`chain_key collision|Nested lock was not taken|bad (?:unlock balance|contention) detected|held lock freed|` +
+		`\S.*/\d+ still has locks held|lock held when returning to user space|suspicious RCU usage)`)},
+	{failure.Lockdep, "[ BUG: ", regexp.MustCompile(messageStart + `\[ (BUG: .*) \]$`)},
+	{failure.Lockdep, "non-static key", regexp.MustCompile(messageStart + `(INFO: trying to register non-static key)`)},
+
+	// kernel/panic.c: WARN() and WARN_ON(), before and since 6.19. Other lines begin with
+	// the same word, and are for the owner of the machine.
+	{failure.Warning, "WARNING: ", regexp.MustCompile(messageStart + `(WARNING: )(?:CPU: \d+ PID: \d+ at |(?:\S+:\d+ )?at \S+(?: \[\w+\])?, CPU#\d+: )`)},
+
+	// lib/ubsan.c.
+	{failure.UBSAN, "UBSAN: ", regexp.MustCompile(messageStart + `(UBSAN: )\S.* in `)},
+
+	// kernel/hung_task.c.
+	{failure.HungTask, "INFO: task", regexp.MustCompile(messageStart + `(INFO: task) .* blocked .*for more than \d+ seconds`)},
 }
 
 // A kernelFailure is a failure that a line reports.

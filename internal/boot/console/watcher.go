@@ -56,6 +56,10 @@ type Criteria struct {
 	// AllowFailures are failures in the kernel's messages that do not fail the boot.
 	AllowFailures []failure.Class `json:"allow_failures"`
 
+	// FailOn are failures in the kernel's messages that fail the boot, and would not
+	// otherwise: those with failure.FailsIfAsked.
+	FailOn []failure.Class `json:"fail_on"`
+
 	// Forbid are patterns that no line may match. They take precedence over all other
 	// criteria.
 	Forbid []*regexp.Regexp `json:"forbid"`
@@ -136,6 +140,11 @@ type Expectation struct {
 // with no patterns but prompts, the finding is never Satisfied.
 func NewWatcher(r Rules) *Watcher {
 	w := &Watcher{rules: r, allowed: slices.Clone(r.AllowFailures)}
+	for _, class := range failure.WithReport(failure.FailsIfAsked) {
+		if !slices.Contains(r.FailOn, class) {
+			w.allowed = append(w.allowed, class)
+		}
+	}
 	add := func(k Kind, re *regexp.Regexp) {
 		w.expectations = append(w.expectations, Expectation{Kind: k, Pattern: re})
 	}
@@ -163,7 +172,7 @@ func (w *Watcher) Write(p []byte) (int, error) {
 // Idle matches the unfinished line, which may be a prompt. Call it when the console has
 // been quiet for a while.
 func (w *Watcher) Idle() {
-	if line := w.tangle.unfinished(string(w.lines.line)); line != "" {
+	if line := w.tangle.unfinished(w.lines.unfinished()); line != "" {
 		w.match(line, false)
 	}
 }
@@ -199,6 +208,9 @@ func (w *Watcher) addInterruption(message string) {
 // match matches a line; if whole is false, the beginning of one.
 func (w *Watcher) match(line string, whole bool) {
 	w.stages.addLine(line, w.rules.Firmware, w.now())
+	if len(line) < max(w.matchedLength, w.promptLength) {
+		w.matchedLength, w.promptLength = 0, 0 // the program has erased the line
+	}
 	if w.finding.Outcome != Undecided {
 		return
 	}
@@ -346,8 +358,8 @@ func (w *Watcher) KernelStarted() bool { return w.stages.kernelStarted }
 // Tail returns the last lines, oldest first, including the unfinished one.
 func (w *Watcher) Tail() []string {
 	lines := slices.Clone(w.tail)
-	if len(w.lines.line) > 0 {
-		lines = append(lines, string(w.lines.line))
+	if unfinished := w.lines.unfinished(); unfinished != "" {
+		lines = append(lines, unfinished)
 	}
 	return lines[max(0, len(lines)-TailLines):]
 }

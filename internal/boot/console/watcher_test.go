@@ -28,6 +28,7 @@ const (
 
 func TestWatcher(t *testing.T) {
 	const panicLine = "Kernel panic - not syncing: Fatal exception"
+	const warningLine = "WARNING: kernel/x.c:1 at f+0x1/0x2, CPU#0: init/1"
 	for _, test := range []struct {
 		name   string
 		expect []string
@@ -38,6 +39,7 @@ func TestWatcher(t *testing.T) {
 		input     []string // prompts, each answered with itself
 		exitCode  string
 		allow     []failure.Class
+		failOn    []failure.Class
 
 		want      Outcome
 		wantClass failure.Class
@@ -70,6 +72,10 @@ func TestWatcher(t *testing.T) {
 		{name: "panic expected", expect: []string{"Kernel panic - .*exception"}, writes: []string{panicLine + "\n"}, want: Satisfied, wantLine: panicLine, wantSeen: 1},
 		{name: "panic expected, unfinished", expect: []string{"Kernel panic", "end trace"}, writes: []string{panicLine, idle, "\n--- end trace\n"}, want: Satisfied, wantLine: "--- end trace", wantSeen: 2},
 		{name: "escape sequences", expect: []string{"^ok$"}, writes: []string{"\x1b[32mo\x1b[", "0mk\r\n"}, want: Satisfied, wantLine: "ok", wantSeen: 1},
+
+		{name: "progress", expect: []string{"^PASS$"}, writes: []string{"10%\r50%\r", idle, "PASS\n"}, want: Satisfied, wantLine: "PASS", wantSeen: 1},
+		{name: "a prompt that is erased", expect: []string{"login: $", "^#$"}, input: []string{"login: $", "^#"}, writes: []string{"login: ", idle, "\r\x1b[K#", idle, "\n"}, want: Satisfied, wantLine: "#", wantSeen: 4, wantInput: "login: $^#"},
+		{name: "a panic after a title without end", expect: []string{"^x$"}, writes: []string{"\x1b]0;title[    1.5] BUG: x\n"}, want: Failed, wantClass: failure.Bug, wantLine: "BUG: x"},
 
 		{name: "unordered", unordered: []string{"a", "b"}, writes: []string{"b\na\n"}, want: Satisfied, wantLine: "a", wantSeen: 2},
 		{name: "unordered, one line", unordered: []string{"a", "b"}, writes: []string{"ab\n"}, want: Satisfied, wantLine: "ab", wantSeen: 2},
@@ -104,6 +110,11 @@ func TestWatcher(t *testing.T) {
 
 		{name: "allowed", allow: []failure.Class{failure.Panic}, expect: []string{"^x$"}, writes: []string{panicLine + "\nx\n"}, want: Satisfied, wantLine: "x", wantSeen: 1},
 		{name: "another allowed", allow: []failure.Class{failure.Oops}, expect: []string{"^x$"}, writes: []string{panicLine + "\nx\n"}, want: Failed, wantClass: failure.Panic, wantLine: panicLine},
+		{name: "an expected oops", expect: []string{"divide error", "^x$"}, writes: []string{"[    1.5] divide error: 0000 [#1] SMP\nx\n"}, want: Satisfied, wantLine: "x", wantSeen: 2},
+		{name: "a warning", expect: []string{"^x$"}, writes: []string{warningLine + "\nx\n"}, want: Satisfied, wantLine: "x", wantSeen: 1},
+		{name: "a warning to fail on", failOn: []failure.Class{failure.HungTask, failure.Warning}, expect: []string{"^x$"}, writes: []string{warningLine + "\nx\n"}, want: Failed, wantClass: failure.Warning, wantLine: warningLine},
+		{name: "another warning to fail on", failOn: []failure.Class{failure.Lockdep}, expect: []string{"^x$"}, writes: []string{warningLine + "\nx\n"}, want: Satisfied, wantLine: "x", wantSeen: 1},
+		{name: "an expected warning", failOn: []failure.Class{failure.Warning}, expect: []string{"WARNING: ", "^x$"}, writes: []string{warningLine + "\nx\n"}, want: Satisfied, wantLine: "x", wantSeen: 2},
 		{name: "an expected kind is allowed from there on", unordered: []string{"Kernel panic", "^x$"}, writes: []string{panicLine + "\n---[ end " + panicLine + " ]---\nx\n"}, want: Satisfied, wantLine: "x", wantSeen: 2},
 		{name: "half a message has no class", writes: []string{"Kernel panic - not syncing: Attem", idle, "pted to kill init! exitcode=0x00000100\n"}, want: Failed, wantClass: failure.InitFailed, wantLine: "Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000100"},
 	} {
@@ -112,6 +123,7 @@ func TestWatcher(t *testing.T) {
 				Expect:          patterns(test.expect...),
 				ExpectUnordered: patterns(test.unordered...),
 				AllowFailures:   test.allow,
+				FailOn:          test.failOn,
 				Forbid:          patterns(test.forbid...),
 			}}
 			for _, p := range test.input {

@@ -66,7 +66,7 @@ func Arguments(a arch.Arch, g Guest) []string {
 	for _, archive := range g.Initramfs {
 		add("-initrd", archive)
 	}
-	add("-append", strings.Join(commandLine(a, g), " "))
+	add("-append", CommandLine(a, g))
 	return args
 }
 
@@ -90,10 +90,10 @@ func board(a arch.Arch, g Guest) []string {
 	return append(args, "-accel", accelerator)
 }
 
-// commandLine returns the words of the kernel's command line.
-func commandLine(a arch.Arch, g Guest) []string {
+// CommandLine returns the kernel's command line.
+func CommandLine(a arch.Arch, g Guest) string {
 	if len(g.KernelCmdline) > 0 {
-		return g.KernelCmdline
+		return strings.Join(g.KernelCmdline, " ")
 	}
 	// panic=-1 reboots at once, and -no-reboot makes QEMU exit then.
 	words := []string{"console=" + a.Console, "panic=-1"}
@@ -101,5 +101,5 @@ func commandLine(a arch.Arch, g Guest) []string {
 		words = append(words, a.KernelArg)
 	}
 	words = append(words, g.Environment...)
-	return append(words, g.KernelArgs...)
+	return strings.Join(append(words, g.KernelArgs...), " ")
 }

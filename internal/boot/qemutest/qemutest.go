@@ -67,14 +67,28 @@ func Executable(t testing.TB) string {
 //	temp           write the name of the directory for temporary files
 //	die            kill itself with SIGKILL
 //	exit STATUS    exit
-func Kernel(t testing.TB, script string) string {
+func Kernel(t testing.TB, script string) string { return KernelFor(t, "x86_64", script) }
+
+// KernelFor is Kernel for an architecture.
+func KernelFor(t testing.TB, arch, script string) string {
 	t.Helper()
+	head := make([]byte, headerSize)
+	for at, text := range map[string]map[int]string{
+		"x86_64":  {0x1fe: "\x55\xaaXXHdrS\x0f\x02", 0x238: "\xff\x07"},
+		"arm64":   {0x38: "ARM\x64"},
+		"riscv64": {0x30: "RISCV", 0x38: "RSC\x05"},
+	}[arch] {
+		copy(head[at:], text)
+	}
 	name := t.TempDir() + "/kernel"
-	if err := os.WriteFile(name, []byte(script), 0o644); err != nil {
+	if err := os.WriteFile(name, append(head, script...), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	return name
 }
+
+// headerSize is the size of what is before the script in a kernel: what the runner reads of it.
+const headerSize = 4 << 10
 
 // Terminal returns a pseudo-terminal that no program reads.
 func Terminal(t testing.TB) *os.File {
@@ -107,12 +121,12 @@ func Running(pid int) bool {
 
 func emulate(args []string) int {
 	signal.Reset(syscall.SIGTERM) // the main of a rules_go test blocks it
-	script, err := os.ReadFile(value(args, "-kernel"))
+	kernel, err := os.ReadFile(value(args, "-kernel"))
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "qemu: could not load kernel: %v\n", err)
 		return 1
 	}
-	for line := range strings.Lines(string(script)) {
+	for line := range strings.Lines(string(kernel[headerSize:])) {
 		verb, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
 		switch verb {
 		case "":

@@ -4,6 +4,7 @@ package runner
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"encoding/xml"
 	"errors"
@@ -15,10 +16,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/rules-initramfs/rules_initramfs/internal/boot/config"
 	"github.com/rules-initramfs/rules_initramfs/internal/boot/console"
 	"github.com/rules-initramfs/rules_initramfs/internal/boot/failure"
+	"github.com/rules-initramfs/rules_initramfs/internal/boot/qemutest"
 	"github.com/rules-initramfs/rules_initramfs/internal/golden"
 )
 
@@ -49,14 +51,48 @@ func TestClasses(t *testing.T) {
 			set: func(r *run) { r.config.KVM = config.KVMOn },
 		},
 		{
+			class: failure.QEMUNotStarted, name: "kernel of another architecture", script: "hang",
+			set: func(r *run) {
+				kernel := r.config.Kernel
+				r.config.Arch, r.config.Kernel = "arm64", "_main/kernel"
+				r.session.Rlocation = func(string) (string, error) { return kernel, nil }
+			},
+		},
+		{
+			class: failure.QEMUNotStarted, name: "long command line", script: "hang",
+			set: func(r *run) {
+				r.config.KernelArgs = []string{strings.Repeat("x", 2047-len("console=ttyS0 panic=-1 no_timer_check=1"))}
+			},
+		},
+		{
+			class: failure.QEMUNotStarted, name: "long command line on arm64", script: "hang",
+			set: func(r *run) {
+				r.config.Arch, r.config.Kernel = "arm64", qemutest.KernelFor(t, "arm64", "hang")
+				r.config.KernelCmdline = []string{strings.Repeat("x", 2040), "console=ttyAMA0"}
+			},
+		},
+		{
+			class: failure.QEMUNotStarted, name: "initramfs larger than memory", script: "hang",
+			set: func(r *run) {
+				r.config.Initramfs = []string{filepath.Join(t.TempDir(), "large.cpio")}
+				// A file that is all hole.
+				if err := cmp.Or(os.WriteFile(r.config.Initramfs[0], nil, 0o644), os.Truncate(r.config.Initramfs[0], 256<<20+1)); err != nil {
+					t.Fatal(err)
+				}
+			},
+		},
+		{
 			class: failure.KernelNotStarted, name: "silent", limit: true, script: "hang",
 		},
 		{
 			class: failure.KernelNotStarted, name: "reset",
 		},
 		{
-			class: failure.KernelNotStarted, name: "firmware alone", limit: true, script: `print "OpenSBI v1.6\nBoot HART ID : 0\n"` + "\nhang",
-			set: func(r *run) { r.config.Arch = "riscv64" },
+			class: failure.KernelNotStarted, name: "firmware alone", limit: true,
+			set: func(r *run) {
+				r.config.Arch = "riscv64"
+				r.config.Kernel = qemutest.KernelFor(t, "riscv64", `print "OpenSBI v1.6\nBoot HART ID : 0\n"`+"\nhang")
+			},
 		},
 		{
 			class: failure.KernelNotStarted, name: "another firmware alone", limit: true, script: `print "BdsDxe: loading\n"` + "\nhang",
@@ -251,7 +287,7 @@ func TestCases(t *testing.T) {
 		for _, c := range readXML(t, r.session.XMLFile).Cases {
 			got = append(got, outcome(c))
 		}
-		if diff := cmp.Diff(test.want, got); diff != "" {
+		if diff := gocmp.Diff(test.want, got); diff != "" {
 			t.Errorf("cases (-want +got):\n%s", diff)
 		}
 	}

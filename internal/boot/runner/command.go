@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/boot/config"
+	"github.com/rules-initramfs/rules_initramfs/internal/boot/kernelimage"
 	"github.com/rules-initramfs/rules_initramfs/internal/boot/machine"
 	"github.com/rules-initramfs/rules_initramfs/internal/tables/arch"
 )
@@ -42,7 +44,44 @@ func (b *boot) command() (argv []string, err error) {
 	if err := b.locateInputs(&g.Config); err != nil {
 		return nil, err
 	}
+	if err := b.checkFit(g); err != nil {
+		return nil, err
+	}
 	return append([]string{g.QEMU}, machine.Arguments(b.arch, g)...), nil
+}
+
+// checkFit returns an error if the machine cannot boot the kernel, or if something is too large
+// for one of them. The kernel would drop it, or nothing would happen.
+func (b *boot) checkFit(g machine.Guest) error {
+	kernel, err := kernelimage.Read(g.Kernel)
+	if err != nil {
+		return fmt.Errorf("kernel: %w", err)
+	}
+	if err := kernel.Check(b.arch, g.Firmware != ""); err != nil {
+		return fmt.Errorf("kernel: %s: %w", b.config.Kernel, err)
+	}
+
+	most := cmp.Or(kernel.MaxCommandLine, b.arch.MaxCommandLine)
+	if size := len(machine.CommandLine(b.arch, g)); size > most {
+		return fmt.Errorf("kernel_args: the kernel's command line has %d bytes, and kernels for %s take %d: shorten it, or pass a part of it in a bootconfig", size, b.arch.Name, most)
+	}
+
+	// A file in the initramfs is in memory twice: in the image, and unpacked.
+	const copies = 2
+	var archives int64
+	for _, name := range g.Initramfs {
+		info, err := os.Stat(name)
+		if err != nil {
+			return fmt.Errorf("initramfs: %w", err)
+		}
+		archives += info.Size()
+	}
+	if least, have := kernel.Memory+copies*archives, int64(g.MemoryMiB)<<20; least > have {
+		const mib = 1 << 20
+		return fmt.Errorf("memory: the machine has %d MiB, and needs more than %d MiB: %d MiB for the kernel, and twice the %d MiB of the initramfs: set memory",
+			g.MemoryMiB, (least+mib-1)/mib, (kernel.Memory+mib-1)/mib, (archives+mib-1)/mib)
+	}
+	return nil
 }
 
 // locateInputs replaces the paths in c by those of files. It may write temporary files.

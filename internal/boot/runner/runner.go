@@ -166,7 +166,8 @@ func (b *boot) rules() console.Rules {
 	if c.Interactive {
 		// The user decides whether to continue, if the guest still can.
 		r.AllowFailures = slices.Clone(r.AllowFailures)
-		for _, class := range failure.Builtin() {
+		r.FailOn = nil
+		for _, class := range failure.WithReport(failure.FailsBoot) {
 			if class != failure.Panic && class != failure.InitFailed {
 				r.AllowFailures = append(r.AllowFailures, class)
 			}

@@ -290,6 +290,16 @@ func TestSignal(t *testing.T) {
 	r.check(t, r.boot(), failure.Stopped)
 }
 
+// TestLongestCommandLine has a command line that is as long as the kernel takes.
+func TestLongestCommandLine(t *testing.T) {
+	t.Parallel()
+	r := newRun(t, "args")
+	const others = "console=ttyS0 panic=-1 no_timer_check=1 "
+	r.config.KernelArgs = []string{strings.Repeat("x", 2047-len(others))}
+	r.config.Expect = compile([]string{others + "x+\""})
+	r.check(t, r.boot(), passed)
+}
+
 func TestInitramfs(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

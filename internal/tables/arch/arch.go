@@ -38,6 +38,9 @@ type Arch struct {
 	EmulatedCPU string
 	// Console is the kernel's name for the board's first serial port.
 	Console string
+	// MaxCommandLine is the longest command line of the kernel, in bytes: COMMAND_LINE_SIZE
+	// without the zero at its end. The kernel drops what follows.
+	MaxCommandLine int
 	// KernelArg is added to the usual arguments on the kernel's command line.
 	KernelArg string
 	// Firmware matches the last lines that the board's firmware shows on the serial
@@ -71,6 +74,8 @@ var table = []Arch{
 		Machine:     "q35",
 		EmulatedCPU: "max",
 		Console:     "ttyS0",
+		// arch/x86/include/asm/setup.h; the header of a bzImage has it too.
+		MaxCommandLine: 2047,
 		// On a busy host, an emulated CPU may get no interrupt for so long that the kernel
 		// finds its timer broken, and panics (arch/x86/kernel/apic/io_apic.c). The value
 		// keeps kernels that do not know the argument from passing it to /init.
@@ -100,6 +105,8 @@ var table = []Arch{
 		// implementation-defined algorithm is many times faster.
 		EmulatedCPU: "max,pauth-impdef=on",
 		Console:     "ttyAMA0",
+		// arch/arm64/include/uapi/asm/setup.h.
+		MaxCommandLine: 2047,
 	},
 	{
 		Name:   "riscv64",
@@ -121,6 +128,8 @@ var table = []Arch{
 		QEMU:    "qemu-system-riscv64",
 		Machine: "virt",
 		Console: "ttyS0",
+		// arch/riscv/include/uapi/asm/setup.h of 7.2. Older kernels have half of it, or less.
+		MaxCommandLine: 2047,
 		// The last lines of OpenSBI describe the hart that boots.
 		Firmware: regexp.MustCompile(`^Boot HART `),
 	},

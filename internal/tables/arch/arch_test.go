@@ -41,6 +41,9 @@ func TestRows(t *testing.T) {
 				t.Errorf("%s: %q: want %q...%q", a.Name, affix.text, affix.before, affix.after)
 			}
 		}
+		if a.MaxCommandLine < 255 {
+			t.Errorf("%s: a command line of %d bytes", a.Name, a.MaxCommandLine)
+		}
 		if a.Room <= 0 || a.Room > a.RoomRandom || a.RoomRandom > MaxRoom {
 			t.Errorf("%s: room for %d bytes, and %d", a.Name, a.Room, a.RoomRandom)
 		}

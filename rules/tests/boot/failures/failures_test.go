@@ -26,7 +26,8 @@ var boots = []struct {
 	{"exit", "init-failed", "Attempted to kill init! exitcode=0x00000300"},
 	{"firmware", "kernel-not-started", ""},
 	{"hang", "not-ended", ""},
-	{"kernel", "kernel-not-started", ""},
+	{"kernel", "qemu-not-started", "zeros.bin: it is not a kernel"},
+	{"long", "qemu-not-started", "2047"},
 	{"kvm", "qemu-not-started", "riscv64"},
 	{"machine", "qemu-not-started", "vax"},
 	{"missing", "missing-at-end", `"never seen"`},
@@ -34,6 +35,7 @@ var boots = []struct {
 	{"no_program", "init-failed", "Failed to execute /init (error -8)"},
 	{"report", "exit-code", "init: tests ended with 4"},
 	{"unpacking", "unpacking-failed", "Initramfs unpacking failed: no cpio magic"},
+	{"warning", "warning", "WARNING: init/x.c:1"},
 }
 
 func TestFailures(t *testing.T) {

@@ -22,6 +22,11 @@ func main() {
 		os.Exit(3)
 	case "crash":
 		fmt.Println("init:", crash())
+	case "warn":
+		if err := warn(); err != nil {
+			fmt.Println("init:", err)
+		}
+		time.Sleep(time.Hour)
 	case "report":
 		fmt.Println("init: tests ended with 4")
 		time.Sleep(time.Hour)
@@ -41,4 +46,14 @@ func crash() error {
 		return fmt.Errorf("mounting /proc: %w", err)
 	}
 	return os.WriteFile("/proc/sysrq-trigger", []byte("c"), 0)
+}
+
+// warn makes the kernel print a warning: no command does that to a kernel without debugging
+// options.
+func warn() error {
+	const kmsg = "/dev/kmsg"
+	if err := syscall.Mknod(kmsg, syscall.S_IFCHR|0o600, 1<<8|11); err != nil {
+		return fmt.Errorf("%s: %w", kmsg, err)
+	}
+	return os.WriteFile(kmsg, []byte("<3>WARNING: init/x.c:1 at f+0x1/0x2, CPU#0: init/1\n"), 0)
 }
