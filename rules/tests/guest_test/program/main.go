@@ -2,10 +2,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -31,11 +33,23 @@ func do(what string, args []string) error {
 	case "hang":
 		time.Sleep(time.Hour)
 	case "kill":
-		return syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		signal, err := strconv.Atoi(args[0])
+		if err != nil {
+			return err
+		}
+		return syscall.Kill(os.Getpid(), syscall.Signal(signal))
 	case "outputs":
 		return outputs()
 	case "panic":
 		return os.WriteFile("/proc/sysrq-trigger", []byte("c"), 0)
+	case "print":
+		text, err := strconv.Unquote(args[0])
+		if err != nil {
+			return err
+		}
+		n, err := strconv.Atoi(args[1])
+		fmt.Print(strings.Repeat(text, n))
+		return err
 	case "power off":
 		return syscall.Reboot(syscall.LINUX_REBOOT_CMD_POWER_OFF)
 	}
@@ -55,6 +69,20 @@ func outputs() error {
 		if err := os.WriteFile(name, []byte(content), 0o644); err != nil {
 			return err
 		}
+	}
+	undeclared := os.Getenv("TEST_UNDECLARED_OUTPUTS_DIR")
+	for _, name := range []string{"console.log", "result.json", "not UTF-8 \xff"} {
+		if err := os.WriteFile(filepath.Join(undeclared, name), []byte("the test's"), 0o644); err != nil {
+			return err
+		}
+	}
+	for name, target := range map[string]string{"latest": "dir", "version": "/proc/sys/kernel/ostype", "passwd": "/etc/passwd"} {
+		if err := os.Symlink(target, filepath.Join(undeclared, name)); err != nil {
+			return err
+		}
+	}
+	if err := errors.Join(os.Mkdir(filepath.Join(undeclared, "empty"), 0o755), syscall.Mkfifo(filepath.Join(undeclared, "fifo"), 0o600)); err != nil {
+		return err
 	}
 	fmt.Fprintln(os.Stderr, os.Getenv("ASKED_FOR"))
 	if err := os.WriteFile("/dev/kmsg", []byte("<1>from the kernel\n"), 0); err != nil {
