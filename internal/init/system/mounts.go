@@ -28,21 +28,27 @@ var basicMounts = []mount{
 	{dir: "/proc", fsType: "proc", flags: unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC},
 	{dir: "/sys", fsType: "sysfs", flags: unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC},
 	{dir: "/dev", fsType: "devtmpfs", flags: unix.MS_NOSUID, data: "mode=0755"},
+	// The group is tty, as in all distributions. Programs that have no privileges open ptmx.
+	{dir: "/dev/pts", fsType: "devpts", flags: unix.MS_NOSUID | unix.MS_NOEXEC, data: "mode=0620,gid=5,ptmxmode=0666"},
+	{dir: "/dev/shm", fsType: "tmpfs", flags: unix.MS_NOSUID | unix.MS_NODEV, data: "mode=1777", keepFiles: true},
 	{dir: "/tmp", fsType: "tmpfs", flags: unix.MS_NOSUID | unix.MS_NODEV, data: "mode=1777", keepFiles: true},
 	{dir: "/run", fsType: "tmpfs", flags: unix.MS_NOSUID | unix.MS_NODEV, data: "mode=0755", keepFiles: true},
 }
 
-// MountBasic mounts /proc, /sys, /dev, /tmp and /run, and makes those directories
-// if the image lacks them. It skips a directory on which something is mounted
-// already, /tmp and /run if the image has files there, and a file system that the
-// kernel was built without: /dev then has the image's own nodes. It continues after
-// an error, and returns all of them.
+// MountBasic mounts /proc, /sys, /dev, /dev/pts, /dev/shm, /tmp and /run, and makes
+// those directories if the image lacks them. It skips a directory on which something
+// is mounted already, a tmpfs if the image has files there, and a file system that the
+// kernel was built without: /dev then has the image's own nodes. In /dev it makes the
+// links that programs use. It continues after an error, and returns all of them.
 func MountBasic() []error {
 	var errs []error
 	for _, m := range basicMounts {
 		if err := m.mount(); err != nil {
 			errs = append(errs, err)
 		}
+	}
+	if err := linkDevices("/dev"); err != nil {
+		errs = append(errs, err)
 	}
 	return errs
 }

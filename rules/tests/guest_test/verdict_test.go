@@ -49,6 +49,7 @@ func TestVerdict(t *testing.T) {
 		want    string // matches standard error
 	}{
 		{[]string{"exit", "0"}, "", 0, `\A\z`},
+		{[]string{"system"}, "", 0, `\A\z`},
 		{[]string{"exit", "3"}, "", 3, `(?m)\Aguest_test: ` + label + `the test exited with 3 `},
 		{[]string{"exit", "255"}, "", 255, `(?m)\Aguest_test: ` + label + `the test exited with 255 `},
 		{[]string{"kill", "9"}, "", 137, `(?m)\Aguest_test: ` + label + `the test was killed by SIGKILL \(killed\)`},

@@ -4,12 +4,18 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func main() {
@@ -42,6 +48,8 @@ func do(what string, args []string) error {
 		return outputs()
 	case "panic":
 		return os.WriteFile("/proc/sysrq-trigger", []byte("c"), 0)
+	case "system":
+		return checkSystem()
 	case "print":
 		text, err := strconv.Unquote(args[0])
 		if err != nil {
@@ -89,5 +97,68 @@ func outputs() error {
 		return err
 	}
 	fmt.Print("no end")
+	return nil
+}
+
+// checkSystem checks what programs expect of any system.
+func checkSystem() error {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "served") }))
+	defer server.Close()
+	response, err := http.Get(server.URL)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	listener, err := net.Listen("tcp", "[::1]:0")
+	if err != nil {
+		return err
+	}
+	listener.Close()
+	for _, name := range []string{"/dev/fd/1", "/dev/stdin", "/dev/stdout", "/dev/stderr", "/dev/null", "/dev/urandom", "/dev/tty"} {
+		if _, err := os.Stat(name); err != nil {
+			return err
+		}
+	}
+	for _, dir := range []string{"/tmp", "/dev/shm"} {
+		info, err := os.Stat(dir)
+		if err != nil {
+			return err
+		}
+		if want := fs.ModeDir | fs.ModeSticky | 0o777; info.Mode() != want {
+			return fmt.Errorf("%s has mode %v, want %v", dir, info.Mode(), want)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "file"), nil, 0o600); err != nil {
+			return err
+		}
+	}
+	return openTerminal()
+}
+
+// openTerminal opens a pseudo-terminal, as a C library does.
+func openTerminal() error {
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		return err
+	}
+	defer master.Close()
+	number, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
+	if err != nil {
+		return err
+	}
+	if err := unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0); err != nil {
+		return err
+	}
+	terminal, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		return err
+	}
+	defer terminal.Close()
+	info, err := terminal.Stat()
+	if err != nil {
+		return err
+	}
+	if mode, gid := info.Mode().Perm(), info.Sys().(*syscall.Stat_t).Gid; mode != 0o620 || gid != 5 {
+		return fmt.Errorf("the terminal has mode %v and group %d, want 0620 and 5", mode, gid)
+	}
 	return nil
 }

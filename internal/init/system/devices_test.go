@@ -1,0 +1,69 @@
+package system
+
+import (
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+func TestLinkDevices(t *testing.T) {
+	dev := t.TempDir()
+	if err := os.WriteFile(dev+"/ptmx", nil, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := linkDevices(dev); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, link := range deviceLinks {
+		target, err := os.Readlink(dev + "/" + link.name)
+		if link.name == "ptmx" {
+			if err == nil {
+				t.Error("the node ptmx was replaced")
+			}
+		} else if target != link.target {
+			t.Errorf("%s: %q, want %q, error %v", link.name, target, link.target, err)
+		}
+	}
+	if err := linkDevices(dev + "/none"); err == nil || !strings.Contains(err.Error(), dev) {
+		t.Errorf("error %v, want one that names the directory", err)
+	}
+}
+
+// TestStartLoopback runs itself in a network namespace, where the interface is down.
+func TestStartLoopback(t *testing.T) {
+	if os.Getenv("START_LOOPBACK") != "" {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := net.Dial("tcp", listener.Addr().String()); err == nil {
+			t.Error("the loopback interface works before it is up")
+		}
+		for range 2 {
+			if err := StartLoopback(); err != nil {
+				t.Error(err)
+			}
+		}
+		if _, err := net.Dial("tcp", listener.Addr().String()); err != nil {
+			t.Error(err)
+		}
+		return
+	}
+	cmd := exec.Command("/proc/self/exe", "-test.run=^TestStartLoopback$")
+	cmd.Env = append(os.Environ(), "START_LOOPBACK=1")
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNET,
+		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
+	}
+	if text, err := cmd.CombinedOutput(); err != nil {
+		if os.IsPermission(err) {
+			t.Skipf("this machine does not allow network namespaces: %v", err)
+		}
+		t.Errorf("%v: %s", err, text)
+	}
+}
