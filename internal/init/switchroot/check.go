@@ -18,10 +18,11 @@ type host struct {
 	pid    func() int
 	magic  func(name string) (int64, error)  // the type of the file system
 	device func(name string) (uint64, error) // the device number of the file system
+	isRoot func(name string) (bool, error)   // whether it is the root of a mounted file system
 	noexec func(name string) (bool, error)   // whether programs of the file system are not run
 }
 
-var thisMachine = host{pid: os.Getpid, magic: fileSystemType, device: system.Device, noexec: mountedNoexec}
+var thisMachine = host{pid: os.Getpid, magic: fileSystemType, device: system.Device, isRoot: system.IsMountPoint, noexec: mountedNoexec}
 
 func fileSystemType(name string) (int64, error) {
 	var st unix.Statfs_t
@@ -79,14 +80,14 @@ func (h host) checkNewRoot(newRoot string) error {
 	}
 	own, ownErr := h.device(dir)
 	old, oldErr := h.device(h.root + "/")
-	parent, parentErr := h.device(dir + "/..")
-	if err := cmp.Or(ownErr, oldErr, parentErr); err != nil {
+	isRoot, rootErr := h.isRoot(dir)
+	if err := cmp.Or(ownErr, oldErr, rootErr); err != nil {
 		return err
 	}
 	if own == old {
 		return fmt.Errorf("new root: %s is on the file system of /, whose files would be deleted: mount another file system there", newRoot)
 	}
-	if own == parent {
+	if !isRoot {
 		return fmt.Errorf("new root: %s is not a mount point, but a directory in a mounted file system: use the mount point", newRoot)
 	}
 	return nil

@@ -56,6 +56,7 @@ func fakeHost(t *testing.T) host {
 			}
 			return 1, nil
 		},
+		isRoot: func(name string) (bool, error) { return name == root+"/root", nil },
 		noexec: func(string) (bool, error) { return false, nil },
 	}
 }

@@ -118,7 +118,7 @@ func TestCheckProgram(t *testing.T) {
 	golden.Messages(t, "TestCheckProgram.txt", messages)
 }
 
-// chain returns a script with this number of interpreters, the last of which is a program.
+// chain returns a script with this number of interpreters. The last one is a program.
 func chain(t *testing.T, n int) map[string]string {
 	files := map[string]string{"init": "#!/1\n", fmt.Sprint(n): program(t, "", nil)}
 	for i := 1; i < n; i++ {

@@ -3,7 +3,6 @@ package system
 import (
 	"net"
 	"os"
-	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
@@ -54,16 +53,5 @@ func TestStartLoopback(t *testing.T) {
 		}
 		return
 	}
-	cmd := exec.Command("/proc/self/exe", "-test.run=^TestStartLoopback$")
-	cmd.Env = append(os.Environ(), "START_LOOPBACK=1")
-	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNET,
-		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
-	}
-	if text, err := cmd.CombinedOutput(); err != nil {
-		if os.IsPermission(err) {
-			t.Skipf("this machine does not allow network namespaces: %v", err)
-		}
-		t.Errorf("%v: %s", err, text)
-	}
+	runInNamespaces(t, syscall.CLONE_NEWNET, "START_LOOPBACK=1")
 }

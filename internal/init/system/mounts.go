@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 
 	"golang.org/x/sys/unix"
 )
@@ -57,7 +56,7 @@ func (m *mount) mount() error {
 	if err := os.Mkdir(m.dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("cannot make a directory for %s: %v", m.fsType, err)
 	}
-	mounted, err := isMountPoint(m.dir)
+	mounted, err := IsMountPoint(m.dir)
 	if err != nil || mounted {
 		return err
 	}
@@ -79,21 +78,36 @@ func (m *mount) mount() error {
 // DetachTmp unmounts /tmp. Below a new root no path would lead to it, and its
 // memory would stay in use.
 func DetachTmp() error {
-	mounted, err := isMountPoint("/tmp")
+	mounted, err := IsMountPoint("/tmp")
 	if err != nil || !mounted {
 		return err
 	}
 	return unix.Unmount("/tmp", unix.MNT_DETACH)
 }
 
-// isMountPoint reports whether a directory is on another file system than its
-// parent. It does not see a bind mount within one file system.
-func isMountPoint(dir string) (bool, error) {
+// IsMountPoint reports whether something is mounted on a file or directory itself. A
+// directory that is bind-mounted on itself is a mount point, and a subvolume of btrfs,
+// which has a device number of its own, is not. Kernels before 5.8 do not say, and
+// IsMountPoint compares the device number with that of the parent.
+func IsMountPoint(name string) (bool, error) {
+	var st unix.Statx_t
+	err := unix.Statx(unix.AT_FDCWD, name, unix.AT_NO_AUTOMOUNT, 0, &st)
+	if err == nil && st.Attributes_mask&unix.STATX_ATTR_MOUNT_ROOT != 0 {
+		return st.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0, nil
+	}
+	if err != nil && !errors.Is(err, unix.ENOSYS) {
+		return false, &fs.PathError{Op: "statx", Path: name, Err: err}
+	}
+	return hasOwnDevice(name)
+}
+
+// hasOwnDevice reports whether a directory is on another file system than its parent.
+func hasOwnDevice(dir string) (bool, error) {
 	own, err := Device(dir)
 	if err != nil {
 		return false, err
 	}
-	parent, err := Device(filepath.Join(dir, ".."))
+	parent, err := Device(dir + "/..") // not Join: dir may be a symbolic link
 	return own != parent, err
 }
 
