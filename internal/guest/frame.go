@@ -11,11 +11,12 @@ import (
 )
 
 // A Frame is a message on a console that shows other text too: the output of programs and
-// the messages of the kernel. It is a line, or the end of one:
+// the messages of the kernel. It is a line:
 //
-//	\x02guest SEQUENCE KIND BASE64 CRC\n
+//	\n\x02guest SEQUENCE KIND BASE64 CRC\n
 //
-// CRC is the IEEE CRC-32, in hexadecimal, of everything between \x02 and it. It shows
+// The first newline ends whatever is on the console: a line that is not finished, which could
+// otherwise fill the reader's buffer, or an escape sequence. The Receiver drops it. CRC is the IEEE CRC-32, in hexadecimal, of everything between \x02 and it. It shows
 // that the kernel has written into a frame; the sequence number shows that a frame is lost.
 type Frame struct {
 	Kind    FrameKind
@@ -30,21 +31,29 @@ const (
 	FrameBegin FrameKind = "begin" // the test starts; what follows is its output
 	FrameExit  FrameKind = "exit"  // the test has ended: the payload is an Ending in JSON
 	FrameData  FrameKind = "data"  // a part of the archive of the test's files
+	FrameSent  FrameKind = "sent"  // the archive has ended: the payload is a Sent in JSON
 	FrameEnd   FrameKind = "end"   // nothing more follows
 )
 
 // An Ending is how a test ended.
 type Ending struct {
-	Code  int    `json:"code"`            // after a signal, 128 plus its number, as in a shell
-	Error string `json:"error,omitempty"` // why the test could not be started, or which outputs are missing
+	Code   int    `json:"code"`             // after a signal, 128 plus its number, as in a shell
+	Signal string `json:"signal,omitempty"` // the name of the signal that killed the test
+	Error  string `json:"error,omitempty"`  // why the test could not be started
+}
+
+// Sent is what the agent says about the archive.
+type Sent struct {
+	Omitted []string `json:"omitted,omitempty"` // outputs that the archive lacks, and why
+	Error   string   `json:"error,omitempty"`   // why the archive is incomplete
 }
 
 // frameStart begins a frame. No keyboard has STX, and no text contains it.
 const frameStart = "\x02guest "
 
-// maxPayload is the number of payload bytes in one frame. A line must be shorter than the
+// MaxPayload is the maximum number of payload bytes in one frame. A line must be shorter than the
 // buffer of the kernel's terminals.
-const maxPayload = 2048
+const MaxPayload = 2048
 
 // A FrameWriter writes frames to a console.
 type FrameWriter struct {
@@ -58,11 +67,11 @@ func NewFrameWriter(w io.Writer) *FrameWriter { return &FrameWriter{w: w} }
 // Write writes one frame, or several if one cannot hold the payload.
 func (w *FrameWriter) Write(kind FrameKind, payload []byte) error {
 	for {
-		part := payload[:min(len(payload), maxPayload)]
+		part := payload[:min(len(payload), MaxPayload)]
 		payload = payload[len(part):]
 		body := fmt.Sprintf("guest %d %s %s ", w.next, kind, base64.StdEncoding.EncodeToString(part))
 		w.next++
-		if _, err := fmt.Fprintf(w.w, "\x02%s%08x\n", body, crc32.ChecksumIEEE([]byte(body))); err != nil {
+		if _, err := fmt.Fprintf(w.w, "\n\x02%s%08x\n", body, crc32.ChecksumIEEE([]byte(body))); err != nil {
 			return err
 		}
 		if len(payload) == 0 {

@@ -18,12 +18,18 @@ func frameLines(t *testing.T, payload []byte) []string {
 			t.Fatal(err)
 		}
 	}
-	return strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
+	var lines []string
+	for line := range strings.SplitSeq(out.String(), "\n") {
+		if line != "" {
+			lines = append(lines, line)
+		}
+	}
+	return lines
 }
 
 func TestFrames(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
-	for _, size := range []int{0, 1, maxPayload, maxPayload + 1, 10 * maxPayload} {
+	for _, size := range []int{0, 1, MaxPayload, MaxPayload + 1, 10 * MaxPayload} {
 		payload := make([]byte, size)
 		for i := range payload {
 			payload[i] = byte(random.Uint32())
@@ -32,7 +38,7 @@ func TestFrames(t *testing.T) {
 		var data []byte
 		kinds := ""
 		for i, line := range frameLines(t, payload) {
-			// A program's last line may lack a newline, and the terminal adds a carriage return.
+			// The kernel may leave a line unfinished, and the terminal adds a carriage return.
 			if i == 1 {
 				line = "no end" + line
 			}
@@ -51,7 +57,7 @@ func TestFrames(t *testing.T) {
 		if !bytes.Equal(data, payload) {
 			t.Errorf("sent %d bytes, received %d other bytes", size, len(data))
 		}
-		if want := "begin exit " + strings.Repeat("data ", max(1, (size+maxPayload-1)/maxPayload)) + "end "; kinds != want {
+		if want := "begin exit " + strings.Repeat("data ", max(1, (size+MaxPayload-1)/MaxPayload)) + "end "; kinds != want {
 			t.Errorf("kinds %q, want %q", kinds, want)
 		}
 	}

@@ -8,26 +8,32 @@ import (
 	"io"
 )
 
-// maxArchive and maxOutputs limit what a guest may send, compressed and uncompressed, in
-// bytes. A console needs minutes for less.
+// Limits of what a guest may send, in bytes. A console needs minutes for less.
 const (
-	maxArchive = 256 << 20
-	maxOutputs = 4 << 30
+	maxArchive = 256 << 20 // compressed
+	maxOutputs = 4 << 30   // uncompressed
+	maxMessage = 1 << 20   // in JSON
 )
 
 // A Receiver reads the lines of a console.
 type Receiver struct {
 	out     io.Writer
+	maxLine int
 	frames  FrameReader
+	newline bool // of the test's last line, which is not written yet: a frame begins with one
 	started bool
-	ending  *Ending
+	exit    bytes.Buffer
 	archive bytes.Buffer
+	sent    bytes.Buffer
 	done    bool
 	err     error
 }
 
-// NewReceiver returns a Receiver that copies what the test prints to out.
-func NewReceiver(out io.Writer) *Receiver { return &Receiver{out: out} }
+// NewReceiver returns a Receiver that copies what the test prints to out. Whoever calls it
+// splits lines of more than maxLine bytes; zero for no limit.
+func NewReceiver(out io.Writer, maxLine int) *Receiver {
+	return &Receiver{out: out, maxLine: maxLine}
+}
 
 // Line reads a line without its newline. It returns true if nothing more is to come:
 // everything has arrived, or a frame is damaged.
@@ -36,10 +42,12 @@ func (r *Receiver) Line(line string) (done bool) {
 		return true
 	}
 	text, f, err := r.frames.Line(line)
-	if f == nil && err == nil {
-		text += "\n"
-	}
-	if r.started && r.ending == nil {
+	isText := f == nil && err == nil
+	if r.started && !r.ended() && (isText || text != "") {
+		if r.newline {
+			text = "\n" + text
+		}
+		r.newline = isText && len(line) != r.maxLine
 		io.WriteString(r.out, text)
 	}
 	if f != nil {
@@ -54,13 +62,12 @@ func (r *Receiver) addFrame(f *Frame) error {
 	case FrameBegin:
 		r.started = true
 	case FrameExit:
-		r.ending = &Ending{}
-		return json.Unmarshal(f.Payload, r.ending)
+		r.newline = false
+		return add(&r.exit, f.Payload, maxMessage)
 	case FrameData:
-		if r.archive.Len()+len(f.Payload) > maxArchive {
-			return fmt.Errorf("%w: more than %d MiB compressed", ErrTooLarge, maxArchive>>20)
-		}
-		r.archive.Write(f.Payload)
+		return add(&r.archive, f.Payload, maxArchive)
+	case FrameSent:
+		return add(&r.sent, f.Payload, maxMessage)
 	case FrameEnd:
 		r.done = true
 	default:
@@ -69,28 +76,74 @@ func (r *Receiver) addFrame(f *Frame) error {
 	return nil
 }
 
-// Started reports whether the agent has started the test.
-func (r *Receiver) Started() bool { return r.started }
+func add(to *bytes.Buffer, payload []byte, limit int) error {
+	if to.Len()+len(payload) > limit {
+		return fmt.Errorf("%w: the guest has sent more than %d MiB", ErrTooLarge, limit>>20)
+	}
+	to.Write(payload)
+	return nil
+}
 
-// Errors of a guest that ended too early.
-var (
-	ErrTestNotEnded   = errors.New("the guest ended before the test did")
-	ErrOutputsNotSent = errors.New("the guest ended before it had sent the test's outputs")
+// ended reports whether the test has ended.
+func (r *Receiver) ended() bool { return r.exit.Len() > 0 }
+
+// Progress is how far a guest got.
+type Progress int
+
+// The values of Progress.
+const (
+	NotStarted Progress = iota // the test has not started
+	Running                    // the test has started
+	Sending                    // the test has ended, and its outputs have not all arrived
+	Complete                   // everything has arrived
 )
 
-// Result returns how the test ended, and unpacks its files to dir. The error says why the
-// ending is unknown, or why files are missing.
-func (r *Receiver) Result(dir string) (*Ending, error) {
+// Progress returns how far the guest got.
+func (r *Receiver) Progress() Progress {
+	switch {
+	case r.done:
+		return Complete
+	case r.ended():
+		return Sending
+	case r.started:
+		return Running
+	}
+	return NotStarted
+}
+
+// Close ends the test's last line if no frame has followed it.
+func (r *Receiver) Close() {
+	if r.newline {
+		r.newline = false
+		io.WriteString(r.out, "\n")
+	}
+}
+
+// Result returns how the test ended, and unpacks its files to dir, when Line has returned
+// true. It returns what the files lack, and why. The error says why the ending is unknown, or
+// why files are missing.
+func (r *Receiver) Result(dir string) (ending Ending, omitted []string, err error) {
 	switch {
 	case r.err != nil:
-		return r.ending, r.err
-	case r.ending == nil:
-		return nil, ErrTestNotEnded
-	case !r.done:
-		return r.ending, ErrOutputsNotSent
+		return ending, nil, r.err
+	case !r.done || !r.ended():
+		return ending, nil, fmt.Errorf("%w: the last frames are missing", ErrDamaged)
+	}
+	if err := json.Unmarshal(r.exit.Bytes(), &ending); err != nil {
+		return ending, nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	if ending.Code < 0 || ending.Code > 0xff {
+		return Ending{}, nil, fmt.Errorf("%w: %d is not an exit code", ErrDamaged, ending.Code)
+	}
+	var sent Sent
+	if err := json.Unmarshal(r.sent.Bytes(), &sent); err != nil {
+		return ending, nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	if sent.Error != "" {
+		return ending, sent.Omitted, errors.New(sent.Error)
 	}
 	if err := Unpack(bytes.NewReader(r.archive.Bytes()), dir, maxOutputs); err != nil {
-		return r.ending, fmt.Errorf("cannot unpack the test's outputs: %w", err)
+		return ending, sent.Omitted, fmt.Errorf("cannot unpack the test's outputs: %w", err)
 	}
-	return r.ending, nil
+	return ending, sent.Omitted, nil
 }

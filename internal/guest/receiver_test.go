@@ -5,10 +5,9 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
-
-	"github.com/rules-initramfs/rules_initramfs/internal/golden"
 )
 
 // console returns what a guest prints. The test's own output is "PASS" and a line without a
@@ -34,14 +33,25 @@ func console(t *testing.T) []string {
 	out.WriteString("PASS\nno end")
 	write(FrameExit, []byte(`{"code":3}`))
 	write(FrameData, archive.Bytes())
+	write(FrameSent, []byte(`{"omitted":["fifo: why"]}`))
 	write(FrameEnd, nil)
 	out.WriteString("reboot: Power down\n")
 	return strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
 }
 
+// receive gives the lines of a console to a Receiver.
+func receive(lines ...string) (r *Receiver, out *strings.Builder) {
+	out = &strings.Builder{}
+	r = NewReceiver(out, 20)
+	for _, line := range lines {
+		r.Line(line)
+	}
+	return r, out
+}
+
 func TestReceive(t *testing.T) {
 	var out strings.Builder
-	r := NewReceiver(&out)
+	r := NewReceiver(&out, 0)
 	lines := console(t)
 	for i, line := range lines {
 		if done := r.Line(line); done != (i >= len(lines)-2) {
@@ -52,37 +62,85 @@ func TestReceive(t *testing.T) {
 		t.Errorf("the test's output is %q", out.String())
 	}
 	dir := t.TempDir()
-	ending, err := r.Result(dir)
-	if err != nil || ending.Code != 3 {
-		t.Fatalf("%v, %v", ending, err)
+	ending, omitted, err := r.Result(dir)
+	if err != nil || ending.Code != 3 || !slices.Equal(omitted, []string{"fifo: why"}) {
+		t.Fatalf("%v, %q, %v", ending, omitted, err)
 	}
 	if content, err := os.ReadFile(filepath.Join(dir, XML)); err != nil || string(content) != "<testsuites/>" {
 		t.Errorf("%q, %v", content, err)
 	}
 }
 
-func TestReceivePart(t *testing.T) {
-	lines := console(t)
-	messages := map[string]string{}
-	for name, test := range map[string]struct {
-		lines []string
-		want  error
-	}{
-		"kernel only":  {lines[:1], ErrTestNotEnded},
-		"test running": {lines[:3], ErrTestNotEnded},
-		"test ended":   {lines[:4], ErrOutputsNotSent},
-		"lost frame":   {append(append([]string{}, lines[:4]...), lines[5]), ErrDamaged},
+// TestReceiveText checks that the output of a test arrives as it was, whatever it ends with.
+// The lines are those of a console that splits them after 20 bytes.
+func TestReceiveText(t *testing.T) {
+	long := strings.Repeat("x", 20)
+	for _, text := range []string{
+		"", "\n", "\n\n", "one", "one\n", "one\n\ntwo", "one\n\n", long, long + "\n", long + "\n\n", long + long + "end\n", "\x1b]0;title",
 	} {
-		r := NewReceiver(&strings.Builder{})
-		for _, line := range test.lines {
-			r.Line(line)
+		var printed bytes.Buffer
+		w := NewFrameWriter(&printed)
+		if err := w.Write(FrameBegin, nil); err != nil {
+			t.Fatal(err)
 		}
-		_, err := r.Result(t.TempDir())
-		if !errors.Is(err, test.want) {
-			t.Errorf("%s: %v, want %v", name, err, test.want)
-			continue
+		printed.WriteString(text)
+		if err := w.Write(FrameExit, []byte(`{}`)); err != nil {
+			t.Fatal(err)
 		}
-		messages[name] = err.Error()
+		printed.WriteString("not the test's\n")
+		var lines []string
+		for line := range strings.Lines(printed.String()) {
+			for ; len(line) > 20 && !strings.HasPrefix(line, frameStart); line = line[20:] {
+				lines = append(lines, line[:20])
+			}
+			lines = append(lines, strings.TrimSuffix(line, "\n"))
+		}
+		if _, out := receive(lines...); out.String() != text {
+			t.Errorf("%q arrived as %q", text, out)
+		}
 	}
-	golden.Messages(t, "TestReceivePart.txt", messages)
+}
+
+func TestProgress(t *testing.T) {
+	lines := console(t)
+	for n, want := range map[int]Progress{2: NotStarted, 3: Running, 5: Running, 6: Sending, len(lines) - 3: Sending, len(lines): Complete} {
+		r, out := receive(lines[:n]...)
+		r.Close()
+		if got := r.Progress(); got != want {
+			t.Errorf("after %d lines: %d, want %d", n, got, want)
+		}
+		if want >= Running && n == 5 && out.String() != "PASS\nno end\n" {
+			t.Errorf("after %d lines the output is %q", n, out)
+		}
+	}
+}
+
+// TestResultDamaged has guests that send too little, or what no agent sends.
+func TestResultDamaged(t *testing.T) {
+	lines := console(t)
+	frame := func(frames ...Frame) []string {
+		var out bytes.Buffer
+		w := NewFrameWriter(&out)
+		for _, f := range frames {
+			if err := w.Write(f.Kind, f.Payload); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return strings.Split(out.String(), "\n")
+	}
+	for name, lines := range map[string][]string{
+		"lost frame":   append(slices.Clone(lines[:4]), lines[6:]...),
+		"no frames":    lines[:1],
+		"no exit":      frame(Frame{FrameBegin, nil}, Frame{FrameEnd, nil}),
+		"no archive":   frame(Frame{FrameBegin, nil}, Frame{FrameExit, []byte(`{}`)}, Frame{FrameEnd, nil}),
+		"unknown kind": frame(Frame{"other", nil}),
+		"code 256":     frame(Frame{FrameExit, []byte(`{"code":256}`)}, Frame{FrameEnd, nil}),
+		"code -1":      frame(Frame{FrameExit, []byte(`{"code":-1}`)}, Frame{FrameEnd, nil}),
+		"no JSON":      frame(Frame{FrameExit, []byte(`{`)}, Frame{FrameEnd, nil}),
+	} {
+		r, _ := receive(lines...)
+		if ending, _, err := r.Result(t.TempDir()); !errors.Is(err, ErrDamaged) || ending.Code != 0 {
+			t.Errorf("%s: %v, %v", name, ending, err)
+		}
+	}
 }

@@ -88,7 +88,8 @@ shell on the console and then powers off. A machine that cannot power off is res
             executable = True,
         ),
     },
-    doc = """A layer with a small init, which mounts /proc, /sys, /dev, /tmp and /run, runs a command, and reports how it ended.
+    doc = """A layer with a small init, which mounts /proc, /sys, /dev, /tmp and /run, turns on the loopback interface, runs a
+command, and reports how it ended.
 
 Example:
 

@@ -11,13 +11,14 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/boot/config"
+	"github.com/rules-initramfs/rules_initramfs/internal/boot/console"
 	"github.com/rules-initramfs/rules_initramfs/internal/boot/runner"
 	"github.com/rules-initramfs/rules_initramfs/internal/cpio"
 	"github.com/rules-initramfs/rules_initramfs/internal/guest"
+	"github.com/rules-initramfs/rules_initramfs/internal/printable"
 )
 
 // settings are what the rule says of the test. The boot has its own configuration.
@@ -84,50 +85,57 @@ func (s settings) run(args []string) guest.Run {
 // bootAndReceive boots the guest, and returns the test's exit code. The error says what is
 // wrong with the guest or the test. The test's files are unpacked to dir.
 func bootAndReceive(boot *config.Config, limit time.Duration, dir string) (code int, err error) {
-	receiver := guest.NewReceiver(os.Stdout)
+	receiver := guest.NewReceiver(os.Stdout, console.MaxLine)
 	start := time.Now()
 	var report bytes.Buffer // not shown if the boot goes well
 	session := runner.NewSession()
 	session.TimeLimit, session.Observe, session.Stdout, session.Stderr = limit, receiver.Line, io.Discard, &report
 	session.XMLFile = "" // the test writes it
 	exit := runner.Run(boot, session)
+	receiver.Close()
 	if exit != runner.ExitSuccess {
 		os.Stderr.Write(report.Bytes())
-		if receiver.Started() {
-			return exitUnknown, errors.New("the guest failed while the test was running")
-		}
-		return exitUnknown, errors.New("the guest failed before the test started")
+		return exitUnknown, errors.New(failures[receiver.Progress()])
 	}
 	elapsed := time.Since(start).Seconds()
-	code, err = collectOutputs(receiver, dir)
+	ending, err := collectOutputs(receiver, dir)
 	switch {
 	case err != nil:
-		return max(code, exitUnknown), err
-	case code > 128:
-		return code, fmt.Errorf("the test was killed by a signal (%v) after %.1f s", syscall.Signal(code-128), elapsed)
-	case code != 0:
-		return code, fmt.Errorf("the test exited with %d after %.1f s", code, elapsed)
+		return max(ending.Code, exitUnknown), err
+	case ending.Signal != "":
+		return max(ending.Code, exitUnknown), fmt.Errorf("the test was killed by %s after %.1f s", printable.Text(ending.Signal), elapsed)
+	case ending.Code != 0:
+		return ending.Code, fmt.Errorf("the test exited with %d after %.1f s", ending.Code, elapsed)
 	}
 	return 0, nil
 }
 
+// failures say when a guest failed.
+var failures = map[guest.Progress]string{
+	guest.NotStarted: "the guest failed before the test started",
+	guest.Running:    "the guest failed while the test was running",
+	guest.Sending:    "the guest failed after the test had ended, and before it had sent the test's outputs",
+	guest.Complete:   "the guest failed after the test had ended",
+}
+
 // collectOutputs unpacks the test's files to dir, copies them to where Bazel looks for
-// them, and returns the test's exit code.
-func collectOutputs(receiver *guest.Receiver, dir string) (code int, err error) {
+// them, and returns how the test ended.
+func collectOutputs(receiver *guest.Receiver, dir string) (ending guest.Ending, err error) {
 	if err := os.Mkdir(dir, 0o755); err != nil {
-		return exitUnknown, err
+		return ending, err
 	}
-	ending, err := receiver.Result(dir)
-	if ending != nil {
-		code = ending.Code
-	}
+	ending, omitted, err := receiver.Result(dir)
 	if err != nil {
-		return code, err
+		return ending, err
 	}
 	if ending.Error != "" {
-		err = errors.New(ending.Error)
+		err = errors.New(printable.Text(ending.Error))
 	}
-	return code, errors.Join(err, guest.Deliver(dir, os.Getenv))
+	more, deliverErr := guest.Deliver(dir, os.Getenv)
+	for _, what := range append(omitted, more...) {
+		fmt.Fprintf(os.Stderr, "guest_test: not among the outputs: %s\n", printable.Text(what))
+	}
+	return ending, errors.Join(err, deliverErr)
 }
 
 // writeArchive writes an archive with one file, which tells the agent what to run. The

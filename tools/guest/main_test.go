@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -100,8 +101,9 @@ func TestRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	const panicLine = "Kernel panic - not syncing: x\n"
-	begin, data, end := frame{guest.FrameBegin, ""}, frame{guest.FrameData, archive.String()}, frame{guest.FrameEnd, ""}
+	begin, data, sent, end := frame{guest.FrameBegin, ""}, frame{guest.FrameData, archive.String()}, frame{guest.FrameSent, "{}"}, frame{guest.FrameEnd, ""}
 	exit := func(ending string) frame { return frame{guest.FrameExit, ending} }
+	long := strings.Repeat("x", 64<<10-1)
 
 	messages := map[string]string{}
 	for _, test := range []struct {
@@ -109,16 +111,23 @@ func TestRun(t *testing.T) {
 		console []any
 		code    int
 		stdout  string
-		report  bool // standard error has the report of the boot
+		report  string // the class in the report of the boot; empty for none
 	}{
-		{name: "passes", console: []any{"Linux version 7\n", begin, "PASS\nno newline", exit(`{"code":0}`), data, end}, stdout: "PASS\nno newline"},
-		{name: "fails", console: []any{begin, exit(`{"code":3}`), data, end}, code: 3},
-		{name: "killed", console: []any{begin, exit(`{"code":137}`), data, end}, code: 137},
-		{name: "not started", console: []any{begin, exit(`{"code":127,"error":"cannot start the test: x"}`), data, end}, code: 127},
-		{name: "outputs missing", console: []any{begin, exit(`{"code":0,"error":"x"}`), data, end}, code: 1},
-		{name: "panic before", console: []any{panicLine}, code: 1, report: true},
-		{name: "panic during the test", console: []any{begin, "one\n", panicLine}, code: 1, stdout: "one\n", report: true},
-		{name: "the guest ends", console: []any{begin, "one\n"}, code: 1, stdout: "one\n"},
+		{name: "passes", console: []any{"Linux version 7\n", begin, "PASS\nno newline", exit(`{"code":0}`), data, sent, end}, stdout: "PASS\nno newline"},
+		{name: "in an escape sequence", console: []any{begin, "PASS\x1b]0;title", exit(`{"code":0}`), data, sent, end}, stdout: "PASS"},
+		{name: "long last line", console: []any{begin, long, exit(`{"code":0}`), data, sent, end}, stdout: long},
+		{name: "longer last line", console: []any{begin, long, "\x1b[1", "y", exit(`{"code":0}`), data, sent, end}, stdout: long},
+		{name: "long line", console: []any{begin, long, "xx\n", exit(`{"code":0}`), data, sent, end}, stdout: long + "xx\n"},
+		{name: "fails", console: []any{begin, exit(`{"code":3}`), data, sent, end}, code: 3},
+		{name: "fails with a high code", console: []any{begin, exit(`{"code":255}`), data, sent, end}, code: 255},
+		{name: "killed", console: []any{begin, exit(`{"code":137,"signal":"SIGKILL (killed)"}`), data, sent, end}, code: 137},
+		{name: "not started", console: []any{begin, exit(`{"code":127,"error":"cannot start the test: x"}`), data, sent, end}, code: 127},
+		{name: "outputs missing", console: []any{begin, exit(`{"code":0}`), frame{guest.FrameSent, `{"error":"cannot pack the test's outputs: x"}`}, end}, code: 1},
+		{name: "panic before", console: []any{panicLine}, code: 1, report: "panic"},
+		{name: "panic during the test", console: []any{begin, "one\n", panicLine}, code: 1, stdout: "one\n", report: "panic"},
+		{name: "the guest ends before the test starts", console: []any{"Linux version 7\ninit: no\n"}, code: 1, report: "missing-at-end"},
+		{name: "the guest ends", console: []any{begin, "one\n"}, code: 1, stdout: "one\n", report: "missing-at-end"},
+		{name: "the guest ends early", console: []any{begin, "one\n", exit(`{"code":0}`), data}, code: 1, stdout: "one\n", report: "missing-at-end"},
 		{name: "damaged", console: []any{begin, "\x02guest 1 exit\n"}, code: 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -137,13 +146,14 @@ func TestRun(t *testing.T) {
 			if code != test.code || (err == nil) != (code == 0) {
 				t.Errorf("exit code %d, error %v, want code %d", code, err, test.code)
 			}
-			if test.report != strings.HasPrefix(report, "boot: //x:y: panic ") || !test.report && report != "" {
-				t.Errorf("standard error %q", report)
+			if test.report == "" && report != "" || test.report != "" &&
+				(!strings.HasPrefix(report, "boot: //x:y: "+test.report+" ") || !strings.Contains(report, "--- timeline") || !strings.Contains(report, "--- end of the console")) {
+				t.Errorf("standard error %q, want a report of %s", report, test.report)
 			}
 			if err != nil {
 				messages[test.name] = regexp.MustCompile(`[0-9.]+ s$`).ReplaceAllString(err.Error(), "T")
 			}
-			if _, err := os.Stat(xml); (err == nil) != (len(test.console) > 3) {
+			if _, err := os.Stat(xml); (err == nil) != (slices.Contains(test.console, any(data)) && slices.Contains(test.console, any(end))) {
 				t.Errorf("test.xml: %v", err)
 			}
 			if left, err := os.ReadDir(os.Getenv("TEST_TMPDIR")); err != nil || len(left) > 0 {

@@ -42,7 +42,7 @@ func boot(args []string) {
 	if system.ConsoleMissing() {
 		errs = append(errs, system.OpenConsole(system.Console))
 	}
-	for _, err := range errs {
+	for _, err := range append(errs, system.StartLoopback()) {
 		logError(err)
 	}
 	params, err := m.configure()

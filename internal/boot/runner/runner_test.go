@@ -496,7 +496,7 @@ func TestObserve(t *testing.T) {
 		seen   []string
 	}{
 		{`print "one\ntwo"` + "\nsleep 400ms\n" + `print "\nend\nthree\n"` + "\nhang", passed, []string{"one", "two", "end"}},
-		{`print "one\n"`, passed, []string{"one"}},
+		{`print "one\n"`, failure.MissingAtEnd, []string{"one"}},
 		{`print "one\n"` + "\n" + panicLine + "hang", failure.Panic, []string{"one"}},
 	} {
 		r := newRun(t, test.script)

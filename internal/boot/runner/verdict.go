@@ -69,6 +69,8 @@ func (b *boot) exited(s *os.ProcessState, stderr []string, elapsed time.Duration
 		return failedAfter(elapsed, failure.KernelNotStarted, "the machine stopped before the kernel printed anything")
 	case len(missing) > 0:
 		return failedAfter(elapsed, failure.MissingAtEnd, "the guest ended; not seen: %s", b.listMissing(missing))
+	case b.session.Observe != nil:
+		return failedAfter(elapsed, failure.MissingAtEnd, "the guest ended too early")
 	case len(b.screen.Expectations()) > 0:
 		return passedAfter(elapsed, "%s, and the guest ended", b.seenPatterns())
 	default:

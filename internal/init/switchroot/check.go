@@ -18,9 +18,11 @@ type host struct {
 	pid    func() int
 	magic  func(name string) (int64, error)  // the type of the file system
 	device func(name string) (uint64, error) // the device number of the file system
+	isRoot func(name string) (bool, error)   // whether it is the root of a mounted file system
+	noexec func(name string) (bool, error)   // whether programs of the file system are not run
 }
 
-var thisMachine = host{pid: os.Getpid, magic: fileSystemType, device: system.Device}
+var thisMachine = host{pid: os.Getpid, magic: fileSystemType, device: system.Device, isRoot: system.IsMountPoint, noexec: mountedNoexec}
 
 func fileSystemType(name string) (int64, error) {
 	var st unix.Statfs_t
@@ -28,6 +30,14 @@ func fileSystemType(name string) (int64, error) {
 		return 0, &fs.PathError{Op: "statfs", Path: name, Err: err}
 	}
 	return int64(st.Type), nil
+}
+
+func mountedNoexec(name string) (bool, error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(name, &st); err != nil {
+		return false, &fs.PathError{Op: "statfs", Path: name, Err: err}
+	}
+	return st.Flags&unix.ST_NOEXEC != 0, nil
 }
 
 // Check returns an error if switching to r's root would delete files by mistake, or
@@ -70,34 +80,15 @@ func (h host) checkNewRoot(newRoot string) error {
 	}
 	own, ownErr := h.device(dir)
 	old, oldErr := h.device(h.root + "/")
-	parent, parentErr := h.device(dir + "/..")
-	if err := cmp.Or(ownErr, oldErr, parentErr); err != nil {
+	isRoot, rootErr := h.isRoot(dir)
+	if err := cmp.Or(ownErr, oldErr, rootErr); err != nil {
 		return err
 	}
 	if own == old {
 		return fmt.Errorf("new root: %s is on the file system of /, whose files would be deleted: mount another file system there", newRoot)
 	}
-	if own == parent {
+	if !isRoot {
 		return fmt.Errorf("new root: %s is not a mount point, but a directory in a mounted file system: use the mount point", newRoot)
-	}
-	return nil
-}
-
-// checkInit returns an error unless init is a program of the new root.
-func (h host) checkInit(newRoot, init string) error {
-	file, err := resolve(h.root+newRoot, init)
-	if err != nil {
-		return fmt.Errorf("init: %v", err)
-	}
-	info, err := os.Lstat(file)
-	if err != nil {
-		return fmt.Errorf("init: %s: %v", init, errors.Unwrap(err))
-	}
-	if !info.Mode().IsRegular() {
-		return fmt.Errorf("init: %s is not a file in the new root", init)
-	}
-	if info.Mode()&0o111 == 0 {
-		return fmt.Errorf("init: %s has mode %04o in the new root, and is not executable", init, info.Mode().Perm())
 	}
 	return nil
 }

@@ -30,7 +30,7 @@ func fakeHost(t *testing.T) host {
 		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(name, []byte("text"), mode); err != nil {
+		if err := os.WriteFile(name, []byte(program(t, "", nil)), mode); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -56,6 +56,8 @@ func fakeHost(t *testing.T) host {
 			}
 			return 1, nil
 		},
+		isRoot: func(name string) (bool, error) { return name == root+"/root", nil },
+		noexec: func(string) (bool, error) { return false, nil },
 	}
 }
 
@@ -104,6 +106,12 @@ func TestCheckRefuses(t *testing.T) {
 		{"dangling", func(r *Request, _ *host) { r.Init = "/dangling" }},
 		{"init a directory", func(r *Request, _ *host) { r.Init = "/directory" }},
 		{"no program", func(r *Request, _ *host) { r.Init = "/etc/text" }},
+		{"mounted with noexec", func(_ *Request, h *host) { h.noexec = func(string) (bool, error) { return true, nil } }},
+		{"no interpreter", func(r *Request, h *host) {
+			if err := os.WriteFile(h.root+"/root/bin/init", []byte("#!/bin/none\n"), 0o755); err != nil {
+				panic(err)
+			}
+		}},
 		{"no /proc", func(r *Request, _ *host) { r.Drop = []Capability{16} }},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"github.com/rules-initramfs/rules_initramfs/internal/printable"
 )
 
 // maxLinks is the kernel's MAXSYMLINKS (include/linux/namei.h).
@@ -30,18 +32,18 @@ func resolve(root, name string) (string, error) {
 		}
 		info, err := os.Lstat(root + next)
 		if err != nil {
-			return "", fmt.Errorf("%s: the new root has no %s", name, next)
+			return "", fmt.Errorf("%s: the new root has no %s", printable.Text(name), printable.Text(next))
 		}
 		if info.Mode()&os.ModeSymlink == 0 {
 			at = next
 			continue
 		}
 		if links++; links > maxLinks {
-			return "", fmt.Errorf("%s: %w", name, syscall.ELOOP)
+			return "", fmt.Errorf("%s: %w", printable.Text(name), syscall.ELOOP)
 		}
 		target, err := os.Readlink(root + next)
 		if err != nil {
-			return "", fmt.Errorf("%s: %v", name, errors.Unwrap(err))
+			return "", fmt.Errorf("%s: %v", printable.Text(name), errors.Unwrap(err))
 		}
 		if strings.HasPrefix(target, "/") {
 			at = "/"

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"runtime"
 
@@ -56,6 +57,10 @@ func Switch(r Request, warnings io.Writer) error {
 // enterRoot makes newRoot the root of this process, and moves the mounts there. It
 // deletes nothing from the old root.
 func enterRoot(newRoot string, warnings io.Writer) error {
+	// The kernel moves no mount whose parent is shared (do_move_mount of fs/namespace.c).
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return fmt.Errorf("cannot make the mounts private: %v", err)
+	}
 	if err := unix.Chdir(newRoot); err != nil {
 		return fmt.Errorf("cannot enter %s: %v", newRoot, err)
 	}
@@ -97,12 +102,12 @@ func moveMount(name string) error {
 
 // isRootMount reports whether something is mounted on a directory of /.
 func isRootMount(name string) (bool, error) {
-	var own unix.Stat_t
-	if err := unix.Lstat(name, &own); errors.Is(err, unix.ENOENT) {
+	info, err := os.Lstat(name)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && info.Mode()&fs.ModeSymlink != 0 {
 		return false, nil
-	} else if err != nil {
-		return false, fmt.Errorf("%s: %v", name, err)
 	}
-	root, err := system.Device("/")
-	return uint64(own.Dev) != root, err
+	if err != nil {
+		return false, err
+	}
+	return system.IsMountPoint(name)
 }

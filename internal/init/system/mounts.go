@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 
 	"golang.org/x/sys/unix"
 )
@@ -28,21 +27,27 @@ var basicMounts = []mount{
 	{dir: "/proc", fsType: "proc", flags: unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC},
 	{dir: "/sys", fsType: "sysfs", flags: unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC},
 	{dir: "/dev", fsType: "devtmpfs", flags: unix.MS_NOSUID, data: "mode=0755"},
+	// The group is tty, as in all distributions. Programs that have no privileges open ptmx.
+	{dir: "/dev/pts", fsType: "devpts", flags: unix.MS_NOSUID | unix.MS_NOEXEC, data: "mode=0620,gid=5,ptmxmode=0666"},
+	{dir: "/dev/shm", fsType: "tmpfs", flags: unix.MS_NOSUID | unix.MS_NODEV, data: "mode=1777", keepFiles: true},
 	{dir: "/tmp", fsType: "tmpfs", flags: unix.MS_NOSUID | unix.MS_NODEV, data: "mode=1777", keepFiles: true},
 	{dir: "/run", fsType: "tmpfs", flags: unix.MS_NOSUID | unix.MS_NODEV, data: "mode=0755", keepFiles: true},
 }
 
-// MountBasic mounts /proc, /sys, /dev, /tmp and /run, and makes those directories
-// if the image lacks them. It skips a directory on which something is mounted
-// already, /tmp and /run if the image has files there, and a file system that the
-// kernel was built without: /dev then has the image's own nodes. It continues after
-// an error, and returns all of them.
+// MountBasic mounts /proc, /sys, /dev, /dev/pts, /dev/shm, /tmp and /run, and makes
+// those directories if the image lacks them. It skips a directory on which something
+// is mounted already, a tmpfs if the image has files there, and a file system that the
+// kernel was built without: /dev then has the image's own nodes. In /dev it makes the
+// links that programs use. It continues after an error, and returns all of them.
 func MountBasic() []error {
 	var errs []error
 	for _, m := range basicMounts {
 		if err := m.mount(); err != nil {
 			errs = append(errs, err)
 		}
+	}
+	if err := linkDevices("/dev"); err != nil {
+		errs = append(errs, err)
 	}
 	return errs
 }
@@ -51,7 +56,7 @@ func (m *mount) mount() error {
 	if err := os.Mkdir(m.dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("cannot make a directory for %s: %v", m.fsType, err)
 	}
-	mounted, err := isMountPoint(m.dir)
+	mounted, err := IsMountPoint(m.dir)
 	if err != nil || mounted {
 		return err
 	}
@@ -73,21 +78,36 @@ func (m *mount) mount() error {
 // DetachTmp unmounts /tmp. Below a new root no path would lead to it, and its
 // memory would stay in use.
 func DetachTmp() error {
-	mounted, err := isMountPoint("/tmp")
+	mounted, err := IsMountPoint("/tmp")
 	if err != nil || !mounted {
 		return err
 	}
 	return unix.Unmount("/tmp", unix.MNT_DETACH)
 }
 
-// isMountPoint reports whether a directory is on another file system than its
-// parent. It does not see a bind mount within one file system.
-func isMountPoint(dir string) (bool, error) {
+// IsMountPoint reports whether something is mounted on a file or directory itself. A
+// directory that is bind-mounted on itself is a mount point, and a subvolume of btrfs,
+// which has a device number of its own, is not. Kernels before 5.8 do not say, and
+// IsMountPoint compares the device number with that of the parent.
+func IsMountPoint(name string) (bool, error) {
+	var st unix.Statx_t
+	err := unix.Statx(unix.AT_FDCWD, name, unix.AT_NO_AUTOMOUNT, 0, &st)
+	if err == nil && st.Attributes_mask&unix.STATX_ATTR_MOUNT_ROOT != 0 {
+		return st.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0, nil
+	}
+	if err != nil && !errors.Is(err, unix.ENOSYS) {
+		return false, &fs.PathError{Op: "statx", Path: name, Err: err}
+	}
+	return hasOwnDevice(name)
+}
+
+// hasOwnDevice reports whether a directory is on another file system than its parent.
+func hasOwnDevice(dir string) (bool, error) {
 	own, err := Device(dir)
 	if err != nil {
 		return false, err
 	}
-	parent, err := Device(filepath.Join(dir, ".."))
+	parent, err := Device(dir + "/..") // not Join: dir may be a symbolic link
 	return own != parent, err
 }
 

@@ -3,7 +3,7 @@
 package main
 
 import (
-	"bytes"
+	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -43,25 +42,35 @@ func runAndSend(console io.Writer) error {
 	if err := quietKernel(); err != nil && ending.Error == "" {
 		ending.Error = fmt.Sprintf("cannot keep the kernel's messages off the console: %v", err)
 	}
+	return errors.Join(writeJSON(w, guest.FrameExit, ending), sendOutputs(w), drainConsole())
+}
 
-	var archive bytes.Buffer
-	skipped, err := guest.Pack(&archive, guest.Outputs)
-	switch {
-	case err != nil && ending.Error == "":
-		ending.Error = fmt.Sprintf("cannot pack the test's outputs: %v", err)
-	case len(skipped) > 0 && ending.Error == "":
-		ending.Error = fmt.Sprintf("the test's outputs have more than files and directories: not sent: %s", strings.Join(skipped, ", "))
+// sendOutputs sends the files that the test wrote. The guest's memory may be too small for
+// all of them.
+func sendOutputs(w *guest.FrameWriter) error {
+	archive := bufio.NewWriterSize(dataWriter{w}, guest.MaxPayload)
+	omitted, err := guest.Pack(archive, guest.Outputs)
+	if err := archive.Flush(); err != nil {
+		return err
 	}
-	message, err := json.Marshal(ending)
+	sent := guest.Sent{Omitted: omitted}
+	if err != nil {
+		sent.Error = fmt.Sprintf("cannot pack the test's outputs: %v", err)
+	}
+	return errors.Join(writeJSON(w, guest.FrameSent, sent), w.Write(guest.FrameEnd, nil))
+}
+
+// dataWriter sends what is written to it.
+type dataWriter struct{ frames *guest.FrameWriter }
+
+func (w dataWriter) Write(p []byte) (int, error) { return len(p), w.frames.Write(guest.FrameData, p) }
+
+func writeJSON(w *guest.FrameWriter, kind guest.FrameKind, value any) error {
+	message, err := json.Marshal(value)
 	if err != nil {
 		return err
 	}
-	return errors.Join(
-		w.Write(guest.FrameExit, message),
-		w.Write(guest.FrameData, archive.Bytes()),
-		w.Write(guest.FrameEnd, nil),
-		drainConsole(),
-	)
+	return w.Write(kind, message)
 }
 
 // runTest runs the test until it ends.
@@ -95,9 +104,16 @@ func runTest(console io.Writer) guest.Ending {
 		return notStarted(err)
 	}
 	if status, ok := exited.Sys().(syscall.WaitStatus); ok && status.Signaled() {
-		return guest.Ending{Code: exitSignal + int(status.Signal())}
+		return guest.Ending{Code: exitSignal + int(status.Signal()), Signal: signalName(status.Signal())}
 	}
 	return guest.Ending{Code: exited.ExitCode()}
+}
+
+func signalName(s syscall.Signal) string {
+	if name := unix.SignalName(s); name != "" {
+		return fmt.Sprintf("%s (%v)", name, s)
+	}
+	return fmt.Sprintf("signal %d", int(s))
 }
 
 // quietKernel keeps the kernel's messages, except those of a panic, off the console: they
