@@ -1,5 +1,6 @@
 """Tests of what is in an image."""
 
+load(":common_attrs.bzl", "internal_attrs")
 load(":paths.bzl", "label_text", "rlocation_path")
 load(":providers.bzl", "InitramfsInfo")
 
@@ -84,7 +85,7 @@ def initramfs_listing_test(name, image, golden, **kwargs):
         name: the test's name.
         image: an initramfs.
         golden: the file, in the source tree. It may be empty at first.
-        **kwargs: attributes of any test, such as tags, size and visibility.
+        **kwargs: attributes of any test, such as tags, size and visibility. `NAME.update` has those of all rules too.
     """
     label = native.package_relative_label(name + ".update")
     _listing_test(
@@ -96,11 +97,9 @@ def initramfs_listing_test(name, image, golden, **kwargs):
     )
     _listing_update(
         name = name + ".update",
-        testonly = True,
         golden = golden,
         image = image,
-        tags = ["manual"],
-        visibility = ["//visibility:private"],
+        **internal_attrs({"testonly": True} | kwargs)
     )
 
 _UNITS = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
