@@ -139,8 +139,9 @@ initramfs_size_test = rule(
             doc = """The most bytes that the image may have, as it is stored: `"1500"`, `"12KiB"` or `"4MiB"`.""",
         ),
         "max_size_of": attr.string_dict(
-            doc = """The most bytes that files may have in total before compression, by path or glob:
-`{"/lib/modules/**": "8MiB"}`. `*` and `?` do not match a slash, and `**` does. A glob that matches nothing is an error.""",
+            doc = """The most bytes that regular files may have in total before compression, by path or glob:
+`{"/lib/modules/**": "8MiB"}`. `*` and `?` do not match a slash, and `**` does. A hard link counts under each of its names,
+and once in a total. A glob that matches no regular file is an error.""",
         ),
     },
     doc = """Checks that an image keeps to size budgets.
