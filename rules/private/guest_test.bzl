@@ -1,33 +1,70 @@
 """Tests that run in a guest."""
 
 load(":boot.bzl", "BOOT_ATTRS", "boot_requirements", "describe_boot")
+load(":common_attrs.bzl", "internal_attrs")
+load(":entries.bzl", "binary_entry", "dir_entry", "file_entry")
 load(":guest_init.bzl", "guest_init")
 load(":initramfs.bzl", "initramfs")
-load(":paths.bzl", "rlocation_path")
+load(":layer_info.bzl", "initramfs_layer_info")
+load(":paths.bzl", "label_text", "rlocation_path")
 load(":platform_transition.bzl", "platform_transition")
+load(":providers.bzl", "InitramfsLayerInfo")
 load(":renames.bzl", "check_renamed", "renamed_attrs")
 load(":toolchains.bzl", "QEMU_TOOLCHAIN_TYPE")
 
 # guest_test judges the boot itself, and has a runner of its own.
 _NOT_OF_A_GUEST = ["exit_code_pattern", "expect", "expect_unordered", "_runner"]
 
+# Bazel removes the options of tests (--test_arg, --runs_per_test...) from the configuration of targets that are not
+# tests. It would then build the test twice into the same files: once for whoever asks for the test itself, and once for
+# the image. Many rules, such as cc_test, have actions that may not be there twice. This value of the attribute
+# `transitive_configs` keeps the options.
+_KEEP_TEST_OPTIONS = ["@@//command_line_option/fragment:test"]
+
+_TEST_ATTR = attr.label(cfg = "target", executable = True, mandatory = True)
+
+def _guest_program_impl(ctx):
+    origin = label_text(ctx.label)
+    info = initramfs_layer_info([
+        binary_entry(origin, "/guest/test", ctx.attr.test, ctx.workspace_name, attribute = "test"),
+        dir_entry(origin, "/guest/outputs"),
+        file_entry(origin, "/guest/agent", ctx.executable._agent, mode = "0755"),
+    ])
+    return [info, DefaultInfo(files = info.files)]
+
+_guest_program = rule(
+    implementation = _guest_program_impl,
+    attrs = {
+        "test": _TEST_ATTR,
+        "_agent": attr.label(cfg = "target", default = Label("//tools/guest/agent"), executable = True),
+    },
+    doc = "A layer with a test, and with the program that runs it.",
+    provides = [InitramfsLayerInfo],
+)
+
 def _guest_test_impl(ctx):
     check_renamed(ctx, "guest_test")
     settings = ctx.actions.declare_file(ctx.label.name + ".guest.json")
-    environment = ctx.attr.test[RunEnvironmentInfo].environment if RunEnvironmentInfo in ctx.attr.test else {}
+    environment, inherited = {}, []
+    if RunEnvironmentInfo in ctx.attr.test:
+        environment = ctx.attr.test[RunEnvironmentInfo].environment
+        inherited = ctx.attr.test[RunEnvironmentInfo].inherited_environment
     ctx.actions.write(settings, json.encode_indent({
         "env": environment | ctx.attr.env,
         "executable": rlocation_path(ctx.workspace_name, ctx.executable.test),
         "workspace": ctx.workspace_name,
     }) + "\n")
-    boot = describe_boot(ctx, runner = ctx.attr._guest, files = [settings])
-    return [boot, boot_requirements(ctx)]
+    return [
+        describe_boot(ctx, runner = ctx.attr._guest, files = [settings]),
+        boot_requirements(ctx),
+        RunEnvironmentInfo(inherited_environment = inherited),
+    ]
 
 _guest_test = rule(
     implementation = _guest_test_impl,
     attrs = {name: attribute for name, attribute in BOOT_ATTRS.items() if name not in _NOT_OF_A_GUEST} | renamed_attrs("guest_test") | {
         "env": attr.string_dict(),
-        "test": attr.label(cfg = "target", executable = True, mandatory = True),
+        "test": _TEST_ATTR,
         "_guest": attr.label(cfg = "exec", default = Label("//tools/guest"), executable = True),
     },
     cfg = platform_transition,
@@ -44,7 +81,6 @@ def guest_test(
         modules = [],
         lint = {},
         env = {},
-        tags = [],
         visibility = None,
         **boot):
     """Runs a test in a guest that QEMU boots, as root and with a machine to itself.
@@ -81,30 +117,32 @@ def guest_test(
         modules: list of kernel modules to load before the test, as for `guest_init`; their files are in `layers`.
         lint: dict of severities of rules of `packer lint`, as for `initramfs`.
         env: dict of environment variables for the test, in addition to those of its target.
-        tags: tags of all targets.
         visibility: visibility of the test and of the initramfs.
-        **boot: attributes of `boot_test` for the machine (`kernel_args`, `memory`, `cpus`, `disks`, `kvm`...), and those of all
-            tests (`args`, `size`, `timeout`, `shard_count`, `flaky`...).
+        **boot: attributes of `boot_test` for the machine (`kernel_args`, `memory`, `cpus`, `disks`, `kvm`...), those of all
+            tests (`args`, `size`, `timeout`, `shard_count`, `flaky`...), and those of all rules (`tags`,
+            `target_compatible_with`...), which `NAME.image` has too.
     """
+    common = {"testonly": True} | boot
+    internal = internal_attrs(common)
     guest_init(
         name = name + ".init",
-        testonly = True,
         command = "/guest/agent",
         modules = modules,
-        tags = tags,
-        visibility = ["//visibility:private"],
+        **internal
+    )
+    _guest_program(
+        name = name + ".program",
+        test = test,
+        transitive_configs = _KEEP_TEST_OPTIONS,
+        **internal
     )
     initramfs(
         name = name + ".image",
-        testonly = True,
-        binaries = {"/guest/test": test},
-        dirs = ["/guest/outputs"],
-        files = {"/guest/agent": Label("//tools/guest/agent")},
-        layers = [":%s.init" % name] + layers,
+        layers = [":%s.init" % name, ":%s.program" % name] + layers,
         lint = lint,
         platform = platform,
-        tags = tags,
-        visibility = visibility,
+        transitive_configs = _KEEP_TEST_OPTIONS,
+        **internal_attrs(common, visibility = visibility)
     )
     _guest_test(
         name = name,
@@ -112,7 +150,6 @@ def guest_test(
         initramfs = ":%s.image" % name,
         kernel = kernel,
         platform = platform,
-        tags = tags,
         test = test,
         visibility = visibility,
         **boot

@@ -6,12 +6,21 @@ load(":toolchains.bzl", "PACKER_TOOLCHAIN_TYPE")
 
 def _initramfs_diff_impl(ctx):
     out = ctx.actions.declare_file(ctx.label.name + ".diff")
-    diff_action(ctx, ctx.attr.old[InitramfsInfo].archive, ctx.attr.new[InitramfsInfo].archive, out)
+    diff_action(
+        ctx,
+        ctx.attr.old[InitramfsInfo].archive,
+        ctx.attr.new[InitramfsInfo].archive,
+        out,
+        options = ["--ignore-times"] if ctx.attr.ignore_times else [],
+    )
     return [DefaultInfo(files = depset([out]))]
 
 initramfs_diff = rule(
     implementation = _initramfs_diff_impl,
     attrs = {
+        "ignore_times": attr.bool(
+            doc = "Leave out times, which differ in every file if an image is from another tool, such as dracut.",
+        ),
         "new": attr.label(
             doc = "The new image.",
             mandatory = True,
@@ -23,8 +32,8 @@ initramfs_diff = rule(
             providers = [InitramfsInfo],
         ),
     },
-    doc = """The differences between two images, as text: entries that were added, removed, or changed in content, mode
-or owner, and the sizes.
+    doc = """The differences between two images, as text: entries that were added, removed, or changed in content, mode,
+owner or time, and the sizes.
 
 Example:
 

@@ -203,7 +203,7 @@ def lint_action(ctx, parts, report, rules, arch, origins = None):
         [args],
     )
 
-def diff_action(ctx, old, new, out):
+def diff_action(ctx, old, new, out, options = []):
     """Says how two images differ.
 
     Args:
@@ -211,8 +211,10 @@ def diff_action(ctx, old, new, out):
         old: an image.
         new: another one.
         out: the File to write.
+        options: list of options of packer diff.
     """
     args = ctx.actions.args()
+    args.add_all(options)
     args.add("--out", out)
     args.add_all([old, new])
     _run(ctx, "InitramfsDiff", "Comparing initramfs", "diff", [out], [old, new], [args])

@@ -1,5 +1,6 @@
 """Tests of what is in an image."""
 
+load(":common_attrs.bzl", "internal_attrs")
 load(":paths.bzl", "label_text", "rlocation_path")
 load(":providers.bzl", "InitramfsInfo")
 
@@ -84,7 +85,7 @@ def initramfs_listing_test(name, image, golden, **kwargs):
         name: the test's name.
         image: an initramfs.
         golden: the file, in the source tree. It may be empty at first.
-        **kwargs: attributes of any test, such as tags, size and visibility.
+        **kwargs: attributes of any test, such as tags, size and visibility. `NAME.update` has those of all rules too.
     """
     label = native.package_relative_label(name + ".update")
     _listing_test(
@@ -96,11 +97,9 @@ def initramfs_listing_test(name, image, golden, **kwargs):
     )
     _listing_update(
         name = name + ".update",
-        testonly = True,
         golden = golden,
         image = image,
-        tags = ["manual"],
-        visibility = ["//visibility:private"],
+        **internal_attrs({"testonly": True} | kwargs)
     )
 
 _UNITS = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
@@ -140,8 +139,9 @@ initramfs_size_test = rule(
             doc = """The most bytes that the image may have, as it is stored: `"1500"`, `"12KiB"` or `"4MiB"`.""",
         ),
         "max_size_of": attr.string_dict(
-            doc = """The most bytes that files may have in total before compression, by path or glob:
-`{"/lib/modules/**": "8MiB"}`. `*` and `?` do not match a slash, and `**` does. A glob that matches nothing is an error.""",
+            doc = """The most bytes that regular files may have in total before compression, by path or glob:
+`{"/lib/modules/**": "8MiB"}`. `*` and `?` do not match a slash, and `**` does. A hard link counts under each of its names,
+and once in a total. A glob that matches no regular file is an error.""",
         ),
     },
     doc = """Checks that an image keeps to size budgets.

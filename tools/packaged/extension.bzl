@@ -1,10 +1,12 @@
-"""What distribution packages have installed on this machine, for examples and tests, in @packaged.
+"""What distribution packages have installed on this machine, for examples and tests.
 
-Targets of what is not installed are incompatible, so what needs them is skipped.
+@packaged has kernels and programs. Targets of what is not installed are incompatible, so what needs them is skipped.
+@cross_compilers has C toolchains for other architectures.
 """
 
 # buildifier: disable=bzl-visibility
 load("//rules/private:tables.bzl", "ARCHS")
+load(":cross_compilers.bzl", "cross_compilers")
 
 def _last_match(rctx, directory, prefix, below):
     """The last of DIRECTORY/PREFIX*BELOW, by name, or None."""
@@ -51,6 +53,7 @@ _packaged = repository_rule(
 
 def _packages_impl(mctx):
     _packaged(name = "packaged")
+    cross_compilers(name = "cross_compilers")
     return mctx.extension_metadata(reproducible = False)
 
 packages = module_extension(implementation = _packages_impl)
