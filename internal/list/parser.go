@@ -42,6 +42,8 @@ type Options struct {
 	Directives bool
 	// Locations takes $(location LABEL) for one field.
 	Locations bool
+	// Parents says that missing parent directories will be added to what is read.
+	Parents bool
 }
 
 // Parser reads a list entry by entry.

@@ -20,13 +20,20 @@ var errEnough = errors.New("too many errors")
 func (a *archive) readCpio() error {
 	img := image.NewReader(a.input())
 	defer img.Close()
-	t := newTree()
+	t, o := newTree(), newOriginal(a.parents)
+	failed := false
 	err := t.model.Read(img, false, func(record *image.Entry, made kernel.Result, _ io.Reader) error {
 		if err := checkRecord(record, made); err != nil {
+			failed = true
 			if !a.report(record.Name, err) {
 				return errEnough
 			}
+		}
+		if failed {
 			return nil
+		}
+		if err := o.add(record); err != nil {
+			return err
 		}
 		t.note(made, record.Mode&0o7777)
 		if made.File.Body != record.Index {
@@ -52,7 +59,10 @@ func (a *archive) readCpio() error {
 		return a.fail(errors.New("no trailer at its end: it may have been cut off, which cannot be told"))
 	}
 	a.take(t)
-	return nil
+	if failed {
+		return nil
+	}
+	return a.compare(o, t)
 }
 
 // checkRecord refuses a record that the kernel would drop or change silently, or that no

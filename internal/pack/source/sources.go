@@ -117,7 +117,7 @@ func Open(ctx context.Context, names []string, opts Options) (*Sources, error) {
 	r := &reader{opts: opts}
 	s := &r.Sources
 	r.readArchive = func(name string) ([]*list.Entry, error) {
-		return s.readFile(ctx, name, func(io.Reader) ([]*list.Entry, error) {
+		return s.readFile(ctx, name, opts.Parents, func(io.Reader) ([]*list.Entry, error) {
 			return nil, fmt.Errorf("%s: not an archive: want cpio (newc) or tar, compressed or not", name)
 		})
 	}
@@ -127,7 +127,7 @@ func Open(ctx context.Context, names []string, opts Options) (*Sources, error) {
 		if isDir(name) {
 			entries, _, err = ReadDirectory(name, Owners{})
 		} else {
-			entries, err = s.readFile(ctx, name, func(in io.Reader) ([]*list.Entry, error) {
+			entries, err = s.readFile(ctx, name, opts.Parents, func(in io.Reader) ([]*list.Entry, error) {
 				r.readTop(name, in)
 				return nil, nil
 			})
@@ -154,7 +154,7 @@ func (s *Sources) Close() error {
 }
 
 // readFile reads an archive, or what asList reads.
-func (s *Sources) readFile(ctx context.Context, name string, asList func(io.Reader) ([]*list.Entry, error)) ([]*list.Entry, error) {
+func (s *Sources) readFile(ctx context.Context, name string, parents bool, asList func(io.Reader) ([]*list.Entry, error)) ([]*list.Entry, error) {
 	file := os.Stdin
 	if name != "-" {
 		var err error
@@ -179,7 +179,7 @@ func (s *Sources) readFile(ctx context.Context, name string, asList func(io.Read
 	default:
 		return asList(in)
 	}
-	a := &archive{ctx: ctx, spool: &s.spool, pos: list.Pos{File: name}}
+	a := &archive{ctx: ctx, parents: parents, spool: &s.spool, pos: list.Pos{File: name}}
 	a.errors.Pos = a.pos
 	if info, err := file.Stat(); err == nil && info.Mode().IsRegular() && name != "-" {
 		a.file, a.size = file, info.Size()
@@ -198,11 +198,13 @@ func (s *Sources) readFile(ctx context.Context, name string, asList func(io.Read
 }
 
 type archive struct {
-	ctx   context.Context
-	pos   list.Pos
-	file  io.ReaderAt
-	size  int64
-	spool *spool
+	ctx context.Context
+	// parents says that missing parent directories will be added.
+	parents bool
+	pos     list.Pos
+	file    io.ReaderAt
+	size    int64
+	spool   *spool
 
 	entries []*list.Entry
 	errors  list.Errors

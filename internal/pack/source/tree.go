@@ -22,6 +22,8 @@ type tree struct {
 	nodes []*node
 	// files are the nodes of regular files.
 	files map[*kernel.File]*node
+	// bodies are the numbers of the contents of entries.
+	bodies map[*list.Entry]int
 }
 
 // node is an entry of a tree. A regular file has one; of other files each name has one,
@@ -38,7 +40,7 @@ type node struct {
 }
 
 func newTree() *tree {
-	return &tree{kernel.NewOverlay(), nil, map[*kernel.File]*node{}}
+	return &tree{model: kernel.NewOverlay(), files: map[*kernel.File]*node{}, bodies: map[*list.Entry]int{}}
 }
 
 // note takes what became of a record into the tree.
@@ -75,7 +77,11 @@ func (t *tree) entries() []*list.Entry {
 			}
 		}
 		if len(names) > 0 {
-			entries = append(entries, n.entry(names))
+			e := n.entry(names)
+			if e.Kind == list.File {
+				t.bodies[e] = n.file.Body
+			}
+			entries = append(entries, e)
 		}
 	}
 	return entries
