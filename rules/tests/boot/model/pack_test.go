@@ -57,8 +57,8 @@ func TestPackModel(t *testing.T) {
 			}
 		}
 	}
-	if t.Logf("%d of %d are packed", packed, 2*len(all)); packed < len(all)/4 {
-		t.Error("most cases are errors")
+	if t.Logf("%d of %d are packed", packed, 2*len(all)); packed < len(all)/10 {
+		t.Error("hardly a case is packed")
 	}
 }
 
