@@ -22,6 +22,9 @@ type tree struct {
 	nodes []*node
 	// files are the nodes of regular files.
 	files map[*kernel.File]*node
+	// root is the name of the root directory. Records call it "." or nothing, and other
+	// programs that read archives refuse the latter.
+	root string
 	// bodies are the numbers of the contents of entries.
 	bodies map[*list.Entry]int
 }
@@ -43,8 +46,11 @@ func newTree() *tree {
 	return &tree{model: kernel.NewOverlay(), files: map[*kernel.File]*node{}, bodies: map[*list.Entry]int{}}
 }
 
-// note takes what became of a record into the tree.
-func (t *tree) note(made kernel.Result, perm uint32) {
+// note takes what became of a record with this name into the tree.
+func (t *tree) note(made kernel.Result, perm uint32, name string) {
+	if made.Path == "/" && strings.HasPrefix(strings.TrimLeft(name, "/"), ".") {
+		t.root = "."
+	}
 	n := t.files[made.File]
 	switch {
 	case n != nil && made.Linked != "":
@@ -72,7 +78,11 @@ func (t *tree) entries() []*list.Entry {
 		names := make([]string, 0, 1)
 		for _, at := range n.names {
 			if t.model.Files[at] == n.file {
-				names = append(names, at[1:])
+				name := at[1:]
+				if name == "" {
+					name = t.root
+				}
+				names = append(names, name)
 				delete(t.model.Files, at) // a name may have been given, taken and given again
 			}
 		}
