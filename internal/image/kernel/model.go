@@ -381,6 +381,7 @@ func (m *Model) maybeLink(r *Record) (f *File, first string, err *failure) {
 // End sets the times of the directories, as dir_utime does at the end of the image:
 // from the last record to the first.
 func (m *Model) End() {
+	m.implies = false
 	for i := len(m.dirs) - 1; i >= 0; i-- {
 		if f, _, _ := m.resolve(m.dirs[i].name, false); f != nil {
 			f.MTime = m.dirs[i].mtime

@@ -32,7 +32,7 @@ func (a *archive) readCpio() error {
 		if failed {
 			return nil
 		}
-		if err := o.add(record); err != nil {
+		if err := o.add(record, made.Created); err != nil {
 			return err
 		}
 		t.note(made, record.Mode&0o7777, record.Name)
@@ -59,10 +59,10 @@ func (a *archive) readCpio() error {
 		return a.fail(errors.New("no trailer at its end: it may have been cut off, which cannot be told"))
 	}
 	a.take(t)
-	if failed {
-		return nil
+	if !failed {
+		a.compare(o, t)
 	}
-	return a.compare(o, t)
+	return nil
 }
 
 // checkRecord refuses a record that the kernel would drop or change silently, or that no

@@ -3,6 +3,8 @@ package source
 import (
 	"errors"
 	"maps"
+	"math"
+	"path"
 	"slices"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/cpio"
@@ -36,14 +38,16 @@ func newOriginal(parents bool) *original {
 	return o
 }
 
-func (o *original) add(e *image.Entry) error {
+// add adds a record. created reports whether it makes a file where all directories exist.
+func (o *original) add(e *image.Entry, created bool) error {
 	made := o.model.Add(kernel.RecordOf(e))
 	if made.Drop != 0 && o.lost == "" {
 		o.lost, o.lostResult = e.Name, made
 	}
+	at := kernel.CleanPath(e.Name)
 	switch {
-	case made.Drop == kernel.DropNoParent && (e.Type() != cpio.TypeRegular || e.NLink < 2):
-	case made.Drop != 0, made.Path != kernel.CleanPath(e.Name):
+	case made.Drop == kernel.DropNoParent && e.NLink < 2 && (e.Name == at || "/"+e.Name == at || e.Name == "."+at):
+	case made.Drop != 0, made.Path != at, made.Created != created:
 		o.plain = false
 	case made.Replaced == nil:
 	case made.File.Type() != cpio.TypeDir, made.File.Mode != made.Replaced.Mode, made.File.GID != made.Replaced.GID:
@@ -52,22 +56,36 @@ func (o *original) add(e *image.Entry) error {
 	return o.model.Err()
 }
 
-// compare returns an error unless the entries of t make what the archive makes.
-func (a *archive) compare(o *original, t *tree) error {
+// setGroups gives entries without a group the one that the kernel gives them, where a
+// directory with set-group-ID would give them its own: with parents, directories come
+// before what is in them.
+func (o *original) setGroups(entries []*list.Entry) {
+	for _, e := range entries {
+		at := list.CleanPath(e.Name)
+		if f, in := o.model.Files[at], o.model.Files[path.Dir(at)]; e.GID == math.MaxUint32 && f != nil && in.Mode&0o2000 != 0 {
+			e.GID = f.GID
+		}
+	}
+}
+
+// compare reports an error unless the entries of t make what the archive makes.
+func (a *archive) compare(o *original, t *tree) {
+	if a.parents {
+		o.setGroups(a.entries)
+	}
 	if o.plain {
-		return nil
+		return
 	}
 	at, what := differ(o.model, t.unpack(o.newModel(), a.entries))
 	switch {
 	case at == "":
-		return nil
+		return
 	case o.lost != "":
 		at, what = o.lost, "it cannot be unpacked: "+o.lostResult.Detail
 	default:
 		what = "no list describes this file as the kernel unpacks it (" + what + "): extract the archive, and pack the directory"
 	}
 	a.report(at, errors.New(what))
-	return nil
 }
 
 // unpack adds the entries of a tree to a model.
