@@ -57,8 +57,8 @@ func Usagef(cmd *cobra.Command, format string, args ...any) error {
 func Run(root *cobra.Command, args []string, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	// A second signal kills the program if the first one cannot end it, as in a read from a
-	// terminal or a write to a pipe that nobody reads.
+	// A second signal kills the program if the first one cannot end it, as in a write to a
+	// pipe that nobody reads.
 	context.AfterFunc(ctx, stop)
 
 	prepare(root)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"github.com/rules-initramfs/rules_initramfs/internal/interrupt"
 )
 
 // Image is an image in files that is being read.
@@ -41,7 +43,7 @@ func Open(ctx context.Context, names ...string) (*Image, error) {
 		i.Name = fmt.Sprintf("%s and %d more", names[0], len(names)-1)
 	}
 	for _, name := range names {
-		p, err := openPart(name)
+		p, err := openPart(ctx, name)
 		if err == nil {
 			i.parts = append(i.parts, p)
 			if p.size < 0 && len(names) > 1 {
@@ -52,7 +54,7 @@ func Open(ctx context.Context, names ...string) (*Image, error) {
 			return nil, errors.Join(err, i.closeParts())
 		}
 	}
-	i.Reader = NewReader(contextReader{ctx, i.content()})
+	i.Reader = NewReader(interrupt.Reader(ctx, i.content()))
 	return i, nil
 }
 
@@ -64,7 +66,7 @@ func (i *Image) content() io.Reader {
 	}
 	if i.parts[last].size < 0 {
 		i.Size = -1
-		return i.parts[last]
+		return i.parts[last].File
 	}
 	var all []io.Reader
 	for n, p := range i.parts[:last+1] {
@@ -79,11 +81,11 @@ func (i *Image) content() io.Reader {
 	return io.MultiReader(all...)
 }
 
-func openPart(name string) (*part, error) {
+func openPart(ctx context.Context, name string) (*part, error) {
 	if name == "-" {
 		return &part{os.Stdin, -1, 0}, nil
 	}
-	file, err := os.Open(name)
+	file, err := interrupt.Open(ctx, name)
 	if err != nil {
 		return nil, err
 	}
@@ -136,17 +138,4 @@ func (r *partReader) Read(p []byte) (int, error) {
 		err = fmt.Errorf("%s: %w", r.part.Name(), io.ErrUnexpectedEOF)
 	}
 	return n, err
-}
-
-// contextReader reads until ctx has ended.
-type contextReader struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (c contextReader) Read(p []byte) (int, error) {
-	if err := c.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return c.r.Read(p)
 }

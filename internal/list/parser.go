@@ -20,6 +20,8 @@ const (
 	// the kernel's PATH_MAX counts the NUL, and init/initramfs.c silently
 	// skips an entry whose name or target is longer.
 	MaxPath = 4095
+	// maxPart is the longest part of a name between slashes, in bytes (NAME_MAX).
+	maxPart = 255
 
 	// maxLine bounds memory on hostile input. A line has room for a name and some
 	// hundred links of any length; the kernel's tool splits it at 8,241 bytes.
@@ -42,6 +44,8 @@ type Options struct {
 	Directives bool
 	// Locations takes $(location LABEL) for one field.
 	Locations bool
+	// Parents says that missing parent directories will be added to what is read.
+	Parents bool
 }
 
 // Parser reads a list entry by entry.
@@ -365,15 +369,28 @@ func (f *fieldReader) deviceNumber(what string, most uint32) uint32 {
 func (e *Entry) CheckNames() error {
 	for _, name := range e.Names() {
 		switch {
-		case name == "" && e.Kind != Dir:
+		case CleanPath(name) == "/" && e.Kind != Dir:
 			return errors.New("only a dir can be named /")
 		case name == cpio.TrailerName:
 			return fmt.Errorf("the kernel takes an entry named %s for the end of the archive", cpio.TrailerName)
 		case len(name) > MaxPath:
 			return fmt.Errorf("the name has %d bytes, the kernel takes %d at most: %.40s...", len(name), MaxPath, name)
+		case e.Kind != Dir && namesDirectory(name):
+			return fmt.Errorf("only a dir can have a name that ends in /, /. or /..: %s", Escape(name))
+		}
+		for part := range strings.SplitSeq(name, "/") {
+			if len(part) > maxPart {
+				return fmt.Errorf("a part of the name has %d bytes, the kernel takes %d at most: %.40s...", len(part), maxPart, part)
+			}
 		}
 	}
 	return nil
+}
+
+// namesDirectory reports whether a path can only be a directory's.
+func namesDirectory(name string) bool {
+	last := name[strings.LastIndexByte(name, '/')+1:]
+	return last == "" || last == "." || last == ".."
 }
 
 // Origins reads the completed list r, which errors call name, and returns where its

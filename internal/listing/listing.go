@@ -23,12 +23,24 @@ func Text(w io.Writer, e *image.Entry) error {
 	}
 	name := Printable(e.Name)
 	if e.Type() == cpio.TypeSymlink {
-		name += " -> " + Printable(e.Target)
+		name += " -> " + target(e)
 	}
 	_, err := fmt.Fprintf(w, "%s %3d %5d %5d %10s %s %s\n",
 		modeString(e.Mode), e.NLink, e.UID, e.GID, size, Time(e.MTime), name)
 	return err
 }
+
+// target returns where a symbolic link leads. An image.Entry does not keep a target that
+// the kernel skips.
+func target(e *image.Entry) string {
+	if e.Size > image.MaxTarget {
+		return fmt.Sprintf("(%d bytes, which the kernel skips)", e.Size)
+	}
+	return Target(e.Target)
+}
+
+// Target returns a symbolic link's target as a list has it, safe to show.
+func Target(target string) string { return printable.Text(list.Escape(target)) }
 
 // Time returns a time as a listing has it.
 func Time(mtime uint32) string {

@@ -30,6 +30,7 @@ type Options struct {
 
 // Run packs. On an error, and when ctx ends, no output has its name.
 func Run(ctx context.Context, opts Options) error {
+	opts.Read.Parents = opts.Parents
 	sources, err := source.Open(ctx, opts.Lists, opts.Read)
 	if err != nil {
 		return err
@@ -45,6 +46,11 @@ func Run(ctx context.Context, opts Options) error {
 	}
 	if opts.Dedupe {
 		if entries, err = plan.Dedupe(ctx, entries); err != nil {
+			return err
+		}
+	}
+	if !opts.Parents {
+		if err := plan.CheckUnpacked(entries); err != nil {
 			return err
 		}
 	}

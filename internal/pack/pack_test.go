@@ -299,7 +299,7 @@ func TestReadDuplicatesNameTargets(t *testing.T) {
 		"all.list": "#: origin //a:a\ndir /a 0755 0 0\n#: list a.list\n#: origin //b:b\ndir /a 0700 0 0\ndir /l 0755 0 0\n",
 		"a.list":   "\ndir /l 0755 0 0\n",
 	})
-	all, err := source.ReadLists([]string{"all.list"}, source.Options{Directives: true})
+	all, err := source.ReadLists(t.Context(), []string{"all.list"}, source.Options{Directives: true})
 	if err != nil {
 		t.Fatal(err)
 	}

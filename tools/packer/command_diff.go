@@ -140,7 +140,7 @@ func compareFiles(a, b *kernel.File, noTimes bool) []string {
 	} else {
 		change(a.Digest != b.Digest && a.Size == b.Size, "content of %d bytes", a.Size)
 		change(a.Digest != b.Digest && a.Size != b.Size, "content %d -> %d bytes", a.Size, b.Size)
-		change(a.Target != b.Target, "target %s -> %s", listing.Printable(a.Target), listing.Printable(b.Target))
+		change(a.Target != b.Target, "target %s -> %s", listing.Target(a.Target), listing.Target(b.Target))
 		change(a.RMajor != b.RMajor || a.RMinor != b.RMinor, "device %d,%d -> %d,%d", a.RMajor, a.RMinor, b.RMajor, b.RMinor)
 	}
 	// The kernel ignores the permissions of a symbolic link.

@@ -89,7 +89,7 @@ func runGenInitCpio(cmd *cobra.Command, args []string) error {
 	if err := cli.Args("LIST")(cmd, lists); err != nil {
 		return err
 	}
-	entries, err := source.ReadLists(lists, opts.Read)
+	entries, err := source.ReadLists(cmd.Context(), lists, opts.Read)
 	var open *fs.PathError
 	if errors.As(err, &open) && open.Op == "open" {
 		return fmt.Errorf("ERROR: unable to open '%s': %w", open.Path, open.Err)

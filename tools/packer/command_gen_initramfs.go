@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -45,7 +46,7 @@ with 2.`,
 }
 
 func runGenInitramfs(cmd *cobra.Command, args []string) error {
-	g := generator{opts: kernelOptions()}
+	g := generator{ctx: cmd.Context(), opts: kernelOptions()}
 	for len(args) > 0 {
 		arg := args[0]
 		args = args[1:]
@@ -75,6 +76,7 @@ func runGenInitramfs(cmd *cobra.Command, args []string) error {
 
 // generator collects entries and options from the arguments.
 type generator struct {
+	ctx     context.Context
 	opts    pack.Options
 	owners  source.Owners
 	entries []*list.Entry
@@ -130,7 +132,7 @@ func (g *generator) source(name string) {
 		entries, paths, err = source.ReadDirectory(name, g.owners)
 	case err == nil && info.Mode().IsRegular():
 		// "-" would be standard input, but it was refused as an option.
-		entries, err = source.ReadLists([]string{name}, g.opts.Read)
+		entries, err = source.ReadLists(g.ctx, []string{name}, g.opts.Read)
 		paths = append(paths, name)
 		for _, e := range entries {
 			if e.Kind == list.File {

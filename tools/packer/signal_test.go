@@ -119,37 +119,39 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// The packer waits for a list that is a FIFO and does not notice a signal. A second signal ends
-// it.
-func TestInterruptedTwice(t *testing.T) {
-	t.Chdir(t.TempDir())
-	if err := syscall.Mkfifo("fifo", 0o666); err != nil {
-		t.Fatal(err)
-	}
-	cmd, _ := start(t, "pack", "--out", "out", "fifo")
-	var list *os.File
-	waitFor(t, "the packer to read the list", func() (opened bool) {
-		var err error
-		// This fails until the packer has the FIFO open.
-		list, err = os.OpenFile("fifo", os.O_WRONLY|syscall.O_NONBLOCK, 0)
-		return err == nil
-	})
-	defer list.Close()
-	ended := make(chan struct{})
-	go func() {
-		cmd.Wait()
-		close(ended)
-	}()
-	waitFor(t, "the packer to end", func() bool {
-		cmd.Process.Signal(syscall.SIGINT)
-		select {
-		case <-ended:
-			return true
-		case <-time.After(50 * time.Millisecond):
-			return false
-		}
-	})
-	if got := names(t); got != "fifo" {
-		t.Errorf("files left: %s", got)
+// A signal ends the packer while it waits for what another program writes to a FIFO.
+func TestInterruptedWaiting(t *testing.T) {
+	for _, args := range [][]string{
+		{"pack", "--out", "out", "fifo"},
+		{"ls", "fifo"},
+		{"extract", "fifo", "dir"},
+		{"lint", "fifo"},
+		{"diff", "fifo", "fifo"},
+		{"gen_init_cpio", "fifo"},
+	} {
+		t.Run(args[0], func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			if err := syscall.Mkfifo("fifo", 0o666); err != nil {
+				t.Fatal(err)
+			}
+			cmd, stderr := start(t, args...)
+			waitFor(t, "the packer to open the FIFO", func() bool {
+				file, err := os.OpenFile("fifo", os.O_WRONLY|syscall.O_NONBLOCK, 0)
+				if err == nil {
+					t.Cleanup(func() { file.Close() })
+				}
+				return err == nil
+			})
+			if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+				t.Fatal(err)
+			}
+			cmd.Wait()
+			if got, want := stderr.String(), "packer: interrupted: nothing is written\n"; got != want {
+				t.Errorf("stderr %q, want %q", got, want)
+			}
+			if got := names(t); got != "fifo" {
+				t.Errorf("files left: %s", got)
+			}
+		})
 	}
 }

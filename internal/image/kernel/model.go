@@ -70,8 +70,9 @@ type Model struct {
 	// *File.
 	Files map[string]*File
 
-	// overlay makes it the model of NewOverlay.
-	overlay bool
+	// overlay makes it the model of NewOverlay. implies makes directories that no record
+	// has named where records need them.
+	overlay, implies bool
 	// made counts the files made so far.
 	made int
 	// links has the first name of each file that can have several, as written.
@@ -110,14 +111,22 @@ func NewModel() *Model {
 // lead to a directory and is not followed. The owner and the group of a file are
 // -1 unless a record sets them.
 func NewOverlay() *Model {
-	m := NewModel()
+	m := NewImplied()
 	m.overlay, m.Files["/"].implied = true, true
 	return m
 }
 
+// NewImplied returns the model of an archive whose missing directories are added: a
+// directory with mode 0755 is made where a record needs one that does not exist.
+func NewImplied() *Model {
+	m := NewModel()
+	m.implies = true
+	return m
+}
+
 // maxLonger bounds the memory that paths take over what the records' names
-// account for: symbolic links make long paths of short names, and an overlay
-// implies directories.
+// account for: symbolic links make long paths of short names, and some
+// models imply directories.
 const maxLonger = 64 << 20
 
 // ErrPaths reports records with names that lead to paths that are too long in total.
@@ -372,6 +381,7 @@ func (m *Model) maybeLink(r *Record) (f *File, first string, err *failure) {
 // End sets the times of the directories, as dir_utime does at the end of the image:
 // from the last record to the first.
 func (m *Model) End() {
+	m.implies = false
 	for i := len(m.dirs) - 1; i >= 0; i-- {
 		if f, _, _ := m.resolve(m.dirs[i].name, false); f != nil {
 			f.MTime = m.dirs[i].mtime

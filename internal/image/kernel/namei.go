@@ -95,7 +95,7 @@ func (m *Model) walkOn(name string) *failure {
 		switch {
 		case err != nil:
 			return err
-		case f == nil && m.overlay:
+		case f == nil && m.implies:
 			m.imply(component)
 		case f == nil:
 			return m.stuck(component, rest, DropNoParent, "there is no directory %s/%s")
@@ -143,6 +143,7 @@ func (m *Model) countLink(component string) *failure {
 func (m *Model) imply(component string) {
 	m.last = component
 	f := m.newDir("")
+	f.Mode |= 0o755
 	f.implied = true
 	m.down(f, component)
 	m.last = ""

@@ -157,6 +157,9 @@ func (c *completer) append(e *list.Entry, at string) {
 	c.claim(c.placed, at, e)
 	c.entries = append(c.entries, e)
 	if e.Kind == list.Dir || e.Kind == list.Symlink {
-		c.model.Add(&kernel.Record{Name: at, Mode: e.Mode(), Target: e.Target})
+		made := c.model.Add(&kernel.Record{Name: e.Name, Mode: e.Mode(), Target: e.Target})
+		if made.Drop != 0 {
+			c.errors.Add(errorf(e, "the kernel drops %s: %s", list.CleanPath(e.Name), made.Detail))
+		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 
+	"github.com/rules-initramfs/rules_initramfs/internal/interrupt"
 	"github.com/rules-initramfs/rules_initramfs/internal/list"
 	"github.com/rules-initramfs/rules_initramfs/internal/pack/source"
 )
@@ -107,7 +108,7 @@ func (d locationDigests) of(ctx context.Context, e *list.Entry) (digest [sha256.
 	}
 	defer file.Close()
 	h := sha256.New()
-	if _, err := io.Copy(h, source.ContextReader(ctx, file.Reader)); err != nil {
+	if _, err := io.Copy(h, interrupt.Reader(ctx, file.Reader)); err != nil {
 		return digest, false
 	}
 	h.Sum(digest[:0])

@@ -193,7 +193,7 @@ func (r *reader) archive(d *list.Directive) error {
 		return d.Errorf("%w", err)
 	}
 	for _, e := range entries {
-		if e.Name == "" && prefix != "/" {
+		if list.CleanPath(e.Name) == "/" && prefix != "/" {
 			continue // the archive's own root is the prefix
 		}
 		e.Pos = d.Pos

@@ -20,15 +20,22 @@ var errEnough = errors.New("too many errors")
 func (a *archive) readCpio() error {
 	img := image.NewReader(a.input())
 	defer img.Close()
-	t := newTree()
+	t, o := newTree(), newOriginal(a.parents)
+	failed := false
 	err := t.model.Read(img, false, func(record *image.Entry, made kernel.Result, _ io.Reader) error {
 		if err := checkRecord(record, made); err != nil {
+			failed = true
 			if !a.report(record.Name, err) {
 				return errEnough
 			}
+		}
+		if failed {
 			return nil
 		}
-		t.note(made, record.Mode&0o7777)
+		if err := o.add(record, made.Created); err != nil {
+			return err
+		}
+		t.note(made, record.Mode&0o7777, record.Name)
 		if made.File.Body != record.Index {
 			return nil
 		}
@@ -52,6 +59,9 @@ func (a *archive) readCpio() error {
 		return a.fail(errors.New("no trailer at its end: it may have been cut off, which cannot be told"))
 	}
 	a.take(t)
+	if !failed {
+		a.compare(o, t)
+	}
 	return nil
 }
 

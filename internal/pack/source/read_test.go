@@ -16,7 +16,7 @@ func TestRead(t *testing.T) {
 		"a.list": "# comment\ndir /a 0755 0 0\nfile /b ${OUT}/b 0644 0 0\n",
 		"b.list": "dir /c 0755 0 0",
 	})
-	all, err := ReadLists([]string{"b.list", "a.list"}, Options{Vars: map[string]string{"OUT": "out"}})
+	all, err := ReadLists(t.Context(), []string{"b.list", "a.list"}, Options{Vars: map[string]string{"OUT": "out"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +44,7 @@ func TestReadErrors(t *testing.T) {
 			"dir/x":     "",
 			"good.list": "dir /d 0755 0 0\n",
 		})
-		_, err = ReadLists([]string{"a.list", "missing.list", "dir", "good.list", "b.list"}, Options{})
+		_, err = ReadLists(t.Context(), []string{"a.list", "missing.list", "dir", "good.list", "b.list"}, Options{})
 	})
 	if diff := cmp.Diff([]string{"a.list:1", "a.list:3", "", "", "b.list:1"}, packtest.Places(err)); diff != "" {
 		t.Errorf("errors (-want +got):\n%s", diff)
@@ -54,7 +54,7 @@ func TestReadErrors(t *testing.T) {
 
 func TestReadManyErrors(t *testing.T) {
 	packtest.InTree(t, map[string]string{"a.list": strings.Repeat("nonsense here\n", 1000)})
-	_, err := ReadLists([]string{"a.list"}, Options{})
+	_, err := ReadLists(t.Context(), []string{"a.list"}, Options{})
 	if got := packtest.Places(err); len(got) != list.MaxErrors+1 || got[list.MaxErrors] != "" {
 		t.Errorf("%d errors, the last of them at %q", len(got), got[len(got)-1])
 	}
@@ -63,7 +63,7 @@ func TestReadManyErrors(t *testing.T) {
 // Without directives, they are the comments that they are to the kernel's tool.
 func TestReadNoDirectives(t *testing.T) {
 	packtest.InTree(t, map[string]string{"a.list": "#: what is this\ndir /a 0755 0 0\n#: metadata /a mode=0700\n"})
-	all, err := ReadLists([]string{"a.list"}, Options{})
+	all, err := ReadLists(t.Context(), []string{"a.list"}, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/rules-initramfs/rules_initramfs/internal/codec"
 	"github.com/rules-initramfs/rules_initramfs/internal/image"
+	"github.com/rules-initramfs/rules_initramfs/internal/interrupt"
 	"github.com/rules-initramfs/rules_initramfs/internal/list"
 )
 
@@ -20,8 +21,8 @@ type Options = list.Options
 
 // ReadLists reads the lists with these file names one after the other; "-" is standard
 // input. Errors of several lines are reported together.
-func ReadLists(names []string, opts Options) ([]*list.Entry, error) {
-	r := &reader{opts: opts}
+func ReadLists(ctx context.Context, names []string, opts Options) ([]*list.Entry, error) {
+	r := &reader{ctx: ctx, opts: opts}
 	for _, name := range names {
 		r.readTop(name, nil)
 	}
@@ -30,13 +31,14 @@ func ReadLists(names []string, opts Options) ([]*list.Entry, error) {
 
 // ReadLayer reads the completed list of a layer.
 func ReadLayer(name string) (*Sources, error) {
-	r := &reader{opts: Options{Directives: true}}
+	r := &reader{ctx: context.Background(), opts: Options{Directives: true}}
 	r.readTop(name, nil)
 	return &r.Sources, r.errors.Err()
 }
 
 type reader struct {
 	Sources
+	ctx    context.Context
 	opts   Options
 	errors list.Errors
 	// readArchive reads the archive of that name; nil where there can be none.
@@ -65,15 +67,15 @@ func (r *reader) read(in io.Reader, opts list.Options, take func(*list.Entry)) {
 	switch {
 	case in != nil:
 	case opts.Name == "-":
-		in = os.Stdin
+		in = interrupt.Reader(r.ctx, os.Stdin)
 	default:
-		file, err := os.Open(opts.Name)
+		file, err := interrupt.Open(r.ctx, opts.Name)
 		if err != nil {
 			r.errors.Add(fmt.Errorf("cannot read the list: %w", err))
 			return
 		}
 		defer file.Close()
-		in = file
+		in = interrupt.Reader(r.ctx, file)
 	}
 	for p := list.NewParser(in, opts); ; {
 		e, d, err := p.Next()
@@ -114,10 +116,10 @@ type Sources struct {
 //
 // Close must be called after the last use of the entries. Reading ends when ctx does.
 func Open(ctx context.Context, names []string, opts Options) (*Sources, error) {
-	r := &reader{opts: opts}
+	r := &reader{ctx: ctx, opts: opts}
 	s := &r.Sources
 	r.readArchive = func(name string) ([]*list.Entry, error) {
-		return s.readFile(ctx, name, func(io.Reader) ([]*list.Entry, error) {
+		return s.readFile(ctx, name, opts.Parents, func(io.Reader) ([]*list.Entry, error) {
 			return nil, fmt.Errorf("%s: not an archive: want cpio (newc) or tar, compressed or not", name)
 		})
 	}
@@ -127,7 +129,7 @@ func Open(ctx context.Context, names []string, opts Options) (*Sources, error) {
 		if isDir(name) {
 			entries, _, err = ReadDirectory(name, Owners{})
 		} else {
-			entries, err = s.readFile(ctx, name, func(in io.Reader) ([]*list.Entry, error) {
+			entries, err = s.readFile(ctx, name, opts.Parents, func(in io.Reader) ([]*list.Entry, error) {
 				r.readTop(name, in)
 				return nil, nil
 			})
@@ -154,16 +156,16 @@ func (s *Sources) Close() error {
 }
 
 // readFile reads an archive, or what asList reads.
-func (s *Sources) readFile(ctx context.Context, name string, asList func(io.Reader) ([]*list.Entry, error)) ([]*list.Entry, error) {
+func (s *Sources) readFile(ctx context.Context, name string, parents bool, asList func(io.Reader) ([]*list.Entry, error)) ([]*list.Entry, error) {
 	file := os.Stdin
 	if name != "-" {
 		var err error
-		if file, err = os.Open(name); err != nil {
+		if file, err = interrupt.Open(ctx, name); err != nil {
 			return nil, Unreadable(name, err)
 		}
 		s.files = append(s.files, file)
 	}
-	in := bufio.NewReaderSize(ContextReader(ctx, file), 64<<10)
+	in := bufio.NewReaderSize(interrupt.Reader(ctx, file), 64<<10)
 	prefix, err := in.Peek(tarBlock)
 	if err != nil && err != io.EOF {
 		return nil, fmt.Errorf("cannot read %s: %w", name, err)
@@ -179,7 +181,7 @@ func (s *Sources) readFile(ctx context.Context, name string, asList func(io.Read
 	default:
 		return asList(in)
 	}
-	a := &archive{ctx: ctx, spool: &s.spool, pos: list.Pos{File: name}}
+	a := &archive{ctx: ctx, parents: parents, spool: &s.spool, pos: list.Pos{File: name}}
 	a.errors.Pos = a.pos
 	if info, err := file.Stat(); err == nil && info.Mode().IsRegular() && name != "-" {
 		a.file, a.size = file, info.Size()
@@ -198,11 +200,13 @@ func (s *Sources) readFile(ctx context.Context, name string, asList func(io.Read
 }
 
 type archive struct {
-	ctx   context.Context
-	pos   list.Pos
-	file  io.ReaderAt
-	size  int64
-	spool *spool
+	ctx context.Context
+	// parents says that missing parent directories will be added.
+	parents bool
+	pos     list.Pos
+	file    io.ReaderAt
+	size    int64
+	spool   *spool
 
 	entries []*list.Entry
 	errors  list.Errors
@@ -252,7 +256,7 @@ func (a *archive) input() io.ReadSeeker {
 	return struct {
 		io.Reader
 		io.Seeker
-	}{ContextReader(a.ctx, section), section}
+	}{interrupt.Reader(a.ctx, section), section}
 }
 
 func (a *archive) take(t *tree) {
@@ -272,19 +276,4 @@ func (a *archive) fail(err error) error {
 // report notes an error of an entry, and reports whether to read on.
 func (a *archive) report(name string, err error) bool {
 	return a.errors.Add(&list.Error{Pos: a.pos, Err: fmt.Errorf("%s: %w", list.Escape("/"+list.CleanPath(name)[1:]), err)})
-}
-
-// ContextReader returns a reader of r that fails once ctx has ended.
-func ContextReader(ctx context.Context, r io.Reader) io.Reader { return contextReader{ctx, r} }
-
-type contextReader struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (c contextReader) Read(p []byte) (int, error) {
-	if err := c.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return c.r.Read(p)
 }

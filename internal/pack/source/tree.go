@@ -22,6 +22,11 @@ type tree struct {
 	nodes []*node
 	// files are the nodes of regular files.
 	files map[*kernel.File]*node
+	// root is the name of the root directory. Records call it "." or nothing, and other
+	// programs that read archives refuse the latter.
+	root string
+	// bodies are the numbers of the contents of entries.
+	bodies map[*list.Entry]int
 }
 
 // node is an entry of a tree. A regular file has one; of other files each name has one,
@@ -38,11 +43,14 @@ type node struct {
 }
 
 func newTree() *tree {
-	return &tree{kernel.NewOverlay(), nil, map[*kernel.File]*node{}}
+	return &tree{model: kernel.NewOverlay(), files: map[*kernel.File]*node{}, bodies: map[*list.Entry]int{}}
 }
 
-// note takes what became of a record into the tree.
-func (t *tree) note(made kernel.Result, perm uint32) {
+// note takes what became of a record with this name into the tree.
+func (t *tree) note(made kernel.Result, perm uint32, name string) {
+	if made.Path == "/" && strings.HasPrefix(strings.TrimLeft(name, "/"), ".") {
+		t.root = "."
+	}
 	n := t.files[made.File]
 	switch {
 	case n != nil && made.Linked != "":
@@ -70,12 +78,20 @@ func (t *tree) entries() []*list.Entry {
 		names := make([]string, 0, 1)
 		for _, at := range n.names {
 			if t.model.Files[at] == n.file {
-				names = append(names, at[1:])
+				name := at[1:]
+				if name == "" {
+					name = t.root
+				}
+				names = append(names, name)
 				delete(t.model.Files, at) // a name may have been given, taken and given again
 			}
 		}
 		if len(names) > 0 {
-			entries = append(entries, n.entry(names))
+			e := n.entry(names)
+			if e.Kind == list.File {
+				t.bodies[e] = n.file.Body
+			}
+			entries = append(entries, e)
 		}
 	}
 	return entries

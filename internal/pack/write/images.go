@@ -9,7 +9,7 @@ import (
 	"os"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/image"
-	"github.com/rules-initramfs/rules_initramfs/internal/pack/source"
+	"github.com/rules-initramfs/rules_initramfs/internal/interrupt"
 )
 
 // ErrNoBootconfig reports an image without a boot configuration.
@@ -47,7 +47,7 @@ func openRegular(ctx context.Context, name string) (*image.Image, error) {
 }
 
 func copyFirst(ctx context.Context, w io.Writer, img *image.Image, size int64) error {
-	n, err := io.Copy(w, source.ContextReader(ctx, img.First(size)))
+	n, err := io.Copy(w, interrupt.Reader(ctx, img.First(size)))
 	if err == nil && n != size {
 		err = fmt.Errorf("%s changed while it was read", img.Name)
 	}

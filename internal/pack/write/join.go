@@ -10,8 +10,8 @@ import (
 
 	"github.com/rules-initramfs/rules_initramfs/internal/codec"
 	"github.com/rules-initramfs/rules_initramfs/internal/image"
+	"github.com/rules-initramfs/rules_initramfs/internal/interrupt"
 	"github.com/rules-initramfs/rules_initramfs/internal/list"
-	"github.com/rules-initramfs/rules_initramfs/internal/pack/source"
 )
 
 // Joined is an image of layers.
@@ -77,7 +77,7 @@ func copyLayer(ctx context.Context, w io.Writer, name string) error {
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
-	n, err := io.Copy(w, source.ContextReader(ctx, file))
+	n, err := io.Copy(w, interrupt.Reader(ctx, file))
 	if err == nil && n%image.Align != 0 {
 		return fmt.Errorf("%s is not a layer: it has %d bytes, which is not a multiple of %d; pack it with --layer", name, n, image.Align)
 	}
@@ -144,7 +144,7 @@ func checkEarly(ctx context.Context, img *image.Image) error {
 // readAll returns a reader of an image that takes a boot configuration for a part of it, as
 // the kernel does where that is not at the end.
 func readAll(ctx context.Context, img *image.Image) *image.Reader {
-	return image.NewReader(source.ContextReader(ctx, img.First(img.Size)))
+	return image.NewReader(interrupt.Reader(ctx, img.First(img.Size)))
 }
 
 func (f *frame) write(ctx context.Context, w io.Writer, archive func(*image.Joiner) error) error {

@@ -73,7 +73,7 @@ func (c Case) Skips() bool {
 func allCases() []Case {
 	var all []Case
 	add := func(name string, records func(dir string) []Record) {
-		c := Case{Name: name, Dir: fmt.Sprintf("c/%03d", len(all))}
+		c := Case{Name: name, Dir: fmt.Sprintf("c/%04d", len(all))}
 		c.Records = append(c.Records, Record{Name: c.Dir, Mode: cpio.TypeDir | 0o755, NLink: 2, MTime: uint32(1000 + len(all))})
 		for i, r := range records(c.Dir) {
 			if r.Minor == 0 {
@@ -100,5 +100,6 @@ func allCases() []Case {
 		})
 	}
 	addRandom(add)
+	addHostile(add)
 	return all
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/image/kernel"
 )
 
-// randomCases is how many there are beside the written ones.
+// randomCases is how many have some of everything.
 const randomCases = 400
 
 func addRandom(add func(name string, records func(dir string) []Record)) {
