@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/cpio"
@@ -100,7 +101,7 @@ func (m *merger) dropped(e *list.Entry, name string, result kernel.Result) {
 	case first.Added:
 		m.errors.Add(errorf(e, "%s is a directory that %s needs", path, first.Pos))
 	default:
-		m.errors.Add(twice(e, path, first.Entry))
+		m.errors.Add(cmp.Or(twice(e, path, first.Entry), errorf(e, "the kernel would drop %s: %s", path, result.Detail)))
 	}
 }
 
@@ -130,6 +131,7 @@ func (m *merger) claim(e *list.Entry, name string, result kernel.Result) bool {
 		m.errors.Add(errorf(e, "%s is a directory that %s needs", path, first.Pos))
 	case !replaces:
 		m.errors.Add(twice(e, path, first.Entry))
+		return false
 	case e.Kind == list.File && first.Kind == list.File && len(first.Names()) > 1:
 		m.errors.Add(replacement.Errorf("%s is one of %d names of a file of %s, and the kernel would change all of them: put both files into one layer", path, len(first.Names()), first.Pos))
 	case e.Kind == list.Node && result.File != nil && (result.File.RMajor != e.Major || result.File.RMinor != e.Minor):

@@ -96,6 +96,17 @@ func TestMergeLayers(t *testing.T) {
 			"#: origin //b:b\ndir /d 0700 7 8\n",
 		},
 		{
+			"equal entries",
+			[]string{
+				"#: origin //a:a\ndir /d 0700 7 8\nslink /s d 0777 0 0\nnod /n 0600 0 0 c 1 3\npipe /p 0600 0 0\n",
+				"#: origin //b:b\npipe /p 0600 0 0\ndir /d 0700 7 8\nfile /d/f x 0644 0 0\n",
+				"#: origin //c:c\n#: added\ndir /d 0755 0 0\nfile /d/g x 0644 0 0\nslink /s d 0777 0 0\nnod /n 0600 0 0 c 1 3\n",
+			},
+			"#: origin //a:a\ndir /d 0700 7 8\nslink /s d 0777 0 0\nnod /n 0600 0 0 c 1 3\npipe /p 0600 0 0\n" +
+				"#: origin //b:b\nfile /d/f x 0644 0 0\n#: origin //c:c\nfile /d/g x 0644 0 0\n",
+			"#: origin //a:a\ndir /d 0700 7 8\n",
+		},
+		{
 			"replaced",
 			[]string{
 				"#: origin //a:a\nfile /f x 0644 0 0\nslink /s f 0777 0 0\ndir /d 0755 0 0\nnod /n 0600 0 0 c 1 3\n",
@@ -166,7 +177,7 @@ func TestMergeLayersErrors(t *testing.T) {
 	}{
 		{
 			"given twice",
-			[]string{"#: origin //a:a\nfile /f x 0644 0 0\ndir /d 0755 0 0\n", "#: origin //b:b\nfile /f x 0644 0 0\ndir /d 0755 0 0\n"},
+			[]string{"#: origin //a:a\nfile /f x 0644 0 0\ndir /d 0755 0 0\n", "#: origin //b:b\nfile /f x 0644 0 0\ndir /d 0700 0 0\n"},
 			[]string{"//b:b", "//b:b"},
 		},
 		{
