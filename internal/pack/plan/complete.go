@@ -85,6 +85,8 @@ func (c *completer) claim(paths map[string]*list.Entry, name string, e *list.Ent
 		c.checkDuplicate(name, first, e)
 		return true
 	}
+	setDigest(first)
+	setDigest(e)
 	c.errors.Add(twice(e, name, first))
 	return false
 }

@@ -19,6 +19,8 @@ func TestCompleteDuplicates(t *testing.T) {
 	}{
 		{"none", "dir /a 0755 0 0\ndir /a/b 0755 0 0\nfile /b x 0644 0 0 /c\n", nil},
 		{"nothing at all", "", nil},
+		{"another content", "file /a complete.go 0644 0 0\nfile /a merge.go 0644 0 0\n", []string{"a.list:2"}},
+		{"content that cannot be read", "file /a missing 0644 0 0\nfile /a missing 0644 0 0\n", []string{"a.list:2"}},
 		{"another mode", "dir /a 0755 0 0\ndir /a 0750 0 0\n", []string{"a.list:2"}},
 		{"another owner", "dir /a 0755 0 0\ndir /a 0755 0 1\n", []string{"a.list:2"}},
 		{"another target", "slink /a b 0777 0 0\nslink /a c 0777 0 0\n", []string{"a.list:2"}},
@@ -69,6 +71,8 @@ func TestCompleteMerges(t *testing.T) {
 		{"links, which have no mode", "slink /a b 0777 0 0\nslink /a b 0755 0 0\n", []string{"slink /a b 0777 0 0"}, false},
 		{"devices", "nod /a 0600 0 0 c 1 3\nnod /a 0600 0 0 c 1 3\n", []string{"nod /a 0600 0 0 c 1 3"}, false},
 		{"pipes and sockets", "pipe /a 0600 0 0\nsock /b 0600 0 0\nsock /b 0600 0 0\npipe /a 0600 0 0\n", []string{"pipe /a 0600 0 0", "sock /b 0600 0 0"}, false},
+		{"files with the same content", "file /a x 0644 0 0\nfile /b z 0644 0 0\nfile /a y 0644 0 0\n", []string{"file /a x 0644 0 0", "file /b z 0644 0 0"}, false},
+		{"files with the same names", "file /a x 0644 0 0 /b\nfile b y 0644 0 0 a\n", []string{"file /a x 0644 0 0 /b"}, false},
 		{"by way of a link", "slink /lib usr/lib 0777 0 0\npipe /lib/x 0600 0 0\npipe /usr/lib/x 0600 0 0\n",
 			[]string{"slink /lib usr/lib 0777 0 0", "dir /usr 0755 0 0", "dir /usr/lib 0755 0 0", "pipe /lib/x 0600 0 0"}, true},
 		{"a directory and a link before it", "slink /lib usr/lib 0777 0 0\ndir /lib 0700 1 2\npipe /lib/x 0600 0 0\n",
@@ -77,6 +81,7 @@ func TestCompleteMerges(t *testing.T) {
 			[]string{"dir /usr 0755 0 0", "dir /usr/lib 0755 0 0", "slink /lib usr/lib 0777 0 0"}, true},
 		{"a directory and a link to the root", "slink /d . 0777 0 0\ndir /d 0755 0 0\n", []string{"slink /d . 0777 0 0", "dir / 0755 0 0"}, true},
 	}
+	packtest.InTree(t, map[string]string{"x": "content", "y": "content", "z": "CONTENT"})
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			for _, parents := range []bool{false, true} {
