@@ -2,6 +2,8 @@ package list
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
@@ -26,7 +28,9 @@ var directives = []struct {
 	{"metadata", 2, -1, "GLOB FIELD=VALUE...", "set mode, uid, gid or mtime of entries of this origin"},
 	{"mtime", 1, 1, "SECONDS", "the time of the next entry, in seconds since 1970"},
 	{"origin", 0, 1, "[LABEL]", "where the next entries and directives come from"},
+	{"replaced", 1, 1, "PATH", "the entry of this origin has taken the place of another one; it may replace an earlier one too"},
 	{"replaces", 1, 1, "PATH", "the entry of this origin takes the place of an earlier one"},
+	{"sha256", 1, 1, "DIGITS", "the digest of the next entry's content"},
 	{"size", 1, 1, "BYTES", "how much content the next entry has"},
 	{"var", 2, 2, "NAME VALUE", "the value of ${NAME} in lists of this origin"},
 }
@@ -73,9 +77,10 @@ func parseDirective(text string) (*Directive, error) {
 
 // pending is what directives say of the next entry.
 type pending struct {
-	mtime *uint32
-	size  int64
-	added bool
+	mtime  *uint32
+	size   int64
+	digest string
+	added  bool
 	// pos is where the last of them is; its Line is 0 if there are none.
 	pos Pos
 }
@@ -92,6 +97,11 @@ func (p *Parser) apply(d *Directive) (bool, error) {
 		return true, nil
 	case "added":
 		p.next.added = true
+	case "sha256":
+		if digest, err := hex.DecodeString(d.Args[0]); err != nil || len(digest) != sha256.Size {
+			return true, fmt.Errorf("bad sha256 %q: want %d hexadecimal digits", d.Args[0], 2*sha256.Size)
+		}
+		p.next.digest = d.Args[0]
 	case "mtime", "size":
 		value, err := ParseField(d.Word, d.Args[0])
 		if err != nil {

@@ -19,9 +19,9 @@
 //
 //   - to what follows: origin until the next origin, attribute until the next
 //     attribute or origin, member until the next member;
-//   - to the next entry: added, mtime and size;
-//   - to all entries of its origin, wherever these are: hardlink, metadata and replaces,
-//     and to the lists and archives of the origin that follow: exclude, location and var;
+//   - to the next entry: added, mtime, sha256 and size;
+//   - to all entries of its origin, wherever these are: hardlink, metadata, replaced and
+//     replaces, and to the lists and archives of the origin that follow: exclude, location and var;
 //   - or it gives entries: archive and list.
 //
 // The lists that the rules generate are in this format, and so are the completed lists
@@ -85,15 +85,18 @@ type Entry struct {
 	// Major and Minor are a Node's numbers.
 	Major, Minor uint32
 
-	// Size counts the bytes of a File's content, once it has been packed.
-	Size int64
+	// Size counts the bytes of a File's content, once it has been packed. Digest is
+	// their SHA-256, as hexadecimal digits, where it is known.
+	Size   int64
+	Digest string
 
 	// Added reports a parent directory that no list names.
 	Added bool
 	// Replaces are those of its paths at which it replaces an entry of another
-	// layer, and Attribute is what the user calls the setting that says so.
-	Replaces  []string
-	Attribute string
+	// layer. Replaced are those at which it may, because it has replaced one in its
+	// own. Attribute is what the user calls the setting that says so.
+	Replaces, Replaced []string
+	Attribute          string
 
 	// Pos is where the entry was written.
 	Pos Pos

@@ -103,7 +103,7 @@ func (p *Parser) Next() (*Entry, *Directive, error) {
 		if err != nil {
 			return nil, nil, p.error(err)
 		}
-		e.Pos, e.MTime, e.Size, e.Added = p.pos(), next.mtime, next.size, next.added
+		e.Pos, e.MTime, e.Size, e.Digest, e.Added = p.pos(), next.mtime, next.size, next.digest, next.added
 		return e, nil, nil
 	}
 }

@@ -45,7 +45,8 @@ type Member struct {
 
 // Write writes a completed list: the entries with their origins, their own times, which
 // of them were added, and what they replace. The list of a layer has members, and then
-// says where these begin and the sizes of files, from which an image is listed.
+// says where these begin and the sizes of files, from which an image is listed, and their
+// digests, which say whether files of two layers are equal.
 func Write(w io.Writer, entries []*Entry, members []Member) error {
 	out := bufio.NewWriterSize(w, 64<<10)
 	layer := members != nil
@@ -73,12 +74,18 @@ func Write(w io.Writer, entries []*Entry, members []Member) error {
 		if layer && e.Kind == File && e.Size > 0 {
 			fmt.Fprintf(out, "#: size %d\n", e.Size)
 		}
-		if e.Attribute != attribute && len(e.Replaces) > 0 {
+		if layer && e.Digest != "" {
+			fmt.Fprintln(out, "#: sha256", e.Digest)
+		}
+		if e.Attribute != attribute && len(e.Replaces)+len(e.Replaced) > 0 {
 			attribute = e.Attribute
 			fmt.Fprintln(out, strings.TrimSpace("#: attribute "+Escape(attribute)))
 		}
 		for _, path := range e.Replaces {
 			fmt.Fprintf(out, "#: replaces %s\n", Escape(path))
+		}
+		for _, path := range e.Replaced {
+			fmt.Fprintf(out, "#: replaced %s\n", Escape(path))
 		}
 		fmt.Fprintln(out, e)
 	}

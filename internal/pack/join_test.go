@@ -2,6 +2,7 @@ package pack
 
 import (
 	"bytes"
+	stdcmp "cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -128,6 +129,71 @@ func TestJoinUnpacksToItsList(t *testing.T) {
 	if joined < 40 || replaced < 10 || restored < 3 {
 		t.Errorf("%d joined, %d of them with replacements, %d with directories restored: too few to tell", joined, replaced, restored)
 	}
+}
+
+// An image is the same however it is split: packed as one archive and joined of layers, the
+// same targets unpack to the same, or both are refused. Layers alone are refused for what a
+// kernel cannot undo, and one archive for a replacement by way of a symbolic link.
+func TestLayersAreOneArchive(t *testing.T) {
+	packtest.InTree(t, map[string]string{"content/0": "", "content/1": "one", "content/2": "another"})
+	both, refused, layersOnly, archiveOnly := 0, 0, 0, 0
+	for seed := range uint64(1000) {
+		r := rand.New(rand.NewPCG(seed, 12))
+		var archives, lists []string
+		var text string
+		var layered error
+		for i := range 2 {
+			archive, completed := fmt.Sprintf("%d.cpio", i), fmt.Sprintf("%d.list", i)
+			directives := randomLayer(r, fmt.Sprintf("//l:%d", i))
+			text += directives
+			if err := os.WriteFile("in.list", []byte(directives), 0o666); err != nil {
+				t.Fatal(err)
+			}
+			layered = stdcmp.Or(layered, Run(t.Context(), Options{
+				Options: write.Options{Out: archive, ListOut: completed, Layer: true, Jobs: 1},
+				Read:    source.Options{Directives: true},
+				Lists:   []string{"in.list"},
+				Parents: true,
+			}))
+			archives, lists = append(archives, archive), append(lists, completed)
+		}
+		layered = stdcmp.Or(layered, Join(t.Context(), archives, lists, write.Options{Out: "image", ListOut: "image.list", Jobs: 1}))
+		if err := os.WriteFile("in.list", []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		whole := Run(t.Context(), Options{
+			Options: write.Options{Out: "whole", Jobs: 1},
+			Read:    source.Options{Directives: true},
+			Lists:   []string{"in.list"},
+			Parents: true,
+		})
+		switch {
+		case whole != nil && layered != nil:
+			refused++
+		case layered != nil:
+			layersOnly++
+		case whole != nil:
+			archiveOnly++
+		default:
+			both++
+			if diff := cmp.Diff(unpackedFile(t, "whole"), unpackedFile(t, "image"),
+				cmpopts.IgnoreUnexported(kernel.File{}), cmpopts.IgnoreFields(kernel.File{}, "Body")); diff != "" {
+				t.Errorf("seed %d: files (-archive +layers):\n%s\nof\n%s", seed, diff, text)
+			}
+		}
+	}
+	if both < 60 || refused < 100 || layersOnly > both/5 || archiveOnly > both/50 {
+		t.Errorf("%d packed both ways, %d refused both ways, %d as layers only, %d as one archive only", both, refused, layersOnly, archiveOnly)
+	}
+}
+
+func unpackedFile(t *testing.T, name string) map[string]*kernel.File {
+	t.Helper()
+	img, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return unpacked(t, img)
 }
 
 func TestJoinErrors(t *testing.T) {

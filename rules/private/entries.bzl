@@ -255,7 +255,7 @@ def metadata_entry(origin, path, metadata, *, attribute = None):
     Returns:
         An entry.
     """
-    check_path(_where(origin, attribute), path.removesuffix("/") or "/")
+    check_directory_path(_where(origin, attribute), path.removesuffix("/") or "/")
     fields = metadata_fields(_where(origin, attribute, path), metadata)
     return struct(kind = "metadata", name = path, origin = _origin(origin), fields = fields)
 
@@ -270,7 +270,8 @@ def replaces_entry(origin, path, *, attribute = None):
     Returns:
         An entry.
     """
-    return _entry("replaces", origin, path, attribute)
+    check_directory_path(_where(origin, attribute), path)
+    return struct(kind = "replaces", name = path, origin = _origin(origin))
 
 def _binary_inputs(entry):
     direct = [entry.file] + ([entry.repo_mapping] if entry.repo_mapping else [])

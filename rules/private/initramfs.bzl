@@ -1,12 +1,12 @@
 """The initramfs rule: layers packed into an archive."""
 
 load(":archs.bzl", "ARCH_ATTRS", "maybe_target_arch")
-load(":layer.bzl", "LAYER_ATTRS", "own_entries")
-load(":layer_info.bzl", "initramfs_layer_info")
+load(":layer.bzl", "LAYER_ATTRS", "layers_of", "own_entries")
+load(":layer_info.bzl", "disjoint_layers", "initramfs_layer_info")
 load(":pack.bzl", "declare_views", "join_action", "lint_action", "pack_action", "tail_action")
 load(":paths.bzl", "label_text")
 load(":platform_transition.bzl", "PLATFORM_ATTRS", "platform_transition")
-load(":providers.bzl", "InitramfsInfo", "InitramfsLayerInfo")
+load(":providers.bzl", "InitramfsInfo")
 load(":renames.bzl", "check_renamed", "renamed_attrs")
 load(":tables.bzl", "CODECS", "IMAGE_VIEWS", "LINT_RULES")
 load(":toolchains.bzl", "PACKER_TOOLCHAIN_TYPE")
@@ -91,6 +91,7 @@ def _pack_layers(ctx, layers, archive, completed, views, method):
     layered = ctx.actions.args()
     layered.add("--layer")
     parts, folders = [], []
+    layers = disjoint_layers(layers)
     for i, layer in enumerate(layers):
         name = "%s.parts/%d" % (ctx.label.name, i)
         part = struct(
@@ -137,7 +138,7 @@ def _initramfs_impl(ctx):
     origin = label_text(ctx.label)
     _check(ctx, origin)
     own = initramfs_layer_info(own_entries(ctx))
-    layers = [target[InitramfsLayerInfo] for target in ctx.attr.layers] + ([own] if own.entries else [])
+    layers = layers_of(ctx) + ([own] if own.entries else [])
     codec = ctx.attr.compression
     name = ctx.label.name + ".cpio" + CODECS[codec].extension
     archive = ctx.actions.declare_file(name)
@@ -252,8 +253,8 @@ Example:
     )
 
 The entries are those of `layers`, in order, and then the target's own. The output is `NAME.cpio`, with the codec's extension,
-such as `NAME.cpio.zst`. Missing parent directories are added, mode 0755. A path that is given twice is an error that
-names both targets. Output groups:
+such as `NAME.cpio.zst`. Missing parent directories are added, mode 0755. Equal entries of one path merge; unequal
+ones are an error that names both targets, unless `replaces` or `metadata` decides. Output groups:
 
     list         the entries in the format of the kernel's gen_init_cpio, with the targets' labels
     parts        the files that concatenate to the image, in order, for boot loaders that take several initrd files. With

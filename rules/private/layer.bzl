@@ -18,7 +18,7 @@ load(
 )
 load(":layer_info.bzl", "initramfs_layer_info")
 load(":paths.bzl", "check_parts", "label_text")
-load(":providers.bzl", "InitramfsLayerInfo")
+load(":providers.bzl", "InitramfsInfo", "InitramfsLayerInfo")
 load(":renames.bzl", "check_renamed", "renamed_attrs")
 load(":single_file.bzl", "single_file")
 
@@ -110,16 +110,18 @@ that ends with a slash matches directories only, and any other glob matches ever
 slash, `**` does. Later ones win. One that matches nothing is an error.""",
     ),
     "replaces": attr.string_list(
-        doc = """Paths at which this target's entry replaces one of a layer before it: `["/etc/motd"]`. Any other path that
-two layers give is an error, and so is a path here that replaces nothing.""",
+        doc = """Paths at which this target's entry replaces one of a layer before it, or one that the target itself gives
+before: `["/etc/motd"]`. Elsewhere, equal entries of one path merge, and unequal ones are an error. A path here that replaces
+nothing is an error too.""",
     ),
 }
 
 _COMPOSITION_ATTRS = {
     "layers": attr.label_list(
         doc = """Layers whose entries come before this target's own, in this order: targets of `initramfs_layer`,
-`guest_init`, `pkg_layer`, or of any rule that returns `InitramfsLayerInfo`.""",
-        providers = [InitramfsLayerInfo],
+`guest_init`, `pkg_layer`, or of any rule that returns `InitramfsLayerInfo`. A layer that is reached in several ways is in the
+image once, in its first place.""",
+        providers = [[InitramfsLayerInfo], [InitramfsInfo]],
     ),
 }
 
@@ -223,6 +225,23 @@ def _override_entries(ctx, origin):
         for path in ctx.attr.replaces
     ]
 
+def layers_of(ctx):
+    """Returns the layers of a target.
+
+    Args:
+        ctx: the context of a rule with LAYER_ATTRS.
+
+    Returns:
+        A list of InitramfsLayerInfo.
+    """
+    for target in ctx.attr.layers:
+        if InitramfsLayerInfo not in target:
+            fail("%s: layers: %s is an image: name it in archives, which add the content of an image" % (
+                label_text(ctx.label),
+                label_text(target.label),
+            ))
+    return [target[InitramfsLayerInfo] for target in ctx.attr.layers]
+
 def own_entries(ctx):
     """Returns the entries of a target itself, without those of its layers.
 
@@ -246,7 +265,7 @@ def own_entries(ctx):
 
 def _initramfs_layer_impl(ctx):
     check_renamed(ctx, "initramfs_layer")
-    info = initramfs_layer_info(own_entries(ctx), [target[InitramfsLayerInfo] for target in ctx.attr.layers])
+    info = initramfs_layer_info(own_entries(ctx), layers_of(ctx))
     return [info, DefaultInfo(files = info.files)]
 
 initramfs_layer = rule(

@@ -33,15 +33,53 @@ def initramfs_layer_info(entries = [], layers = []):
     Returns:
         An InitramfsLayerInfo.
     """
-    files, depsets, archives = [], [], []
+    files, depsets, archives, lists = [], [], [], []
     for entry in entries:
         direct, transitive = entry_inputs(entry)
         files += direct
         depsets += transitive
         if entry.kind == "archives":
             archives += list(entry.archives)
-    return InitramfsLayerInfo(
-        archives = depset(archives, transitive = [layer.archives for layer in layers]),
-        entries = depset(entries, transitive = [layer.entries for layer in layers], order = "postorder"),
-        files = depset(files, transitive = [layer.files for layer in layers] + depsets),
+        elif entry.kind == "lists":
+            lists += list(entry.lists)
+    own = struct(
+        archives = depset(archives),
+        entries = depset(entries, order = "postorder"),
+        files = depset(files, transitive = depsets),
+        lists = depset(lists),
     )
+    return _merged(layers + [own], depset(
+        [own] if entries else [],
+        transitive = [layer.targets for layer in layers],
+        order = "postorder",
+    ))
+
+def _merged(parts, targets):
+    return InitramfsLayerInfo(
+        archives = depset(transitive = [part.archives for part in parts]),
+        entries = depset(transitive = [part.entries for part in parts], order = "postorder"),
+        files = depset(transitive = [part.files for part in parts]),
+        lists = depset(transitive = [part.lists for part in parts]),
+        targets = targets,
+    )
+
+def disjoint_layers(layers):
+    """Leaves out of each layer the targets that an earlier one has, and layers in which nothing remains.
+
+    Args:
+        layers: list of InitramfsLayerInfo.
+
+    Returns:
+        A list of InitramfsLayerInfo.
+    """
+    seen, disjoint = {}, []
+    for layer in layers:
+        # A target of a layer is one element, however many entries it has.
+        all_targets = layer.targets.to_list()
+        targets = [target for target in all_targets if target not in seen]
+        seen.update([(target, True) for target in targets])
+        if len(targets) == len(all_targets):
+            disjoint.append(layer)
+        elif targets:
+            disjoint.append(_merged(targets, depset(targets)))
+    return disjoint

@@ -5,12 +5,15 @@ import (
 
 	"github.com/rules-initramfs/rules_initramfs/internal/list"
 	"github.com/rules-initramfs/rules_initramfs/internal/pack/source"
+	"github.com/rules-initramfs/rules_initramfs/internal/printable"
 )
 
 type place struct{ origin, path string }
 
-// Apply makes the changes that directives ask for. In a layer, an entry may also replace
-// one of an earlier layer: its Replaces then has the path.
+// Apply makes the changes that directives ask for. A replacement lets the last entry of its
+// origin win over all entries before it, those of the origin included. In a layer, it may
+// also replace one of an earlier layer: its Replaces then has the path, or its Replaced if
+// it has replaced another one here.
 func Apply(entries []*list.Entry, changes source.Changes, layer bool) ([]*list.Entry, error) {
 	var errs list.Errors
 	link(entries, changes.Links, &errs)
@@ -48,21 +51,24 @@ func setMetadata(entries []*list.Entry, metadata []source.Metadata, errs *list.E
 		return
 	}
 	byOrigin := map[string][]*list.Entry{}
-	byPlace := map[place]*list.Entry{}
+	byPlace := map[place][]*list.Entry{}
 	for _, e := range entries {
 		byOrigin[e.Pos.Origin] = append(byOrigin[e.Pos.Origin], e)
 		for _, name := range e.Names() {
-			byPlace[place{e.Pos.Origin, list.CleanPath(name)}] = e
+			at := place{e.Pos.Origin, list.CleanPath(name)}
+			byPlace[at] = append(byPlace[at], e)
 		}
 	}
 	for _, m := range metadata {
 		if path, plain := m.Pattern.Plain(); plain {
-			e := byPlace[place{m.Pos.Origin, list.CleanPath(path)}]
-			if e == nil {
+			all := byPlace[place{m.Pos.Origin, list.CleanPath(path)}]
+			if len(all) == 0 {
 				errs.Add(m.Errorf("this target has no entry %s; a parent directory that is added has no metadata: give it an entry", m.Pattern))
 				continue
 			}
-			set(e, m)
+			for _, e := range all {
+				set(e, m)
+			}
 			continue
 		}
 		matched := false
@@ -102,22 +108,31 @@ func replace(entries []*list.Entry, replacements []source.Replacement, layer boo
 	removed := map[*list.Entry]bool{}
 	for _, r := range replacements {
 		all := byPath[r.Path]
-		own := slices.IndexFunc(all, func(e *list.Entry) bool { return e.Pos.Origin == r.Pos.Origin })
+		own := len(all) - 1
+		for own >= 0 && all[own].Pos.Origin != r.Pos.Origin {
+			own--
+		}
 		switch {
 		case own < 0:
-			errs.Add(r.Errorf("this target has no entry %s: add one, or remove the path here", r.Path))
-		case own == 0 && layer:
-			all[0].Replaces = append(all[0].Replaces, r.Path)
-			all[0].Attribute = r.Attribute
-		case own == 0:
+			errs.Add(r.Errorf("this target has no entry %s: add one, or remove the path here", printable.Text(r.Path)))
+			continue
+		case layer:
+			all[own].Attribute = r.Attribute
+			if own == 0 && !r.Optional {
+				all[own].Replaces = append(all[own].Replaces, r.Path)
+			} else {
+				all[own].Replaced = append(all[own].Replaced, r.Path)
+			}
+		case own == 0 && !r.Optional:
 			errs.Add(r.Errorf(replacesNothing, r.Path))
 		}
-		for _, e := range all[:max(own, 0)] {
+		for _, e := range all[:own] {
+			if e == all[own] {
+				continue // which gives the path twice
+			}
 			removed[e] = !e.DeleteNames(func(name string) bool { return list.CleanPath(name) == r.Path })
 		}
-		if own > 0 {
-			byPath[r.Path] = all[own:]
-		}
+		byPath[r.Path] = all[own:]
 	}
 	return slices.DeleteFunc(entries, func(e *list.Entry) bool { return removed[e] })
 }

@@ -112,6 +112,21 @@ func TestApply(t *testing.T) {
 			[]string{"//a:a: file /c x 0644 0 0", "//b:b: pipe /a 0600 0 0", "//b:b: file /b y 0600 0 0"},
 		},
 		{
+			"replaces what its own target gave before, and others",
+			map[string]string{
+				"all.list": "#: origin //a:a\npipe /a 0600 0 0\n#: origin //b:b\npipe /a 0644 0 0\nfile /a y 0600 0 0\n#: replaces /a\n#: origin //c:c\ndir /c 0755 0 0\n",
+			},
+			[]string{"//b:b: file /a y 0600 0 0", "//c:c: dir /c 0755 0 0"},
+		},
+		{
+			"metadata of a path that two sources of the target give",
+			map[string]string{
+				"all.list": "#: origin //a:a\ndir /a 0755 0 0\n#: list a.list\n#: metadata /a mode=0711\n",
+				"a.list":   "dir /a 0700 1 1\n",
+			},
+			[]string{"//a:a: dir /a 0711 0 0", "//a:a (a.list:1): dir /a 0711 1 1"},
+		},
+		{
 			"locations by label, variables",
 			map[string]string{
 				"all.list": "#: origin //a:a\n#: var V x\n#: location k out/k //a:k :k\n#: location x/y out/l @@r//b/c:c @@r//b/c\n#: list a.list\n",

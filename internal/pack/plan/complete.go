@@ -4,6 +4,7 @@ package plan
 import (
 	"fmt"
 	"path"
+	"slices"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/image/kernel"
 	"github.com/rules-initramfs/rules_initramfs/internal/list"
@@ -12,9 +13,10 @@ import (
 // implied is the mode of a directory that no list names; its owner is 0 0.
 const implied = 0o755
 
-// Complete checks that no path is given twice. With parents, it also puts every
-// directory before what is in it, adding those that are missing (mode 0755,
-// owner 0 0): the kernel silently drops an entry whose directory is not there.
+// Complete merges what is given twice: function twice has the rule. With parents, it also
+// puts every directory before what is in it, adding those that are missing (mode 0755,
+// owner 0 0): the kernel silently drops an entry whose directory is not there. Then a
+// directory merges with the one that a symbolic link given before it leads to.
 //
 // Where duplicates are allowed, a path that is given twice is packed twice. Only with
 // parents must what leads to others, a directory or a symbolic link, be the same both
@@ -30,11 +32,9 @@ func Complete(entries []*list.Entry, parents, duplicates bool) ([]*list.Entry, e
 		done:       make(map[*list.Entry]bool),
 		model:      kernel.NewModel(),
 	}
-	for _, e := range entries {
-		for _, name := range e.Names() {
-			c.claim(c.named, list.CleanPath(name), e)
-		}
-	}
+	entries = slices.DeleteFunc(slices.Clone(entries), func(e *list.Entry) bool {
+		return !c.claimNames(e, parents)
+	})
 	if err := c.errors.Err(); !parents || err != nil {
 		return entries, err
 	}
@@ -58,22 +58,37 @@ type completer struct {
 	duplicates bool
 }
 
-// claim makes e the owner of the path name, which no other entry may be.
-func (c *completer) claim(paths map[string]*list.Entry, name string, e *list.Entry) {
-	if first := paths[name]; first != nil {
-		if c.duplicates {
-			c.checkDuplicate(name, first, e)
-			return
+// claimNames makes e the owner of its names, and reports whether any of them is its own.
+func (c *completer) claimNames(e *list.Entry, parents bool) bool {
+	own := false
+	for _, name := range e.Names() {
+		name = list.CleanPath(name)
+		first := c.named[name]
+		if parents && !c.duplicates && e.Kind == list.Dir && first != nil && first.Kind == list.Symlink {
+			own = true // it is the directory that the link leads to
+			continue
 		}
-		c.errors.Add(twice(e, name, first))
-		return
+		own = c.claim(c.named, name, e) || own
 	}
-	paths[name] = e
+	return own
 }
 
-// twice is the error about a path that e has and first had before it.
-func twice(e *list.Entry, path string, first *list.Entry) error {
-	return errorf(e, "%s is given twice: first by %s", path, first.Pos)
+// claim makes e the owner of the path name, unless another entry is. It reports whether e
+// is to be packed for it.
+func (c *completer) claim(paths map[string]*list.Entry, name string, e *list.Entry) bool {
+	first := paths[name]
+	switch {
+	case first == nil:
+		paths[name] = e
+		return true
+	case c.duplicates:
+		c.checkDuplicate(name, first, e)
+		return true
+	}
+	setDigest(first)
+	setDigest(e)
+	c.errors.Add(twice(e, name, first))
+	return false
 }
 
 func errorf(e *list.Entry, format string, args ...any) error {
@@ -95,6 +110,10 @@ func (c *completer) place(e *list.Entry) {
 		return
 	}
 	c.done[e] = true
+	if e.Kind == list.Dir && c.named[list.CleanPath(e.Name)] != e && !c.duplicates {
+		c.placeLinked(e)
+		return
+	}
 	real := make([]string, 0, 1)
 	for _, name := range e.Names() {
 		name = list.CleanPath(name)
@@ -104,14 +123,33 @@ func (c *completer) place(e *list.Entry) {
 		}
 		real = append(real, path.Join(dir, path.Base(name)))
 	}
-	if at := c.placed[real[0]]; e.Kind == list.Dir && at != nil && at.Added {
-		// It was named after all, by way of a symbolic link.
-		at.Perm, at.UID, at.GID, at.Pos, at.Added = e.Perm, e.UID, e.GID, e.Pos, false
-		return
-	}
-	c.append(e, real[0])
+	c.placeAt(e, real[0])
 	for _, name := range real[1:] {
 		c.claim(c.placed, name, e)
+	}
+}
+
+// placeLinked gives a directory the place that the symbolic link of its name leads to.
+func (c *completer) placeLinked(e *list.Entry) {
+	dir, ok := c.directory(list.CleanPath(e.Name), e)
+	if !ok {
+		return
+	}
+	e.Name = dir[1:]
+	c.placeAt(e, dir)
+}
+
+// placeAt appends e, which has the path at once symbolic links are followed, unless it
+// merges with what has that path.
+func (c *completer) placeAt(e *list.Entry, at string) {
+	first := c.placed[at]
+	switch {
+	case e.Kind == list.Dir && first != nil && first.Added:
+		// It was named after all, by way of a symbolic link.
+		takeMetadata(first, e)
+		first.Added = false
+	case c.claim(c.placed, at, e):
+		c.append(e, at)
 	}
 }
 
@@ -140,7 +178,7 @@ func (c *completer) directory(dir string, e *list.Entry) (string, bool) {
 		case at == nil:
 			at = &list.Entry{Kind: list.Dir, Name: found.Path[1:], Perm: implied, Added: true, Pos: e.Pos}
 			c.done[at] = true
-			c.append(at, found.Path)
+			c.placeAt(at, found.Path)
 		case at.Kind != list.Dir && at.Kind != list.Symlink:
 			c.errors.Add(errorf(e, "%s cannot be in %s, which is a %s (from %s)", list.CleanPath(e.Name), found.Path, at.Kind, at.Pos))
 			return "", false
@@ -154,7 +192,6 @@ func (c *completer) directory(dir string, e *list.Entry) (string, bool) {
 
 // append appends an entry that has the path at.
 func (c *completer) append(e *list.Entry, at string) {
-	c.claim(c.placed, at, e)
 	c.entries = append(c.entries, e)
 	if e.Kind == list.Dir || e.Kind == list.Symlink {
 		made := c.model.Add(&kernel.Record{Name: e.Name, Mode: e.Mode(), Target: e.Target})

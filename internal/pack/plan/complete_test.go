@@ -19,15 +19,22 @@ func TestCompleteDuplicates(t *testing.T) {
 	}{
 		{"none", "dir /a 0755 0 0\ndir /a/b 0755 0 0\nfile /b x 0644 0 0 /c\n", nil},
 		{"nothing at all", "", nil},
-		{"the same line", "dir /a 0755 0 0\ndir /a 0755 0 0\n", []string{"a.list:2"}},
+		{"another content", "file /a complete.go 0644 0 0\nfile /a merge.go 0644 0 0\n", []string{"a.list:2"}},
+		{"content that cannot be read", "file /a missing 0644 0 0\nfile /a missing 0644 0 0\n", []string{"a.list:2"}},
+		{"another mode", "dir /a 0755 0 0\ndir /a 0750 0 0\n", []string{"a.list:2"}},
+		{"another owner", "dir /a 0755 0 0\ndir /a 0755 0 1\n", []string{"a.list:2"}},
+		{"another target", "slink /a b 0777 0 0\nslink /a c 0777 0 0\n", []string{"a.list:2"}},
+		{"another device", "nod /a 0600 0 0 c 1 3\nnod /a 0600 0 0 c 1 5\n", []string{"a.list:2"}},
+		{"a block device", "nod /a 0600 0 0 c 1 3\nnod /a 0600 0 0 b 1 3\n", []string{"a.list:2"}},
+		{"a link after a directory", "dir /a 0755 0 0\nslink /a b 0777 0 0\n", []string{"a.list:2"}},
 		{"another kind", "dir /a 0755 0 0\npipe a 0644 0 0\n", []string{"a.list:2"}},
-		{"other spellings", "dir /a/b 0755 0 0\ndir //a/b 0755 0 0\ndir a//b/ 0755 0 0\ndir /a/./c/../b 0755 0 0\n", []string{
+		{"other spellings", "dir /a/b 0755 0 0\ndir //a/b 0700 0 0\ndir a//b/ 0700 0 0\ndir /a/./c/../b 0700 0 0\n", []string{
 			"a.list:2",
 			"a.list:3",
 			"a.list:4",
 		}},
 		{"root", "dir / 0755 0 0\ndir /. 0700 0 0\n", []string{"a.list:2"}},
-		{"past the root", "dir /a 0755 0 0\ndir /../a 0755 0 0\n", []string{"a.list:2"}},
+		{"past the root", "dir /a 0755 0 0\ndir /../a 0711 0 0\n", []string{"a.list:2"}},
 		{"hard link and name", "dir /b 0755 0 0\nfile /a x 0644 0 0 /b\n", []string{"a.list:2"}},
 		{"name and hard link", "file /a x 0644 0 0 /b\ndir /b 0755 0 0\n", []string{"a.list:2"}},
 		{"hard links of two files", "file /a x 0644 0 0 /c\nfile /b x 0644 0 0 /c\n", []string{"a.list:2"}},
@@ -51,8 +58,50 @@ func TestCompleteDuplicates(t *testing.T) {
 	golden.Section(t, "messages.txt", messages)
 }
 
+// Equal entries merge, the first one stays, and with parents a directory is the one that a
+// link before it leads to.
+func TestCompleteMerges(t *testing.T) {
+	tests := []struct {
+		name, list string
+		want       []string
+		parents    bool
+	}{
+		{"directories", "dir /a 0700 1 2\ndir /b 0755 0 0\ndir a/ 0700 1 2\ndir /a 0700 1 2\n", []string{"dir /a 0700 1 2", "dir /b 0755 0 0"}, false},
+		{"the root", "dir / 0755 0 0\ndir /. 0755 0 0\n", []string{"dir / 0755 0 0"}, false},
+		{"links, which have no mode", "slink /a b 0777 0 0\nslink /a b 0755 0 0\n", []string{"slink /a b 0777 0 0"}, false},
+		{"devices", "nod /a 0600 0 0 c 1 3\nnod /a 0600 0 0 c 1 3\n", []string{"nod /a 0600 0 0 c 1 3"}, false},
+		{"pipes and sockets", "pipe /a 0600 0 0\nsock /b 0600 0 0\nsock /b 0600 0 0\npipe /a 0600 0 0\n", []string{"pipe /a 0600 0 0", "sock /b 0600 0 0"}, false},
+		{"files with the same content", "file /a x 0644 0 0\nfile /b z 0644 0 0\nfile /a y 0644 0 0\n", []string{"file /a x 0644 0 0", "file /b z 0644 0 0"}, false},
+		{"files with the same names", "file /a x 0644 0 0 /b\nfile b y 0644 0 0 a\n", []string{"file /a x 0644 0 0 /b"}, false},
+		{"by way of a link", "slink /lib usr/lib 0777 0 0\npipe /lib/x 0600 0 0\npipe /usr/lib/x 0600 0 0\n",
+			[]string{"slink /lib usr/lib 0777 0 0", "dir /usr 0755 0 0", "dir /usr/lib 0755 0 0", "pipe /lib/x 0600 0 0"}, true},
+		{"a directory and a link before it", "slink /lib usr/lib 0777 0 0\ndir /lib 0700 1 2\npipe /lib/x 0600 0 0\n",
+			[]string{"slink /lib usr/lib 0777 0 0", "dir /usr 0755 0 0", "dir /usr/lib 0700 1 2", "pipe /lib/x 0600 0 0"}, true},
+		{"a directory, a link before it and where that leads", "dir /usr/lib 0755 0 0\nslink /lib usr/lib 0777 0 0\ndir /lib/ 0755 0 0\ndir /lib 0755 0 0\n",
+			[]string{"dir /usr 0755 0 0", "dir /usr/lib 0755 0 0", "slink /lib usr/lib 0777 0 0"}, true},
+		{"a directory and a link to the root", "slink /d . 0777 0 0\ndir /d 0755 0 0\n", []string{"slink /d . 0777 0 0", "dir / 0755 0 0"}, true},
+	}
+	packtest.InTree(t, map[string]string{"x": "content", "y": "content", "z": "CONTENT"})
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			for _, parents := range []bool{false, true} {
+				if test.parents && !parents {
+					continue
+				}
+				got, err := Complete(packtest.Entries(t, test.list), parents, false)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if diff := cmp.Diff(test.want, packtest.Lines(got)); diff != "" {
+					t.Errorf("parents %v: entries (-want +got):\n%s", parents, diff)
+				}
+			}
+		})
+	}
+}
+
 func TestCompleteManyDuplicates(t *testing.T) {
-	_, err := Complete(packtest.Entries(t, strings.Repeat("dir /a 0755 0 0\n", 1000)), false, false)
+	_, err := Complete(packtest.Entries(t, strings.Repeat("dir /a 0755 0 0\npipe /a 0600 0 0\n", 1000)), false, false)
 	if got := len(packtest.Messages(err)); got != list.MaxErrors+1 {
 		t.Errorf("%d errors are reported, want %d", got, list.MaxErrors+1)
 	}
@@ -177,8 +226,14 @@ func TestCompleteParentErrors(t *testing.T) {
 			[]string{"a.list:3"}},
 		{"link into itself", "slink /a a/b/c 0777 0 0\npipe /a/x 0600 0 0\n",
 			[]string{"a.list:2"}},
-		{"the same place through a link", "slink /lib usr/lib 0777 0 0\npipe /lib/x 0600 0 0\npipe /usr/lib/x 0600 0 0\n",
+		{"the same place through a link", "slink /lib usr/lib 0777 0 0\npipe /lib/x 0600 0 0\npipe /usr/lib/x 0644 0 0\n",
 			[]string{"a.list:3"}},
+		{"a directory over a link to a file", "file /f x 0644 0 0\nslink /d f 0777 0 0\ndir /d 0755 0 0\n",
+			[]string{"a.list:3"}},
+		{"a directory over a link to another directory", "dir /usr 0700 0 0\nslink /d usr 0777 0 0\ndir /d 0755 0 0\n",
+			[]string{"a.list:3"}},
+		{"a directory over a link to itself", "slink /d d 0777 0 0\ndir /d 0755 0 0\n",
+			[]string{"a.list:2"}},
 		{"the same place through a link, the other way", "pipe /usr/lib/x 0600 0 0\nfile /lib/x y 0600 0 0\nslink /lib usr/lib 0777 0 0\n",
 			[]string{"a.list:2"}},
 		{"a hard link through a link to its own name", "slink /lib usr/lib 0777 0 0\nfile /lib/x y 0600 0 0 /usr/lib/x\n",

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/cpio"
@@ -55,7 +56,7 @@ func MergeLayers(layers [][]*list.Entry, mtime uint32) (entries, restored []*lis
 	}
 	m.kernel.End() // which gives directories their times
 	for _, e := range m.entries {
-		e.Replaces, e.Attribute = nil, ""
+		e.Replaces, e.Replaced, e.Attribute = nil, nil, ""
 		if e.Kind != list.Dir {
 			continue
 		}
@@ -95,12 +96,12 @@ func (m *merger) add(e *list.Entry) {
 func (m *merger) dropped(e *list.Entry, name string, result kernel.Result) {
 	path := list.CleanPath(name)
 	switch first := m.owners[path]; {
-	case first.Entry == nil || slices.Contains(e.Replaces, path):
+	case first.Entry == nil || slices.Contains(e.Replaces, path) || slices.Contains(e.Replaced, path):
 		m.errors.Add(errorf(e, "the kernel would drop %s: %s", path, result.Detail))
 	case first.Added:
 		m.errors.Add(errorf(e, "%s is a directory that %s needs", path, first.Pos))
 	default:
-		m.errors.Add(twice(e, path, first.Entry))
+		m.errors.Add(cmp.Or(twice(e, path, first.Entry), errorf(e, "the kernel would drop %s: %s", path, result.Detail)))
 	}
 }
 
@@ -109,10 +110,11 @@ func (m *merger) dropped(e *list.Entry, name string, result kernel.Result) {
 func (m *merger) claim(e *list.Entry, name string, result kernel.Result) bool {
 	path := result.Path
 	first := m.owners[path]
-	replaces := slices.Contains(e.Replaces, path)
+	mayReplace := slices.Contains(e.Replaced, path)
+	replaces := mayReplace || slices.Contains(e.Replaces, path)
 	replacement := &list.Directive{Word: "replaces", Attribute: e.Attribute, Pos: e.Pos}
 	switch {
-	case first.Entry == nil && replaces:
+	case (first.Entry == nil || first.Added) && replaces && !mayReplace:
 		m.errors.Add(replacement.Errorf(replacesNothing, path))
 	case first.Entry == nil:
 	case e.Added && first.Kind == list.Dir:
@@ -130,6 +132,7 @@ func (m *merger) claim(e *list.Entry, name string, result kernel.Result) bool {
 		m.errors.Add(errorf(e, "%s is a directory that %s needs", path, first.Pos))
 	case !replaces:
 		m.errors.Add(twice(e, path, first.Entry))
+		return false
 	case e.Kind == list.File && first.Kind == list.File && len(first.Names()) > 1:
 		m.errors.Add(replacement.Errorf("%s is one of %d names of a file of %s, and the kernel would change all of them: put both files into one layer", path, len(first.Names()), first.Pos))
 	case e.Kind == list.Node && result.File != nil && (result.File.RMajor != e.Major || result.File.RMinor != e.Minor):

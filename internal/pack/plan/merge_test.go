@@ -19,6 +19,9 @@ func layers(t *testing.T, texts ...string) [][]*list.Entry {
 	packtest.InTree(t, nil)
 	var all [][]*list.Entry
 	for _, text := range texts {
+		for _, digit := range []string{"0", "1"} {
+			text = strings.ReplaceAll(text, "@"+digit, strings.Repeat(digit, 64))
+		}
 		if err := os.WriteFile("layer.list", []byte(text), 0o666); err != nil {
 			t.Fatal(err)
 		}
@@ -96,6 +99,35 @@ func TestMergeLayers(t *testing.T) {
 			"#: origin //b:b\ndir /d 0700 7 8\n",
 		},
 		{
+			"equal entries",
+			[]string{
+				"#: origin //a:a\ndir /d 0700 7 8\nslink /s d 0777 0 0\nnod /n 0600 0 0 c 1 3\npipe /p 0600 0 0\n",
+				"#: origin //b:b\npipe /p 0600 0 0\ndir /d 0700 7 8\nfile /d/f x 0644 0 0\n",
+				"#: origin //c:c\n#: added\ndir /d 0755 0 0\nfile /d/g x 0644 0 0\nslink /s d 0777 0 0\nnod /n 0600 0 0 c 1 3\n",
+			},
+			"#: origin //a:a\ndir /d 0700 7 8\nslink /s d 0777 0 0\nnod /n 0600 0 0 c 1 3\npipe /p 0600 0 0\n" +
+				"#: origin //b:b\nfile /d/f x 0644 0 0\n#: origin //c:c\nfile /d/g x 0644 0 0\n",
+			"#: origin //a:a\ndir /d 0700 7 8\n",
+		},
+		{
+			"equal files",
+			[]string{
+				"#: origin //a:a\n#: sha256 @0\nfile /f x 0644 0 0\n#: sha256 @1\nfile /g x 0644 0 0 /h\n",
+				"#: origin //b:b\n#: sha256 @0\nfile /f y 0644 0 0\n#: sha256 @1\nfile /h z 0644 0 0 /g\n",
+			},
+			"#: origin //a:a\nfile /f x 0644 0 0\nfile /g x 0644 0 0 /h\n",
+			"",
+		},
+		{
+			"replaced once more",
+			[]string{
+				"#: origin //a:a\nfile /f x 0644 0 0\n",
+				"#: origin //b:b\n#: replaced /f\n#: replaced /g\nfile /f y 0644 0 0 /g\n",
+			},
+			"#: origin //b:b\nfile /f y 0644 0 0 /g\n",
+			"",
+		},
+		{
 			"replaced",
 			[]string{
 				"#: origin //a:a\nfile /f x 0644 0 0\nslink /s f 0777 0 0\ndir /d 0755 0 0\nnod /n 0600 0 0 c 1 3\n",
@@ -166,8 +198,13 @@ func TestMergeLayersErrors(t *testing.T) {
 	}{
 		{
 			"given twice",
-			[]string{"#: origin //a:a\nfile /f x 0644 0 0\ndir /d 0755 0 0\n", "#: origin //b:b\nfile /f x 0644 0 0\ndir /d 0755 0 0\n"},
+			[]string{"#: origin //a:a\nfile /f x 0644 0 0\ndir /d 0755 0 0\n", "#: origin //b:b\nfile /f x 0644 0 0\ndir /d 0700 0 0\n"},
 			[]string{"//b:b", "//b:b"},
+		},
+		{
+			"files of other content",
+			[]string{"#: origin //a:a\n#: sha256 @0\nfile /f x 0644 0 0\n", "#: origin //b:b\n#: sha256 @1\nfile /f x 0644 0 0\n"},
+			[]string{"//b:b"},
 		},
 		{
 			"a directory with something in it, and a file",

@@ -32,6 +32,8 @@ type Metadata struct {
 type Replacement struct {
 	*list.Directive
 	Path string
+	// Optional reports that there may be none.
+	Optional bool
 }
 
 // origin is what the directives since the last origin said.
@@ -104,8 +106,8 @@ func (r *reader) direct(d *list.Directive) {
 		err = r.declare(d)
 	case "metadata":
 		err = r.metadata(d)
-	case "replaces":
-		r.Changes.Replacements = append(r.Changes.Replacements, Replacement{d, list.CleanPath(d.Args[0])})
+	case "replaced", "replaces":
+		r.Changes.Replacements = append(r.Changes.Replacements, Replacement{d, list.CleanPath(d.Args[0]), d.Word == "replaced"})
 	case "var":
 		r.origin.vars[d.Args[0]] = d.Args[1]
 	}
@@ -196,7 +198,7 @@ func (r *reader) archive(d *list.Directive) error {
 		if list.CleanPath(e.Name) == "/" && prefix != "/" {
 			continue // the archive's own root is the prefix
 		}
-		e.Pos = d.Pos
+		e.Pos = list.Pos{Origin: d.Pos.Origin, File: name}
 		e.Name = below(prefix, e.Name)
 		for i := range e.Links {
 			e.Links[i] = below(prefix, e.Links[i])

@@ -1,6 +1,8 @@
 package write
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -19,6 +21,8 @@ type ArchiveOptions struct {
 	// FileTimes gives regular files the times that they have on disk instead, clipped
 	// to 0 and 4294967295.
 	FileTimes bool
+	// Digests sets the Digest of the entries that are files.
+	Digests bool
 	// Checksum adds a sum over the content of each regular file, which the kernel
 	// checks. Large files are read twice, because the sum comes first.
 	Checksum bool
@@ -95,6 +99,10 @@ func (a *archiver) add(e *list.Entry, ahead content) error {
 		a.body = body
 	}
 	e.Size = int64(len(ahead.bytes))
+	if e.Kind == list.File && a.Digests {
+		sum := sha256.Sum256(ahead.bytes)
+		e.Digest = hex.EncodeToString(sum[:])
+	}
 	if err := a.writeHeaders(e, ino, ahead.mtime, ahead.sum); err != nil {
 		return err
 	}
@@ -144,7 +152,12 @@ func (a *archiver) addFile(e *list.Entry, ino uint32, file *source.Content) (err
 	if err := a.writeHeaders(e, ino, file.MTime, total); err != nil {
 		return err
 	}
-	n, err := a.out.ReadFrom(&io.LimitedReader{R: file.Reader, N: file.Size})
+	content := io.Reader(file.Reader)
+	digest := sha256.New()
+	if a.Digests {
+		content = io.TeeReader(content, digest)
+	}
+	n, err := a.out.ReadFrom(&io.LimitedReader{R: content, N: file.Size})
 	_, writing := errors.AsType[*writeError](err)
 	_, reading := errors.AsType[*fs.PathError](err)
 	switch {
@@ -156,6 +169,9 @@ func (a *archiver) addFile(e *list.Entry, ino uint32, file *source.Content) (err
 		return err
 	case n < file.Size:
 		return file.ReadError(fmt.Errorf("%s shrank while it was read: %d of %d bytes", file.Name, n, file.Size))
+	}
+	if a.Digests {
+		e.Digest = hex.EncodeToString(digest.Sum(nil))
 	}
 	switch n, err := file.Reader.Read(make([]byte, 1)); {
 	case n > 0:

@@ -65,6 +65,7 @@ func Outputs(ctx context.Context, entries []*list.Entry, opts Options) error {
 		return err
 	}
 	defer frame.close()
+	opts.Digests = opts.Layer && opts.ListOut != ""
 	outputs := &outputs{ctx: ctx}
 	defer outputs.discard()
 	var files contents
