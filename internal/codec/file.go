@@ -121,8 +121,10 @@ func (z *FileReader) next() error {
 			break
 		}
 	}
-	return errors.New("something else follows the compressed data: remove it, or copy the file again")
+	return errMore
 }
+
+var errMore = errors.New("something else follows the compressed data: remove it, or copy the file again")
 
 // Close frees the reader's resources.
 func (z *FileReader) Close() error {

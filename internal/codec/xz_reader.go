@@ -174,18 +174,19 @@ func (z *xzReader) beginStream() error {
 }
 
 // nextStream goes to the next stream of a file, or returns io.EOF at the end of the file.
+// Zeros in multiples of four bytes may come before both.
 func (z *xzReader) nextStream() error {
 	for {
-		word, err := z.r.r.Peek(4)
+		p, err := z.r.r.Peek(len(xzHeaderMagic))
 		switch {
-		case len(word) == 0 && err == io.EOF:
-			return io.EOF
-		case len(word) < 4 && err != io.EOF:
+		case err != nil && err != io.EOF:
 			return err
-		case len(word) < 4 || word[0] == 0 && !zeros(word):
-			return errors.New("after the stream are neither zeros in a multiple of four bytes nor another stream")
-		case word[0] != 0:
+		case len(p) == 0:
+			return io.EOF
+		case bytes.Equal(p, xzHeaderMagic):
 			return unexpected(z.beginStream())
+		case len(p) < 4 || !zeros(p[:4]):
+			return errMore
 		}
 		z.r.r.Discard(4)
 	}
