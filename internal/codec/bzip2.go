@@ -35,12 +35,22 @@ func (r *bzip2Leveler) Write(p []byte) (int, error) {
 	return n, err
 }
 
-func newBzip2Reader(r *bufio.Reader) (io.Reader, error) {
-	stream := &bzip2Stream{r: r}
-	z, err := bzip2.NewReader(stream, nil)
-	stream.z = z
-	return z, err
+type bzip2Reader struct {
+	stream bzip2Stream
+	z      *bzip2.Reader
 }
+
+func (z *bzip2Reader) reset(r *bufio.Reader) (err error) {
+	if z.z == nil {
+		z.z, err = bzip2.NewReader(&z.stream, nil)
+	} else {
+		err = z.z.Reset(&z.stream)
+	}
+	z.stream = bzip2Stream{r: r, z: z.z}
+	return err
+}
+
+func (z *bzip2Reader) Read(p []byte) (int, error) { return z.z.Read(p) }
 
 // bzip2Stream ends at the end of the first stream; the library would continue with what
 // follows. If the library gets one byte at a time, it reads no more than it needs. At the

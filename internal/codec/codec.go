@@ -28,10 +28,17 @@ type Codec struct {
 	// time is where a member's header has a time, which is 4 bytes; 0 if it has none.
 	time int
 	// endless members do not mark their end.
-	endless   bool
-	newWriter func(w io.Writer, level int) (io.WriteCloser, error)
-	// newReader reads one member and leaves r at the first byte after it.
-	newReader func(r *bufio.Reader) (io.Reader, error)
+	endless    bool
+	newWriter  func(w io.Writer, level int) (io.WriteCloser, error)
+	newDecoder func() decoder
+}
+
+// decoder decompresses one member after another.
+type decoder interface {
+	io.Reader
+	// reset begins with the member that r begins with. Reading it to io.EOF leaves r at the
+	// first byte after it. What was allocated for earlier members is used again.
+	reset(r *bufio.Reader) error
 }
 
 // None is the name of the codec that does not compress.
@@ -41,19 +48,19 @@ const None = "none"
 // (scripts/Makefile.lib), except for zstd, whose level 19 gains little for its time.
 var codecs = []Codec{
 	{Name: "gzip", Extension: ".gz", Lowest: 1, Highest: 9, Default: 9,
-		magics: []string{"\x1f\x8b", "\x1f\x9e"}, time: gzipTime, newWriter: newGzipWriter, newReader: newGzipReader},
+		magics: []string{"\x1f\x8b", "\x1f\x9e"}, time: gzipTime, newWriter: newGzipWriter, newDecoder: func() decoder { return &gzipReader{} }},
 	{Name: "zstd", Extension: ".zst", Lowest: 1, Highest: 22, Default: 3,
-		magics: []string{"\x28\xb5"}, newWriter: newZstdWriter, newReader: newZstdReader},
+		magics: []string{"\x28\xb5"}, newWriter: newZstdWriter, newDecoder: func() decoder { return &zstdReader{} }},
 	{Name: "xz", Extension: ".xz",
-		magics: []string{"\xfd\x37"}, newWriter: newXZWriter, newReader: newXZReader},
+		magics: []string{"\xfd\x37"}, newWriter: newXZWriter, newDecoder: func() decoder { return &xzReader{} }},
 	{Name: "lzma", Extension: ".lzma",
-		magics: []string{"\x5d\x00"}, newWriter: newLZMAWriter, newReader: newLZMAReader},
+		magics: []string{"\x5d\x00"}, newWriter: newLZMAWriter, newDecoder: func() decoder { return &lzmaReader{} }},
 	{Name: "lz4", Extension: ".lz4", Lowest: 1, Highest: 9, Default: 9,
-		magics: []string{"\x02\x21"}, endless: true, newWriter: newLZ4Writer, newReader: newLZ4Reader},
+		magics: []string{"\x02\x21"}, endless: true, newWriter: newLZ4Writer, newDecoder: func() decoder { return &lz4Reader{} }},
 	{Name: "lzo", Extension: ".lzo",
-		magics: []string{"\x89\x4c"}, time: lzopTime, newWriter: newLZOWriter, newReader: newLZOReader},
+		magics: []string{"\x89\x4c"}, time: lzopTime, newWriter: newLZOWriter, newDecoder: func() decoder { return &lzoReader{} }},
 	{Name: "bzip2", Extension: ".bz2", Lowest: 1, Highest: 9, Default: 9,
-		magics: []string{"\x42\x5a"}, newWriter: newBzip2Writer, newReader: newBzip2Reader},
+		magics: []string{"\x42\x5a"}, newWriter: newBzip2Writer, newDecoder: func() decoder { return &bzip2Reader{} }},
 	{Name: None, newWriter: newNoneWriter},
 }
 

@@ -3,30 +3,28 @@ package codec
 import (
 	"bufio"
 	"bytes"
-	"compress/bzip2"
+	"errors"
 	"fmt"
 	"io"
 
-	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 	"github.com/pierrec/lz4/v4"
 )
 
 // fileFormats has a row for each format that compression programs write and kernels do not
-// take, or take only in part: xz has CRC64 by default, lz4 its newer frames, and every
-// format may have several streams in a row. A magic number is that of the format.
+// take, or take only in part: gzip has more fields, xz other checks and filters, lz4 its
+// newer frames. A magic number is that of the format.
 var fileFormats = []struct {
-	codec string
-	magic string
-	open  func(r *bufio.Reader) (io.ReadCloser, error)
+	codec      string
+	magic      string
+	padded     bool // zeros may follow, as on a tape: the program ignores them
+	newDecoder func() decoder
 }{
-	{"gzip", "\x1f\x8b\x08", func(r *bufio.Reader) (io.ReadCloser, error) { return gzip.NewReader(r) }},
-	{"xz", string(xzHeaderMagic), newXZFileReader},
-	{"bzip2", "BZh", func(r *bufio.Reader) (io.ReadCloser, error) { return io.NopCloser(bzip2.NewReader(r)), nil }},
-	{"lz4", "\x04\x22\x4d\x18", func(r *bufio.Reader) (io.ReadCloser, error) {
-		return io.NopCloser(&lz4Frames{r, lz4.NewReader(r)}), nil
-	}},
-	{"zstd", "\x28\xb5\x2f\xfd", newZstdFileReader},
+	{"gzip", "\x1f\x8b\x08", true, func() decoder { return &gzipFile{} }},
+	{"bzip2", "BZh", true, func() decoder { return &bzip2Reader{} }},
+	{"xz", string(xzHeaderMagic), false, func() decoder { return &xzReader{file: true} }},
+	{"lz4", lz4FrameMagic, false, func() decoder { return &lz4File{} }},
+	{"zstd", "\x28\xb5\x2f\xfd", false, func() decoder { return &zstdFile{} }},
 }
 
 // DetectFile returns the name of the codec of a file that begins with prefix, which a
@@ -45,8 +43,11 @@ func DetectFile(prefix []byte) string {
 // streams. What a kernel takes of it does not matter; for that, see Reader.
 type FileReader struct {
 	codec  string
-	prefix string // of errors
-	z      io.ReadCloser
+	r      *bufio.Reader
+	stream decoder
+	// begins is what another stream begins with, and padded is set if zeros may follow.
+	begins string
+	padded bool
 	err    error
 }
 
@@ -58,21 +59,19 @@ func NewFileReader(r *bufio.Reader) (*FileReader, error) {
 	if err != nil && err != io.EOF {
 		return nil, err
 	}
-	z := &FileReader{codec: DetectFile(prefix)}
-	if z.codec == "" {
-		return nil, ErrNotCompressed
-	}
-	// Errors of Reader have the codec's name already.
-	open := newMembersReader
+	z := &FileReader{r: r}
 	for _, f := range fileFormats {
 		if bytes.HasPrefix(prefix, []byte(f.magic)) {
-			open, z.prefix = f.open, z.codec+": "
+			z.codec, z.begins, z.padded, z.stream = f.codec, f.magic, f.padded, f.newDecoder()
 		}
 	}
-	if err := guard(func() (err error) {
-		z.z, err = open(r)
-		return unexpected(err)
-	}); err != nil {
+	if c := detect(prefix); z.stream == nil && c != nil {
+		z.codec, z.begins, z.stream = c.Name, string(prefix[:magicSize]), c.newDecoder()
+	}
+	if z.stream == nil {
+		return nil, ErrNotCompressed
+	}
+	if err := guard(func() error { return unexpected(z.stream.reset(r)) }); err != nil {
 		return nil, z.explain(err)
 	}
 	return z, nil
@@ -83,89 +82,91 @@ func (z *FileReader) Codec() string { return z.codec }
 
 // Read reads decompressed content.
 func (z *FileReader) Read(p []byte) (n int, err error) {
-	if z.err != nil {
-		return 0, z.err
+	for z.err == nil && n == 0 && len(p) > 0 {
+		err := guard(func() (err error) {
+			n, err = z.stream.Read(p)
+			if err == io.EOF {
+				err = z.next()
+			}
+			return err
+		})
+		if err != nil && err != io.EOF {
+			err = z.explain(err)
+		}
+		z.err = err
 	}
-	err = guard(func() error {
-		n, err = z.z.Read(p)
-		return err
-	})
-	if err != nil && err != io.EOF {
-		err = z.explain(err)
+	if n > 0 {
+		return n, nil
 	}
-	z.err = err
-	return n, err
+	return 0, z.err
 }
+
+// next goes to the next stream, or returns io.EOF at the end of the file.
+func (z *FileReader) next() error {
+	prefix, err := z.r.Peek(len(z.begins))
+	switch {
+	case len(prefix) == 0:
+		return err
+	case string(prefix) == z.begins:
+		return unexpected(z.stream.reset(z.r))
+	case err != nil && err != io.EOF:
+		return err
+	}
+	for z.padded {
+		c, err := z.r.ReadByte()
+		if err != nil {
+			return err
+		}
+		if c != 0 {
+			break
+		}
+	}
+	return errMore
+}
+
+var errMore = errors.New("something else follows the compressed data: remove it, or copy the file again")
 
 // Close frees the reader's resources.
-func (z *FileReader) Close() error { return z.z.Close() }
-
-func (z *FileReader) explain(err error) error { return fmt.Errorf("%s%w", z.prefix, err) }
-
-func newZstdFileReader(r *bufio.Reader) (io.ReadCloser, error) {
-	z, err := zstd.NewReader(r,
-		zstd.WithDecoderConcurrency(1),
-		zstd.WithDecoderLowmem(true),
-		zstd.WithDecoderMaxWindow(maxWindow))
-	if err != nil {
-		return nil, err
+func (z *FileReader) Close() error {
+	if closer, ok := z.stream.(io.Closer); ok {
+		return closer.Close()
 	}
-	return z.IOReadCloser(), nil
+	return nil
 }
 
-// lz4Frames reads lz4 frames one after the other.
-type lz4Frames struct {
-	r *bufio.Reader
-	z *lz4.Reader
-}
+func (z *FileReader) explain(err error) error { return fmt.Errorf("%s: %w", z.codec, err) }
 
-func (f *lz4Frames) Read(p []byte) (int, error) {
-	for {
-		n, err := f.z.Read(p)
-		if err != io.EOF {
-			return n, err
-		} else if n > 0 {
-			return n, nil
-		}
-		if _, err := f.r.Peek(1); err != nil {
-			return 0, err
-		}
-		f.z.Reset(f.r)
+// zstdFile reads all frames, with those to be skipped.
+type zstdFile struct{ decoder *zstd.Decoder }
+
+func (f *zstdFile) reset(r *bufio.Reader) (err error) {
+	if f.decoder != nil {
+		return f.decoder.Reset(r)
 	}
+	f.decoder, err = newZstdDecoder(r)
+	return err
 }
 
-// membersReader reads members that a kernel takes, one after the other.
-type membersReader struct {
-	r       *bufio.Reader
-	current *Reader
+func (f *zstdFile) Read(p []byte) (int, error) { return f.decoder.Read(p) }
+
+func (f *zstdFile) Close() error {
+	f.decoder.Close()
+	return nil
 }
 
-func newMembersReader(r *bufio.Reader) (io.ReadCloser, error) {
-	first, err := NewReader(r)
-	if err != nil {
-		return nil, err
+// lz4FrameMagic begins a frame of lz4 that is not legacy.
+const lz4FrameMagic = "\x04\x22\x4d\x18"
+
+// lz4File reads a frame.
+type lz4File struct{ z *lz4.Reader }
+
+func (f *lz4File) reset(r *bufio.Reader) error {
+	if f.z == nil {
+		f.z = lz4.NewReader(r)
+	} else {
+		f.z.Reset(r)
 	}
-	return &membersReader{r, first}, nil
+	return nil
 }
 
-func (m *membersReader) Read(p []byte) (int, error) {
-	for {
-		n, err := m.current.Read(p)
-		if err != io.EOF {
-			return n, err
-		} else if n > 0 {
-			return n, nil
-		}
-		if _, err := m.r.Peek(1); err != nil {
-			return 0, err
-		}
-		next, err := NewReader(m.r)
-		if err != nil {
-			return 0, err
-		}
-		m.current.Close()
-		m.current = next
-	}
-}
-
-func (m *membersReader) Close() error { return m.current.Close() }
+func (f *lz4File) Read(p []byte) (int, error) { return f.z.Read(p) }

@@ -14,6 +14,7 @@ import (
 	"github.com/ulikunitz/xz"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/codec"
+	"github.com/rules-initramfs/rules_initramfs/internal/golden"
 )
 
 // files are contents as compression programs write them, which kernels do not take.
@@ -87,4 +88,35 @@ func TestFileReaderErrors(t *testing.T) {
 			t.Errorf("%s, cut off: error %v", name, err)
 		}
 	}
+}
+
+// What may follow the compressed data is what the format's program ignores without a word.
+func TestFileReaderEnds(t *testing.T) {
+	content := samples()["text"]
+	packed := files(t, content)
+	for _, name := range codecs() {
+		if packed[name] == nil {
+			packed[name] = compressed(t, name, content, writeAtOnce)
+		}
+	}
+	zeros := func(n int) string { return string(make([]byte, n)) }
+	messages := map[string]string{}
+	for name, file := range packed {
+		for end, fine := range map[string]bool{
+			zeros(512):              name == "gzip" || name == "bzip2" || name == "xz",
+			zeros(3):                name == "gzip" || name == "bzip2",
+			"junk":                  false,
+			zeros(512) + "junk":     false,
+			zeros(512) + "junk\x00": false,
+		} {
+			_, got, err := readFile(append(bytes.Clone(file), end...))
+			if fine && (err != nil || !bytes.Equal(got, content)) || !fine && err == nil {
+				t.Errorf("%s, followed by %.10q: error %v", name, end, err)
+			}
+			if end == "junk" && err != nil && name != "zstd" && name != "lz4" { // the libraries' words
+				messages[name] = err.Error()
+			}
+		}
+	}
+	golden.Messages(t, "TestFileReaderEnds.txt", messages)
 }

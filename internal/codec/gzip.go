@@ -44,18 +44,18 @@ const (
 // of the file name.
 type gzipReader struct {
 	r       *bufio.Reader
-	deflate io.ReadCloser
+	deflate io.Reader
 	sum     uint32 // CRC-32 of the content so far
 	size    uint32 // its length, modulo 4 GiB
 }
 
-func newGzipReader(r *bufio.Reader) (io.Reader, error) {
+func (z *gzipReader) reset(r *bufio.Reader) error {
 	var header [10]byte
 	if _, err := io.ReadFull(r, header[:]); err != nil {
-		return nil, err
+		return err
 	}
 	if header[1] != 0x8b || header[2] != 8 {
-		return nil, fmt.Errorf("header %x: want 1f8b08", header[:3])
+		return fmt.Errorf("header %x: want 1f8b08", header[:3])
 	}
 	flags := header[3]
 	for _, field := range []struct {
@@ -63,21 +63,26 @@ func newGzipReader(r *bufio.Reader) (io.Reader, error) {
 		name string
 	}{{gzipHeaderSum, "a checksum"}, {gzipExtra, "an extra field"}, {gzipComment, "a comment"}} {
 		if flags&field.flag != 0 {
-			return nil, fmt.Errorf("header with %s, which the kernel does not skip", field.name)
+			return fmt.Errorf("header with %s, which the kernel does not skip", field.name)
 		}
 	}
 	if flags&gzipName != 0 {
 		for {
 			c, err := r.ReadByte()
 			if err != nil {
-				return nil, err
+				return err
 			}
 			if c == 0 {
 				break
 			}
 		}
 	}
-	return &gzipReader{r: r, deflate: flate.NewReader(r)}, nil
+	z.r, z.sum, z.size = r, 0, 0
+	if z.deflate == nil {
+		z.deflate = flate.NewReader(r)
+		return nil
+	}
+	return z.deflate.(flate.Resetter).Reset(r, nil)
 }
 
 func (z *gzipReader) Read(p []byte) (int, error) {
@@ -97,4 +102,19 @@ func (z *gzipReader) Read(p []byte) (int, error) {
 	return n, io.EOF
 }
 
-func (z *gzipReader) Close() error { return z.deflate.Close() }
+// gzipFile reads what the program gzip reads.
+type gzipFile struct{ z *gzip.Reader }
+
+func (f *gzipFile) reset(r *bufio.Reader) (err error) {
+	if f.z == nil {
+		f.z, err = gzip.NewReader(r)
+	} else {
+		err = f.z.Reset(r)
+	}
+	if err == nil {
+		f.z.Multistream(false)
+	}
+	return err
+}
+
+func (f *gzipFile) Read(p []byte) (int, error) { return f.z.Read(p) }

@@ -43,27 +43,28 @@ func (w lz4Writer) Close() error                { return w.z.Close() }
 
 // lz4Reader reads block by block, as lib/decompress_unlz4.c does.
 type lz4Reader struct {
+	blockReader
 	r       *bufio.Reader
 	packed  []byte
 	content []byte
 }
 
-func newLZ4Reader(r *bufio.Reader) (io.Reader, error) {
+func (z *lz4Reader) reset(r *bufio.Reader) error {
 	magic, err := r.Peek(4)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if magic := binary.LittleEndian.Uint32(magic); magic != lz4Magic {
-		return nil, fmt.Errorf("magic number %#x: the kernel takes only the legacy frame, %#x", magic, lz4Magic)
+		return fmt.Errorf("magic number %#x: the kernel takes only the legacy frame, %#x", magic, lz4Magic)
 	}
 	_, err = r.Discard(4)
-	z := &lz4Reader{r: r}
-	return &blockReader{next: z.next}, err
+	z.r, z.blockReader = r, blockReader{next: z.nextBlock}
+	return err
 }
 
-// next decompresses the next block. Fewer than four bytes are not a block: the kernel
+// nextBlock decompresses the next block. Fewer than four bytes are not a block: the kernel
 // treats them as what follows the frame.
-func (z *lz4Reader) next() ([]byte, error) {
+func (z *lz4Reader) nextBlock() ([]byte, error) {
 	word, err := z.r.Peek(4)
 	if err != nil {
 		return nil, err

@@ -28,24 +28,71 @@ func newLZMAWriter(w io.Writer, _ int) (io.WriteCloser, error) {
 	}.NewWriter(w)
 }
 
-func newLZMAReader(r *bufio.Reader) (io.Reader, error) {
-	const rangeCoder = 5 // bytes before the first bit
-	header, err := r.Peek(lzma.HeaderLen)
-	if err != nil {
-		return nil, err
-	}
-	if dictionary := binary.LittleEndian.Uint32(header[1:]); dictionary > maxWindow {
-		return nil, fmt.Errorf("dictionary of %d bytes: at most %d are possible", dictionary, maxWindow)
-	}
-	if binary.LittleEndian.Uint64(header[5:]) == 0 {
-		// The library needs at least one symbol; the kernel does not.
-		_, err := r.Discard(lzma.HeaderLen + rangeCoder)
-		return eofReader{}, err
-	}
-	return lzma.ReaderConfig{DictCap: maxWindow}.NewReader(r)
+// lzmaReader reads one .lzma stream as lib/decompress_unlzma.c does: up to the size in the
+// header, or to the end mark.
+type lzmaReader struct {
+	lzma lzmaDecoder
+	r    *bufio.Reader
+	left uint64 // content that is not decoded yet; more than any if only a mark ends it
+	done bool
 }
 
-// eofReader has no content.
-type eofReader struct{}
+func (z *lzmaReader) reset(r *bufio.Reader) error {
+	var header [1 + 4 + 8]byte
+	if _, err := io.ReadFull(r, header[:]); err != nil {
+		return err
+	}
+	dictionary := uint64(binary.LittleEndian.Uint32(header[1:]))
+	z.r, z.left, z.done = r, binary.LittleEndian.Uint64(header[5:]), false
+	if size := min(dictionary, z.left); size > maxWindow {
+		return fmt.Errorf("dictionary of %d bytes: at most %d are possible", dictionary, maxWindow)
+	}
+	// A match may be as far away as the header says, and is never before the content.
+	z.lzma.begin(int(min(dictionary, maxWindow)))
+	if !z.lzma.setProperties(header[0]) {
+		return errLZMACorrupt
+	}
+	z.lzma.resetState()
+	return z.lzma.start(nil, z.more)
+}
 
-func (eofReader) Read([]byte) (int, error) { return 0, io.EOF }
+// more returns what the input has buffered.
+func (z *lzmaReader) more() ([]byte, error) {
+	z.r.Discard(len(z.lzma.in))
+	if _, err := z.r.Peek(1); err != nil {
+		return nil, unexpected(err)
+	}
+	return z.r.Peek(z.r.Buffered())
+}
+
+func (z *lzmaReader) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	for z.lzma.read == z.lzma.end {
+		if z.done {
+			return 0, io.EOF
+		}
+		if err := z.fill(); err != nil {
+			return 0, err
+		}
+	}
+	n := copy(p, z.lzma.unread())
+	z.lzma.read += n
+	return n, nil
+}
+
+func (z *lzmaReader) fill() error {
+	n := z.lzma.room(int(min(z.left, lzmaPiece)))
+	if err := z.lzma.decode(n); err != nil {
+		return err
+	}
+	z.left -= uint64(n)
+	if !z.lzma.ended && z.left > 0 {
+		return nil
+	}
+	z.done = true
+	err := z.lzma.finish()
+	z.r.Discard(z.lzma.at)
+	return err
+}

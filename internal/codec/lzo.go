@@ -119,21 +119,22 @@ func (z *lzoWriter) send() {
 // lzoReader reads as lib/decompress_unlzo.c does, which expects a checksum of four bytes
 // in each block, whatever the header says.
 type lzoReader struct {
+	blockReader
 	r               *bufio.Reader
 	checksum        func([]byte) uint32
 	packedSum       bool // the checksum is of the compressed block
 	packed, content []byte
 }
 
-func newLZOReader(r *bufio.Reader) (io.Reader, error) {
+func (z *lzoReader) reset(r *bufio.Reader) error {
 	flags, err := readLZOPHeader(r)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if flags&(lzopFilter|lzopExtra|lzopMultipart) != 0 {
-		return nil, fmt.Errorf("header with flags %#x: the kernel has no filters, extra fields or parts", flags)
+		return fmt.Errorf("header with flags %#x: the kernel has no filters, extra fields or parts", flags)
 	}
-	z := &lzoReader{r: r}
+	z.r, z.packedSum, z.blockReader = r, false, blockReader{next: z.nextBlock}
 	switch flags & (lzopContentAdler32 | lzopPackedAdler32 | lzopContentCRC32 | lzopPackedCRC32) {
 	case lzopContentAdler32:
 		z.checksum = adler32.Checksum
@@ -144,9 +145,9 @@ func newLZOReader(r *bufio.Reader) (io.Reader, error) {
 	case lzopPackedCRC32:
 		z.checksum, z.packedSum = crc32.ChecksumIEEE, true
 	default:
-		return nil, fmt.Errorf("header with flags %#x: the kernel needs one checksum in each block", flags)
+		return fmt.Errorf("header with flags %#x: the kernel needs one checksum in each block", flags)
 	}
-	return &blockReader{next: z.next}, nil
+	return nil
 }
 
 // readLZOPHeader returns the flags.
@@ -201,8 +202,8 @@ func readLZOPHeader(r *bufio.Reader) (uint32, error) {
 	return flags, nil
 }
 
-// next decompresses the next block.
-func (z *lzoReader) next() ([]byte, error) {
+// nextBlock decompresses the next block.
+func (z *lzoReader) nextBlock() ([]byte, error) {
 	var header [12]byte
 	if _, err := io.ReadFull(z.r, header[:4]); err != nil {
 		return nil, unexpected(err)

@@ -47,9 +47,10 @@ func detect(prefix []byte) *Codec {
 // ignores. Its memory is bounded by the window of the member, 128 MiB at most, and a few
 // blocks.
 type Reader struct {
-	codec        string
-	decompressor io.Reader
-	err          error
+	codec    string
+	current  decoder
+	decoders map[string]decoder
+	err      error
 }
 
 // NewReader detects the codec of the member that r begins with and reads that one
@@ -61,22 +62,33 @@ type Reader struct {
 // which are left unread, and continues over another lz4 member
 // (lib/decompress_unlz4.c). Anything else after it is an error.
 func NewReader(r *bufio.Reader) (*Reader, error) {
+	z := &Reader{decoders: map[string]decoder{}}
+	if err := z.Reset(r); err != nil {
+		return nil, err
+	}
+	return z, nil
+}
+
+// Reset makes z read another member, as NewReader does. It uses what z has allocated again,
+// so that many small members take no more memory than one.
+func (z *Reader) Reset(r *bufio.Reader) error {
 	prefix, err := r.Peek(magicSize)
 	if err != nil && err != io.EOF {
-		return nil, err
+		return err
 	}
 	c := detect(prefix)
 	if c == nil {
-		return nil, ErrNotCompressed
+		return ErrNotCompressed
 	}
-	z := &Reader{codec: c.Name}
-	if err := guard(func() error {
-		z.decompressor, err = c.newReader(r)
-		return unexpected(err)
-	}); err != nil {
-		return nil, z.explain(err)
+	z.codec, z.current, z.err = c.Name, z.decoders[c.Name], nil
+	if z.current == nil {
+		z.current = c.newDecoder()
+		z.decoders[c.Name] = z.current
 	}
-	return z, nil
+	if err := guard(func() error { return unexpected(z.current.reset(r)) }); err != nil {
+		z.err = z.explain(err)
+	}
+	return z.err
 }
 
 // Codec returns the name of the codec, such as zstd.
@@ -85,7 +97,7 @@ func (z *Reader) Codec() string { return z.codec }
 // Filters returns the names of the filters of machine code in what has been read so far,
 // such as x86: a kernel needs an option for each (CONFIG_XZ_DEC_X86). Only xz has filters.
 func (z *Reader) Filters() []string {
-	if filtered, ok := z.decompressor.(interface{ filters() []string }); ok {
+	if filtered, ok := z.current.(interface{ filters() []string }); ok {
 		return filtered.filters()
 	}
 	return nil
@@ -98,7 +110,7 @@ func (z *Reader) Read(p []byte) (n int, err error) {
 		return 0, z.err
 	}
 	err = guard(func() error {
-		n, err = z.decompressor.Read(p)
+		n, err = z.current.Read(p)
 		return err
 	})
 	if err != nil && err != io.EOF {
@@ -124,12 +136,14 @@ func (z *Reader) Close() error {
 	if z.err == nil || z.err == io.EOF {
 		z.err = z.explain(errors.New("read after close"))
 	}
-	d := z.decompressor
-	z.decompressor = nil
-	if closer, ok := d.(io.Closer); ok {
-		return closer.Close()
+	var err error
+	for _, d := range z.decoders {
+		if closer, ok := d.(io.Closer); ok {
+			err = errors.Join(err, closer.Close())
+		}
 	}
-	return nil
+	z.decoders = nil
+	return err
 }
 
 func (z *Reader) explain(err error) error { return fmt.Errorf("%s: %w", z.codec, err) }

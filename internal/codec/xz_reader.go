@@ -13,8 +13,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-
-	"github.com/ulikunitz/xz/lzma"
 )
 
 // xzReader reads the container (the .xz file format, 1.2.1): one stream as lib/xz does, or
@@ -25,6 +23,7 @@ type xzReader struct {
 	flags  [2]byte // of the stream; the second is the type of its check
 	block  *xzBlock
 	blocks xzRecords
+	lzma2  lzma2Reader
 	used   []string // names of the filters so far
 }
 
@@ -145,16 +144,9 @@ func (in *xzInput) number() (int64, error) {
 	return 0, errXZCorrupt
 }
 
-func newXZReader(r *bufio.Reader) (io.Reader, error) {
-	z := &xzReader{r: xzInput{r: r}}
-	return z, z.beginStream()
-}
-
-// newXZFileReader reads a file as the program xz does: several streams, zeros after each in
-// multiples of four bytes, any check, and all filters.
-func newXZFileReader(r *bufio.Reader) (io.ReadCloser, error) {
-	z := &xzReader{r: xzInput{r: r}, file: true}
-	return io.NopCloser(z), z.beginStream()
+func (z *xzReader) reset(r *bufio.Reader) error {
+	z.r.r, z.block, z.used = r, nil, nil
+	return z.beginStream()
 }
 
 func (z *xzReader) beginStream() error {
@@ -182,18 +174,19 @@ func (z *xzReader) beginStream() error {
 }
 
 // nextStream goes to the next stream of a file, or returns io.EOF at the end of the file.
+// Zeros in multiples of four bytes may come before both.
 func (z *xzReader) nextStream() error {
 	for {
-		word, err := z.r.r.Peek(4)
+		p, err := z.r.r.Peek(len(xzHeaderMagic))
 		switch {
-		case len(word) == 0 && err == io.EOF:
-			return io.EOF
-		case len(word) < 4 && err != io.EOF:
+		case err != nil && err != io.EOF:
 			return err
-		case len(word) < 4 || word[0] == 0 && !zeros(word):
-			return errors.New("after the stream are neither zeros in a multiple of four bytes nor another stream")
-		case word[0] != 0:
+		case len(p) == 0:
+			return io.EOF
+		case bytes.Equal(p, xzHeaderMagic):
 			return unexpected(z.beginStream())
+		case len(p) < 4 || !zeros(p[:4]):
+			return errMore
 		}
 		z.r.r.Discard(4)
 	}
@@ -304,8 +297,8 @@ func (z *xzReader) begin(first byte) error {
 	if newHash := xzChecks[z.flags[1]].hash; newHash != nil {
 		b.check = newHash()
 	}
-	b.content, err = filter(&z.r)
-	return err
+	b.content = filter(&z.r)
+	return nil
 }
 
 // The filters of the format that are not of machine code.
@@ -315,7 +308,7 @@ const (
 )
 
 // xzFilter returns a reader of what r decodes to.
-type xzFilter func(r *xzInput) (io.Reader, error)
+type xzFilter func(r *xzInput) io.Reader
 
 // readFilters reads a chain of filters: more of them, and LZMA2 at the end.
 func (z *xzReader) readFilters(more int) (xzFilter, error) {
@@ -339,7 +332,7 @@ func (z *xzReader) readFilters(more int) (xzFilter, error) {
 	bcj := findBCJ(id)
 	switch {
 	case more == 0 && id == xzLZMA2 && size == 1:
-		return newLZMA2Filter(properties[0])
+		return z.lzma2Filter(properties[0])
 	case !z.file && (more > 1 || more == 1 && (bcj == nil || size != 0)):
 		return nil, fmt.Errorf("filter %s before LZMA2: the kernel takes at most one, for machine code and without options (%s)",
 			xzFilterName(id), bcjOptions())
@@ -354,9 +347,8 @@ func (z *xzReader) readFilters(more int) (xzFilter, error) {
 		if size != 1 {
 			return nil, errXZCorrupt
 		}
-		return func(r *xzInput) (io.Reader, error) {
-			content, err := next(r)
-			return &deltaReader{r: content, distance: int(properties[0]) + 1}, err
+		return func(r *xzInput) io.Reader {
+			return &deltaReader{r: next(r), distance: int(properties[0]) + 1}
 		}, nil
 	}
 	start := binary.LittleEndian.Uint32(properties[:])
@@ -366,9 +358,8 @@ func (z *xzReader) readFilters(more int) (xzFilter, error) {
 	if !slices.Contains(z.used, bcj.name) {
 		z.used = append(z.used, bcj.name)
 	}
-	return func(r *xzInput) (io.Reader, error) {
-		content, err := next(r)
-		return &bcjReader{r: content, decode: bcj.newDecoder(), at: start}, err
+	return func(r *xzInput) io.Reader {
+		return &bcjReader{r: next(r), decode: bcj.newDecoder(), at: start}
 	}, nil
 }
 
@@ -391,31 +382,20 @@ func bcjOptions() string {
 	return "--" + strings.Join(FilterNames(), ", --")
 }
 
-// newLZMA2Filter takes the code of the size of the dictionary.
-func newLZMA2Filter(code byte) (xzFilter, error) {
+// lzma2Filter takes the code of the size of the dictionary.
+func (z *xzReader) lzma2Filter(code byte) (xzFilter, error) {
 	if code > 40 {
 		return nil, errXZCorrupt
 	}
 	// Two bits of mantissa below an exponent (5.3.1 of the format).
 	size := (2 | int64(code&1)) << (code/2 + 11)
 	if size > maxWindow {
-		return nil, fmt.Errorf("dictionary of more than %d bytes", maxWindow)
+		return nil, fmt.Errorf("dictionary of %d bytes: at most %d are possible", size, maxWindow)
 	}
-	return func(r *xzInput) (io.Reader, error) {
-		z, err := lzma.Reader2Config{DictCap: int(size)}.NewReader2(r)
-		return lzma2Reader{z}, err
+	return func(r *xzInput) io.Reader {
+		z.lzma2.begin(r, int(size))
+		return &z.lzma2
 	}, nil
-}
-
-// lzma2Reader tells the end of the content from that of the input.
-type lzma2Reader struct{ z *lzma.Reader2 }
-
-func (r lzma2Reader) Read(p []byte) (int, error) {
-	n, err := r.z.Read(p)
-	if err == io.EOF && !r.z.EOS() {
-		err = io.ErrUnexpectedEOF
-	}
-	return n, err
 }
 
 // endBlock verifies what follows a block's content.

@@ -52,19 +52,24 @@ type zstdReader struct {
 	decoder *zstd.Decoder
 }
 
-func newZstdReader(r *bufio.Reader) (io.Reader, error) {
+func (z *zstdReader) reset(r *bufio.Reader) error {
 	frame, err := newZstdFrame(r)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	decoder, err := zstd.NewReader(frame,
+	z.frame = frame
+	if z.decoder != nil {
+		return z.decoder.Reset(frame)
+	}
+	z.decoder, err = newZstdDecoder(frame)
+	return err
+}
+
+func newZstdDecoder(r io.Reader) (*zstd.Decoder, error) {
+	return zstd.NewReader(r,
 		zstd.WithDecoderConcurrency(1), // in the caller's goroutine
 		zstd.WithDecoderLowmem(true),
 		zstd.WithDecoderMaxWindow(maxWindow))
-	if err != nil {
-		return nil, err
-	}
-	return &zstdReader{frame, decoder}, nil
 }
 
 func (z *zstdReader) Read(p []byte) (int, error) {
@@ -76,7 +81,9 @@ func (z *zstdReader) Read(p []byte) (int, error) {
 }
 
 func (z *zstdReader) Close() error {
-	z.decoder.Close()
+	if z.decoder != nil {
+		z.decoder.Close()
+	}
 	return nil
 }
 

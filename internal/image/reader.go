@@ -127,10 +127,11 @@ type Reader struct {
 	archive *cpio.Reader
 	// unpacked is what archive reads; image if the member is not compressed.
 	unpacked *bufio.Reader
-	decoder  *codec.Reader
 
-	// buffer is that of unpacked for all compressed members: an image may have many.
-	buffer *bufio.Reader
+	// These are for all compressed members, because an image may have many. buffer is that
+	// of unpacked.
+	decoder *codec.Reader
+	buffer  *bufio.Reader
 
 	err error
 }
@@ -183,9 +184,7 @@ func (r *Reader) Next() (*Entry, error) {
 			return nil, r.fail(err)
 		}
 		if !more {
-			if err := r.closeMember(); err != nil {
-				return nil, r.fail(err)
-			}
+			r.closeMember()
 			continue
 		}
 		h, err := r.archive.Next()
@@ -238,9 +237,7 @@ func (r *Reader) Close() error {
 	if r.decoder == nil {
 		return nil
 	}
-	err := r.decoder.Close()
-	r.decoder = nil
-	return err
+	return r.decoder.Close()
 }
 
 // openMember skips NULs and opens the next member, or returns io.EOF at the end of the
@@ -263,7 +260,7 @@ func (r *Reader) openMember() error {
 		r.archive = cpio.NewReader(r.image)
 		return nil
 	}
-	decoder, err := codec.NewReader(r.image)
+	err := r.openDecoder()
 	if err == codec.ErrNotCompressed {
 		err = ErrJunk
 		if first == '0' {
@@ -273,15 +270,20 @@ func (r *Reader) openMember() error {
 	if err != nil {
 		return &Error{Offset: at, Member: -1, Err: err}
 	}
-	r.members = append(r.members, Member{Offset: at, Codec: decoder.Codec()})
-	r.decoder = decoder
-	if r.buffer == nil {
-		r.buffer = bufio.NewReaderSize(nil, bufferSize)
-	}
-	r.buffer.Reset(decoder)
+	r.members = append(r.members, Member{Offset: at, Codec: r.decoder.Codec()})
+	r.buffer.Reset(r.decoder)
 	r.unpacked = r.buffer
 	r.archive = cpio.NewReader(r.unpacked)
 	return nil
+}
+
+func (r *Reader) openDecoder() (err error) {
+	if r.decoder != nil {
+		return r.decoder.Reset(r.image)
+	}
+	r.buffer = bufio.NewReaderSize(nil, bufferSize)
+	r.decoder, err = codec.NewReader(r.image)
+	return err
 }
 
 // more goes to the next record of the member and reports whether there is one.
@@ -308,21 +310,14 @@ func (r *Reader) more() (bool, error) {
 func (r *Reader) compressed() bool { return r.unpacked != r.image }
 
 // closeMember ends the current member at the end of a record.
-func (r *Reader) closeMember() error {
+func (r *Reader) closeMember() {
 	m := &r.members[len(r.members)-1]
 	m.Stored = r.Offset() - m.Offset
 	m.Unpacked = r.archive.Offset()
+	if r.compressed() {
+		m.Filters = r.decoder.Filters()
+	}
 	r.archive, r.unpacked = nil, nil
-	if r.decoder == nil {
-		return nil
-	}
-	decoder := r.decoder
-	r.decoder = nil
-	m.Filters = decoder.Filters()
-	if err := decoder.Close(); err != nil {
-		return &Error{Offset: m.Offset, Member: len(r.members) - 1, Codec: m.Codec, Inside: m.Unpacked, Err: err}
-	}
-	return nil
 }
 
 // inMember adds where in the current member an error is.
