@@ -503,6 +503,23 @@ func TestSpool(t *testing.T) {
 	}
 }
 
+// Links that lead to each other make long paths. A message has a part of them.
+func TestLongMessage(t *testing.T) {
+	var links []record
+	for i := range 30 {
+		links = append(links, slink(fmt.Sprint(i), fmt.Sprint(i+1, "/", strings.Repeat("x/", 1000))))
+	}
+	got := findings(t, archive(t, links...), Options{Off: []string{"no-init"}})
+	if len(got) != len(links) {
+		t.Errorf("%d findings for %d links", len(got), len(links))
+	}
+	for _, f := range got {
+		if len(f.Message) > 10<<10 {
+			t.Errorf("%s: a message of %d bytes", f.Entry, len(f.Message))
+		}
+	}
+}
+
 // The error of a report ends the run.
 func TestReportError(t *testing.T) {
 	stop, calls := errors.New("stop"), 0
