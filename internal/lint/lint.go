@@ -105,6 +105,10 @@ type activeRule struct {
 	report reporter
 }
 
+// maxMessage is how many bytes of a message are reported: symbolic links that lead to each other make
+// long paths of short targets.
+const maxMessage = 8 << 10
+
 // activeRules returns the rules that apply.
 func activeRules(o Options, report func(Finding)) []activeRule {
 	var active []activeRule
@@ -121,6 +125,9 @@ func activeRules(o Options, report func(Finding)) []activeRule {
 			severity = Warning
 		}
 		active = append(active, activeRule{r, func(entry, message, fix string) {
+			if len(message) > maxMessage {
+				message = message[:maxMessage] + "..."
+			}
 			report(Finding{r.ID, severity, entry, message, cmp.Or(fix, r.Fix)})
 		}})
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -522,6 +523,23 @@ func TestSpool(t *testing.T) {
 	}
 }
 
+// Links that lead to each other make long paths. A message has a part of them.
+func TestLongMessage(t *testing.T) {
+	var links []record
+	for i := range 30 {
+		links = append(links, slink(fmt.Sprint(i), fmt.Sprint(i+1, "/", strings.Repeat("x/", 1000))))
+	}
+	got := findings(t, archive(t, links...), Options{Off: []string{"no-init"}})
+	if len(got) != len(links) {
+		t.Errorf("%d findings for %d links", len(got), len(links))
+	}
+	for _, f := range got {
+		if len(f.Message) > 10<<10 {
+			t.Errorf("%s: a message of %d bytes", f.Entry, len(f.Message))
+		}
+	}
+}
+
 // The error of a report ends the run.
 func TestReportError(t *testing.T) {
 	stop, calls := errors.New("stop"), 0
@@ -562,4 +580,69 @@ func FuzzRun(f *testing.F) {
 			t.Errorf("a second run differs:\n%s", diff)
 		}
 	})
+}
+
+// What a run allocates is linear in the image, whatever the image has in it.
+func TestCost(t *testing.T) {
+	const many = 200
+	each := func(n int, make func(i int) []record) []record {
+		records := slices.Clone(parents)
+		for i := range n {
+			records = append(records, make(i)...)
+		}
+		return records
+	}
+	name := func(format string, i int) string { return fmt.Sprintf(format, i) }
+	needed := make([]string, 1000)
+	for i := range needed {
+		needed[i] = name("lib%d.so", i)
+	}
+	manyNeeded := linked(needed...)
+	content := []byte(elftest.File{Size: 64 + 56*1100}.String())
+	content[56], content[57] = 1100&0xff, 1100>>8
+	manyHeaders := string(content)
+	for _, test := range []struct {
+		name string
+		make func(i int) []record
+	}{
+		{"scripts, each the interpreter of the next", func(i int) []record {
+			return []record{exe(name("bin/s%d", i), name("#!/bin/s%d\n", i-1))}
+		}},
+		{"scripts of env", func(i int) []record {
+			return []record{exe(name("bin/s%d", i), name("#!/bin/env s%d\n", i+1)), static(name("opt/s%d", i))}
+		}},
+		{"links that go around", func(i int) []record {
+			return []record{slink(name("l%d", i), name("l%d/", i^1)+strings.Repeat("x", 100))}
+		}},
+		{"links that lead to the next", func(i int) []record { return []record{slink(name("l%d", i), name("l%d", i+1))} }},
+		{"names of one file", func(i int) []record { return []record{linkOf(7, 2, name("f%d", i), name("%d", i))} }},
+		{"programs with many libraries", func(i int) []record {
+			return []record{exe(name("bin/p%d", i), manyNeeded)}
+		}},
+		{"libraries in search paths", func(i int) []record {
+			return []record{exe(name("bin/p%d", i), elftest.File{Interp: loader, Needed: needed[:10], RunPath: strings.Repeat("/opt/$LIB:/lib:", 100) + name("/lib/%d", i)}.String()),
+				dir(name("lib/%d", i)), file(name("lib/%d/liba.so", i), so("libb.so"))}
+		}},
+		{"program headers", func(i int) []record {
+			return []record{exe(name("bin/p%d", i), manyHeaders)}
+		}},
+		{"whiteouts and names", func(i int) []record { return []record{file(name("./.wh. %d", i), "")} }},
+	} {
+		allocated := func(n int) float64 {
+			img := archive(t, each(n, test.make)...)
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			err := Run(image.NewReader(strings.NewReader(img)), Options{}, func(Finding) error { return nil })
+			runtime.ReadMemStats(&after)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return float64(after.TotalAlloc - before.TotalAlloc)
+		}
+		none := allocated(0)
+		once, twice := allocated(many)-none, allocated(2*many)-none
+		if twice > 2.5*once {
+			t.Errorf("%s: %.0f bytes are allocated for %d, and %.0f for twice as many", test.name, once, many, twice)
+		}
+	}
 }

@@ -193,8 +193,8 @@ var prefixes = [...]string{"./", "/"}
 func checkPrefixes(x *contents, report reporter) {
 	for i, n := range x.prefixed {
 		if n > 0 {
-			report(wholeImage, fmt.Sprintf("%d of its %d names begin with %s, such as %s: the kernel unpacks them, but programs that look for a name in the archive do not find it",
-				n, len(x.entries), prefixes[i], x.firstPrefixed[i]), "leave the prefix out")
+			report(wholeImage, fmt.Sprintf("names begin with %s (%d of %d, such as %s): the kernel unpacks them, but programs that look for a name in the archive do not find it",
+				prefixes[i], n, len(x.entries), x.firstPrefixed[i]), "leave the prefix out")
 		}
 	}
 }
