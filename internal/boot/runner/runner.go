@@ -114,11 +114,8 @@ func (b *boot) run() verdict {
 	if err != nil {
 		return failed(failure.QEMUNotStarted, "cannot write the test's outputs: %v", err)
 	}
-	if log != nil {
-		defer log.Close()
-	}
-
 	b.screen = newScreen(console.NewWatcher(b.rules()), log)
+	defer b.screen.closeLog()
 	stderr := newScreen(console.NewWatcher(console.Rules{}), nil)
 	options := qemu.Options{Interactive: b.config.Interactive, TempDir: b.session.TempDir, Stdout: b.screen, Stderr: stderr}
 	if b.config.Interactive {

@@ -23,6 +23,7 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/boot/failure"
 	"github.com/rules-initramfs/rules_initramfs/internal/boot/qemutest"
 	"github.com/rules-initramfs/rules_initramfs/internal/golden"
+	"github.com/rules-initramfs/rules_initramfs/internal/printable"
 )
 
 func TestMain(m *testing.M) { qemutest.Main(m) }
@@ -348,6 +349,30 @@ func TestOutputs(t *testing.T) {
 		!strings.HasSuffix(got, ` -append 'console=ttyS0 panic=-1 no_timer_check=1 it'\''s'`+"\n") {
 		t.Errorf("qemu-command.txt: %s", got)
 	}
+}
+
+// TestHostileConsole has a console that prints what a terminal would obey, and lines without
+// end: what is shown of it is printable and short.
+func TestHostileConsole(t *testing.T) {
+	t.Parallel()
+	r := newRun(t, strings.Repeat("flood 65536\n"+`print "\n"`+"\n", 100)+
+		`print "one \x9b \u009b \u202e \x00\x02 \xff\n"`+"\n"+`stderr "qemu: \x1b[31m\u009b\n"`+"\n"+"exit 1")
+	r.config.Expect = compile([]string{"one", "two"})
+	r.session.OutputsDir, r.session.XMLFile = t.TempDir(), filepath.Join(t.TempDir(), "test.xml")
+	r.check(t, r.boot(), failure.QEMUDied, `one \233 \302\233 \342\200\256 \002 \377`)
+	for _, file := range []string{r.session.XMLFile, filepath.Join(r.session.OutputsDir, "result.json")} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if printable.Lines(string(text)) != string(text) || len(text) > 200_000 {
+			t.Errorf("%s has %d bytes, or is not printable", file, len(text))
+		}
+	}
+	if text := r.stderr.String(); printable.Lines(text) != text || len(text) > 200_000 || !strings.Contains(text, "...... [65536 bytes, cut after 1000]\n") {
+		t.Errorf("a report of %d bytes, or not printable:\n%.3000s", len(text), text)
+	}
+	readXML(t, r.session.XMLFile)
 }
 
 // TestLogIsWrittenAtOnce reads the log while the guest runs.
