@@ -143,6 +143,10 @@ func TestClasses(t *testing.T) {
 			},
 		},
 		{
+			class: failure.MissingAtEnd, name: "near miss", script: banner + `print "pass \u009b\n"`,
+			set: func(r *run) { r.config.Expect = compile([]string{"^PASS$"}) },
+		},
+		{
 			class: failure.MissingAtEnd, name: "prompt", script: banner,
 			set: func(r *run) { r.config.Input = []console.Prompt{{Expect: regexp.MustCompile("login: $")}} },
 		},

@@ -73,7 +73,8 @@ func (b *boot) result(v verdict) *result {
 	}
 	r.sortTimeline()
 	for i := range r.Patterns {
-		r.Patterns[i].Line = printable.Text(r.Patterns[i].Line)
+		p := &r.Patterns[i]
+		p.Line, p.Near = printable.Text(p.Line), printable.Text(p.Near)
 	}
 	for i := range r.Timeline {
 		r.Timeline[i].Line = printable.Text(r.Timeline[i].Line)
