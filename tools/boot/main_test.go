@@ -14,7 +14,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -180,16 +179,18 @@ func start(t *testing.T) (c *exec.Cmd, stderr *bytes.Buffer, pid int) {
 	}
 	t.Cleanup(func() { c.Process.Kill() })
 	log := filepath.Join(outputs, "console.log")
-	for range 1000 {
+	found := qemutest.Await(func() bool {
 		console, _ := os.ReadFile(log)
-		if match := regexp.MustCompile(`pid (\d+)\n`).FindSubmatch(console); match != nil {
+		match := regexp.MustCompile(`pid (\d+)\n`).FindSubmatch(console)
+		if match != nil {
 			pid, _ = strconv.Atoi(string(match[1]))
-			return c, stderr, pid
 		}
-		time.Sleep(5 * time.Millisecond)
+		return match != nil
+	})
+	if !found {
+		t.Fatal("the guest prints no process number")
 	}
-	t.Fatal("the guest prints no process number")
-	return
+	return c, stderr, pid
 }
 
 func TestSignals(t *testing.T) {
@@ -218,21 +219,17 @@ func TestKilled(t *testing.T) {
 	c, _, pid := start(t)
 	c.Process.Kill()
 	c.Wait()
-	for range 200 {
-		if !qemutest.Running(pid) {
-			return
-		}
-		time.Sleep(5 * time.Millisecond)
+	if !qemutest.Await(func() bool { return !qemutest.Running(pid) }) {
+		t.Errorf("QEMU, process %d, is running", pid)
+		syscall.Kill(pid, syscall.SIGKILL)
 	}
-	t.Errorf("QEMU, process %d, is running", pid)
-	syscall.Kill(pid, syscall.SIGKILL)
 }
 
 // TestTerminalGone closes the other end of standard output.
 func TestTerminalGone(t *testing.T) {
 	t.Parallel()
 	tmp := t.TempDir()
-	name := install(t, `print "one\n"`+"\nsleep 1s\n"+`print "two\n"`+"\nhang", map[string]any{
+	name := install(t, `chatter "one\n"`, map[string]any{
 		"interactive": true,
 		"initramfs":   []string{qemutest.Kernel(t, ""), qemutest.Kernel(t, "")},
 	})

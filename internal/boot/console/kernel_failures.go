@@ -24,10 +24,11 @@ type failurePattern struct {
 	message *regexp.Regexp
 }
 
-// messageStart matches what is before a message of the kernel: the start of the line, or
-// the time and the caller that printk writes (kernel/printk/printk.c). Anywhere else, the
+// messageStart matches what is before a message of the kernel: the start of the line, the
+// level that console_msg_format=syslog adds, or the time and the caller that printk writes
+// (kernel/printk/printk.c). Anywhere else, the
 // same words do not come from the kernel: DEBUG: is not BUG:.
-const messageStart = `(?:^|\[ *\d+\.\d+\] ?(?:\[ *[TC]\d+\] ?)?)`
+const messageStart = `(?:^(?:<\d+>)?|\[ *\d+\.\d+\] ?(?:\[ *[TC]\d+\] ?)?)`
 
 // failurePatterns are tried in this order. Their texts are those of kernels 4.19 to 7.2.
 var failurePatterns = []failurePattern{
@@ -95,6 +96,10 @@ var failurePatterns = []failurePattern{
 	// kernel/panic.c: WARN() and WARN_ON(), before and since 6.19. Other lines begin with
 	// the same word, and are for the owner of the machine.
 	{failure.Warning, "WARNING: ", regexp.MustCompile(messageStart + `(WARNING: )(?:CPU: \d+ PID: \d+ at |(?:\S+:\d+ )?at \S+(?: \[\w+\])?, CPU#\d+: )`)},
+	// arch/x86/kernel: unwind_frame.c, dumpstack_32.c and dumpstack_64.c.
+	{failure.Warning, "WARNING: ", regexp.MustCompile(messageStart + `(WARNING: )(?:kernel stack (?:regs|frame pointer) at|stack recursion on stack type) `)},
+	// mm/kmemleak.c.
+	{failure.Warning, "kmemleak: ", regexp.MustCompile(messageStart + `kmemleak: \d+ new (suspected memory leaks)`)},
 
 	// lib/ubsan.c.
 	{failure.UBSAN, "UBSAN: ", regexp.MustCompile(messageStart + `(UBSAN: )\S.* in `)},

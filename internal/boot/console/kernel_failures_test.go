@@ -115,6 +115,11 @@ func TestFindFailure(t *testing.T) {
 		{"[    2.0] WARNING: kernel/x.c:1 at f+0x1/0x2, CPU#0: init/1", failure.Warning}, // since 6.19
 		{"[    2.0] WARNING: at f+0x1/0x2 [module], CPU#12: kworker/0:1/9", failure.Warning},
 		{"[    2.0] WARNING: drivers/x.c:1 at f+0x1/0x2 [module], CPU#12: kworker/0:1/9", failure.Warning},
+		{"[    2.0] WARNING: kernel stack frame pointer at (____ptrval____) in init:1 has bad value (____ptrval____)", failure.Warning},
+		{"[    2.0] WARNING: stack recursion on stack type 2", failure.Warning},
+		{"[  602.0] kmemleak: 5 new suspected memory leaks (see /sys/kernel/debug/kmemleak)", failure.Warning},
+		{"<4>[    2.0] WARNING: CPU: 0 PID: 1 at kernel/x.c:1 f+0x1/0x2", failure.Warning}, // console_msg_format=syslog
+		{"<4>WARNING: CPU: 0 PID: 1 at kernel/x.c:1 f+0x1/0x2", failure.Warning},
 		{"[    2.0] WARNING: possible circular locking dependency detected", failure.Lockdep},
 		{"[    2.0] WARNING: possible recursive locking detected", failure.Lockdep},
 		{"[    2.0] WARNING: possible irq lock inversion dependency detected", failure.Lockdep},

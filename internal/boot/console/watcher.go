@@ -107,8 +107,9 @@ type Watcher struct {
 	tail          []string // the last lines, oldest first
 	stages        stages
 	expectations  []Expectation
-	nextExpect    int // index in rules.Expect
-	nextPrompt    int // index in rules.Input
+	loosened      []loosened // of the expectations
+	nextExpect    int        // index in rules.Expect
+	nextPrompt    int        // index in rules.Input
 	typed         string
 	matchedLength int  // length of the unfinished line when it matched one of rules.Expect
 	promptLength  int  // length of the unfinished line when it matched a prompt
@@ -134,6 +135,9 @@ type Expectation struct {
 	Seen    bool           `json:"seen"`
 	At      float64        `json:"time_s"` // when it was seen: see Rules.Clock
 	Line    string         `json:"line"`   // the line that matched
+
+	// Near is the last line that nearly matched; empty for none. Advice says what is wrong.
+	Near string `json:"near_miss,omitempty"`
 }
 
 // NewWatcher returns a Watcher that follows the rules. Without an Observe function, and
@@ -147,6 +151,7 @@ func NewWatcher(r Rules) *Watcher {
 	}
 	add := func(k Kind, re *regexp.Regexp) {
 		w.expectations = append(w.expectations, Expectation{Kind: k, Pattern: re})
+		w.loosened = append(w.loosened, loosen(re))
 	}
 	for _, re := range r.Expect {
 		add(Ordered, re)
@@ -244,6 +249,7 @@ func (w *Watcher) match(line string, whole bool) {
 	w.answerPrompt(line)
 	if whole {
 		w.checkExitCode(line)
+		w.noteNearMisses(line)
 		if w.rules.Observe != nil && w.rules.Observe(line) {
 			w.observed = true
 		}
@@ -315,9 +321,18 @@ func (w *Watcher) checkExitCode(line string) {
 	}
 }
 
+// noteNearMisses notes a line for each missing pattern that it nearly matches.
+func (w *Watcher) noteNearMisses(line string) {
+	for i := range w.expectations {
+		if e := &w.expectations[i]; !e.Seen && w.loosened[i].match(line, e.Pattern) {
+			e.Near = line
+		}
+	}
+}
+
 func (w *Watcher) markSeen(i int, line string) {
 	if e := &w.expectations[i]; !e.Seen {
-		e.Seen, e.At, e.Line = true, w.now(), line
+		e.Seen, e.At, e.Line, e.Near = true, w.now(), line, ""
 	}
 }
 

@@ -33,6 +33,7 @@ type Options struct {
 type Process struct {
 	cmd         *exec.Cmd
 	interactive bool
+	grace       time.Duration
 	done        chan struct{}
 }
 
@@ -41,6 +42,7 @@ func Start(argv []string, o Options) (*Process, error) {
 	p := &Process{
 		cmd:         exec.Command(argv[0], argv[1:]...),
 		interactive: o.Interactive,
+		grace:       grace,
 		done:        make(chan struct{}),
 	}
 	p.cmd.Stdout, p.cmd.Stderr = o.Stdout, o.Stderr
@@ -95,7 +97,7 @@ func (p *Process) Stop() {
 	select {
 	case <-p.done:
 		return
-	case <-time.After(grace):
+	case <-time.After(p.grace):
 	}
 	p.signal(syscall.SIGKILL)
 	<-p.done

@@ -57,11 +57,12 @@ func Executable(t testing.TB) string {
 //	args           write the arguments to the console
 //	pid            write the process ID to the console
 //	sleep TIME     do nothing for a time.Duration
+//	chatter "TEXT" write it again and again until killed
 //	flood BYTES    write as many bytes, without a newline
 //	input          copy a line of standard input to the console
 //	deaf           ignore SIGTERM from now on
 //	raw            put the terminal on standard input in raw mode
-//	leave          start a process that keeps the console open for a minute
+//	leave          start a process that keeps the console open for a long time
 //	hang           do nothing until killed
 //	files          write the names and contents of the shared files
 //	temp           write the name of the directory for temporary files
@@ -89,6 +90,20 @@ func KernelFor(t testing.TB, arch, script string) string {
 
 // headerSize is the size of what is before the script in a kernel: what the runner reads of it.
 const headerSize = 4 << 10
+
+// patience is how long a test waits for what must come. It comes at once, unless the machine is
+// busy.
+const patience = 5 * time.Minute
+
+// Await waits until a condition holds, and reports whether it did.
+func Await(condition func() bool) bool {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		if condition() {
+			return true
+		}
+	}
+	return condition()
+}
 
 // Terminal returns a pseudo-terminal that no program reads.
 func Terminal(t testing.TB) *os.File {
@@ -142,6 +157,10 @@ func emulate(args []string) int {
 			fmt.Printf("pid %d\n", os.Getpid())
 		case "sleep":
 			time.Sleep(must(time.ParseDuration(rest)))
+		case "chatter":
+			for text := must(strconv.Unquote(rest)); ; time.Sleep(10 * time.Millisecond) {
+				io.WriteString(os.Stdout, text)
+			}
 		case "flood":
 			for n := must(strconv.Atoi(rest)); n > 0; n -= 4096 {
 				os.Stdout.Write(bytes.Repeat([]byte("."), min(n, 4096)))
@@ -155,14 +174,14 @@ func emulate(args []string) int {
 			unix.IoctlSetTermios(0, unix.TCSETS, &unix.Termios{}) // all zero is raw enough
 			unix.SetNonblock(0, true)
 		case "leave":
-			c := exec.Command("sleep", "60")
+			c := exec.Command("sleep", strconv.Itoa(int(2*patience.Seconds())))
 			c.Stdout = os.Stdout
 			if err := c.Start(); err != nil {
 				panic(err)
 			}
 			fmt.Printf("pid %d\n", c.Process.Pid)
 		case "hang":
-			time.Sleep(time.Minute) // not forever: it ends even if the test fails
+			time.Sleep(patience) // not forever: it ends even if the test fails
 		case "files":
 			_, dir, _ := strings.Cut(value(args, "-fsdev"), "path=")
 			showFiles(dir)

@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -18,12 +19,17 @@ type screen struct {
 	*console.Watcher
 	changed  chan struct{} // has a value after a write
 	log      *os.File      // nil for none
+	logSpace int64         // the bytes that the log may still get
+	logCut   int64         // the bytes that it did not get
 	logErr   error         // why the log is incomplete
 	terminal io.Writer     // nil for none
 }
 
+// maxLog is the maximum size of the console's log, in bytes. A guest can print without end.
+const maxLog = 64 << 20
+
 func newScreen(w *console.Watcher, log *os.File) *screen {
-	return &screen{Watcher: w, changed: make(chan struct{}, 1), log: log}
+	return &screen{Watcher: w, changed: make(chan struct{}, 1), log: log, logSpace: maxLog}
 }
 
 // Write never fails: a full disk must not end the boot.
@@ -33,15 +39,35 @@ func (s *screen) Write(p []byte) (int, error) {
 	}
 	s.Lock()
 	defer s.Unlock()
-	if s.log != nil && s.logErr == nil {
-		_, s.logErr = s.log.Write(p)
-	}
+	s.writeLog(p)
 	s.Watcher.Write(p)
 	select {
 	case s.changed <- struct{}{}:
 	default: // the reader has not noticed the last change yet
 	}
 	return len(p), nil
+}
+
+// writeLog adds output of the console to the log.
+func (s *screen) writeLog(p []byte) {
+	if s.log == nil || s.logErr != nil {
+		return
+	}
+	part := p[:min(int64(len(p)), s.logSpace)]
+	s.logSpace -= int64(len(part))
+	s.logCut += int64(len(p) - len(part))
+	_, s.logErr = s.log.Write(part)
+}
+
+// closeLog ends the log. If it is full, it ends with the last lines of the console.
+func (s *screen) closeLog() {
+	if s.log == nil {
+		return
+	}
+	if s.logErr == nil && s.logCut > 0 {
+		_, s.logErr = fmt.Fprintf(s.log, "\n--- cut here: %d bytes more, which end with:\n%s\n", s.logCut, strings.Join(s.Tail(), "\n"))
+	}
+	s.logErr = cmp.Or(s.logErr, s.log.Close())
 }
 
 // A keyboard types text for the guest. A nil keyboard types nothing.

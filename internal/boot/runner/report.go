@@ -14,6 +14,7 @@ import (
 
 	"github.com/rules-initramfs/rules_initramfs/internal/boot/console"
 	"github.com/rules-initramfs/rules_initramfs/internal/boot/failure"
+	"github.com/rules-initramfs/rules_initramfs/internal/printable"
 )
 
 // A result is what result.json has. Times are in seconds since QEMU started.
@@ -34,12 +35,15 @@ type result struct {
 // it includes what helps to find out why.
 func (b *boot) report(v verdict) {
 	r := b.result(v)
-	var text bytes.Buffer
-	b.writeText(&text, r)
-	if err := b.writeFiles(r, text.String()); err != nil {
-		b.printf(&text, "cannot write the result: %v", err)
+	var raw strings.Builder
+	b.writeText(&raw, r)
+	text := printable.Lines(raw.String())
+	if err := b.writeFiles(r, text); err != nil {
+		raw.Reset()
+		b.printf(&raw, "cannot write the result: %v", err)
+		text += printable.Lines(raw.String())
 	}
-	io.Copy(b.session.Stderr, &text)
+	io.WriteString(b.session.Stderr, text)
 }
 
 // result returns the result of the boot.
@@ -48,7 +52,7 @@ func (b *boot) result(v verdict) *result {
 		Label:       b.config.Label,
 		Passed:      v.passed(),
 		Class:       v.class,
-		Sentence:    v.sentence,
+		Sentence:    printable.Text(v.sentence),
 		Arch:        b.config.Arch,
 		Accelerator: b.accelerator,
 		Elapsed:     milliseconds(b.elapsed),
@@ -68,6 +72,13 @@ func (b *boot) result(v verdict) *result {
 		}
 	}
 	r.sortTimeline()
+	for i := range r.Patterns {
+		p := &r.Patterns[i]
+		p.Line, p.Near = printable.Text(p.Line), printable.Text(p.Near)
+	}
+	for i := range r.Timeline {
+		r.Timeline[i].Line = printable.Text(r.Timeline[i].Line)
+	}
 	r.Timeline = append(r.Timeline, console.Stage{At: r.Elapsed, Name: cmp.Or(string(v.class), "passed")})
 	return r
 }
@@ -101,18 +112,35 @@ func (b *boot) writeText(w io.Writer, r *result) {
 	if !r.Passed {
 		// An interactive user has seen the console already.
 		if tail := b.screen.Tail(); len(tail) > 0 && !b.config.Interactive {
-			fmt.Fprintf(w, "--- end of the console\n%s\n", strings.Join(tail, "\n"))
+			writeLines(w, "end of the console", tail)
 		}
 		if len(b.qemuErrors) > 0 {
-			fmt.Fprintf(w, "--- QEMU's standard error\n%s\n", strings.Join(b.qemuErrors, "\n"))
+			writeLines(w, "QEMU's standard error", b.qemuErrors)
 		}
 		if b.screen.log != nil {
-			// Without the directory, which is in a sandbox that ends with the test.
-			fmt.Fprintf(w, "--- whole console: %s in test.outputs, next to test.log\n", consoleLog)
+			// Without the directory, which is in a sandbox that ends with the test. Bazel
+			// zips the outputs if --zip_undeclared_test_outputs is on.
+			fmt.Fprintf(w, "--- whole console: %s in test.outputs/outputs.zip or test.outputs, next to test.log\n", consoleLog)
 		}
 	}
 	if b.screen.logErr != nil {
 		b.printf(w, "%s is incomplete: %v", consoleLog, b.screen.logErr)
+	}
+}
+
+// maxShown is how much of a line the report shows, in bytes. The messages of the kernel are
+// shorter.
+const maxShown = 1000
+
+// writeLines writes lines of a console under a heading.
+func writeLines(w io.Writer, heading string, lines []string) {
+	fmt.Fprintf(w, "--- %s\n", heading)
+	for _, line := range lines {
+		shown := excerpt(line, maxShown)
+		if shown != line {
+			shown += fmt.Sprintf(" [%d bytes, cut after %d]", len(line), maxShown)
+		}
+		fmt.Fprintln(w, shown)
 	}
 }
 

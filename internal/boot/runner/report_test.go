@@ -58,9 +58,9 @@ func TestXMLOfAnyBytes(t *testing.T) {
 		t.Errorf("%d tests, %d failures, %d skipped", s.Tests, s.Failures, s.Skipped)
 	}
 	for _, text := range []struct{ got, want string }{
-		{s.Output.Text, "one\ntwo]]>\ufffd\ufffd\ufffd\n"},
-		{s.Cases[0].Failure.Message, "panic: \ufffd<&>\""},
-		{s.Cases[1].Name, "expect: \ufffd]]>"},
+		{s.Output.Text, "one\ntwo]]>\\007\\377\ufffd\n"},
+		{s.Cases[0].Failure.Message, "panic: \\033<&>\""},
+		{s.Cases[1].Name, "expect: \\000]]>"},
 	} {
 		if text.got != text.want {
 			t.Errorf("%q, want %q", text.got, text.want)

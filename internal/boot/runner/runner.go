@@ -52,6 +52,8 @@ type Session struct {
 
 	Signals <-chan os.Signal // a signal ends the boot
 
+	limit <-chan time.Time // tests say when the time limit is reached; nil for TimeLimit
+
 	Stdin          *os.File  // the guest's, if interactive
 	Stdout, Stderr io.Writer // the console, if interactive; the report
 }
@@ -114,11 +116,8 @@ func (b *boot) run() verdict {
 	if err != nil {
 		return failed(failure.QEMUNotStarted, "cannot write the test's outputs: %v", err)
 	}
-	if log != nil {
-		defer log.Close()
-	}
-
 	b.screen = newScreen(console.NewWatcher(b.rules()), log)
+	defer b.screen.closeLog()
 	stderr := newScreen(console.NewWatcher(console.Rules{}), nil)
 	options := qemu.Options{Interactive: b.config.Interactive, TempDir: b.session.TempDir, Stdout: b.screen, Stderr: stderr}
 	if b.config.Interactive {
@@ -178,8 +177,9 @@ func (b *boot) rules() console.Rules {
 
 // watch returns the verdict as soon as there is one. QEMU may still run.
 func (b *boot) watch(p *qemu.Process, keys *keyboard, stderr *screen) verdict {
-	var limit, afterFailure <-chan time.Time // nil: never
-	if b.session.TimeLimit > 0 {
+	var afterFailure <-chan time.Time // nil: never
+	limit := b.session.limit
+	if limit == nil && b.session.TimeLimit > 0 {
 		limit = time.After(b.session.TimeLimit)
 	}
 	prompt := time.NewTimer(quiet)

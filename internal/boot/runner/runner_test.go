@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -23,12 +24,14 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/boot/failure"
 	"github.com/rules-initramfs/rules_initramfs/internal/boot/qemutest"
 	"github.com/rules-initramfs/rules_initramfs/internal/golden"
+	"github.com/rules-initramfs/rules_initramfs/internal/printable"
 )
 
 func TestMain(m *testing.M) { qemutest.Main(m) }
 
 // A run is a configuration and a session, to change before boot is called.
 type run struct {
+	script  string // of the kernel
 	config  config.Config
 	session Session
 
@@ -37,6 +40,7 @@ type run struct {
 
 func newRun(t *testing.T, script string) *run {
 	r := &run{
+		script: script,
 		config: config.Config{
 			Label:     "//x:y",
 			Arch:      "x86_64",
@@ -46,7 +50,7 @@ func newRun(t *testing.T, script string) *run {
 			CPUs:      1,
 		},
 		session: Session{
-			TimeLimit: 30 * time.Second, // if a test fails
+			TimeLimit: time.Hour, // if a test fails
 			TempDir:   t.TempDir(),
 			ProbeKVM:  func(string) error { return errors.New("not in a test") },
 			Rlocation: func(path string) (string, error) {
@@ -60,6 +64,31 @@ func newRun(t *testing.T, script string) *run {
 func (r *run) boot() int {
 	r.session.Stdout, r.session.Stderr = &r.stdout, &r.stderr
 	return Run(&r.config, r.session)
+}
+
+// limitAtEnd makes the boot reach its time limit when the console has shown all that the script
+// prints.
+func (r *run) limitAtEnd(t *testing.T) {
+	t.Helper()
+	last := ""
+	for _, verb := range regexp.MustCompile(`(?m)^print (.*)$`).FindAllStringSubmatch(r.script, -1) {
+		text, err := strconv.Unquote(verb[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		last = text
+	}
+	r.session.OutputsDir = cmp.Or(r.session.OutputsDir, t.TempDir())
+	log := filepath.Join(r.session.OutputsDir, consoleLog)
+	limit := make(chan time.Time)
+	r.session.limit = limit
+	go func() {
+		defer close(limit)
+		qemutest.Await(func() bool {
+			text, err := os.ReadFile(log)
+			return err == nil && strings.HasSuffix(string(text), last)
+		})
+	}()
 }
 
 func compile(exprs []string) []*regexp.Regexp {
@@ -132,7 +161,7 @@ func TestVerdicts(t *testing.T) {
 		name           string
 		script         string
 		expect, forbid []string
-		limit          time.Duration
+		limit          bool // it reaches the time limit
 		interactive    bool
 		class          failure.Class // empty if it passes
 		lines          []string      // in the report
@@ -189,7 +218,7 @@ func TestVerdicts(t *testing.T) {
 		{
 			name:   "panic in the time limit's last moment",
 			script: panicText + "hang",
-			limit:  900 * time.Millisecond, // less than the aftermath
+			limit:  true, // before the aftermath has ended
 			class:  failure.Panic,
 		},
 		{
@@ -209,14 +238,14 @@ func TestVerdicts(t *testing.T) {
 			name:   "time limit",
 			script: `print "one\n"` + "\nhang",
 			expect: []string{"one", `two \d`},
-			limit:  3 * time.Second,
+			limit:  true,
 			class:  failure.MissingAtLimit,
 			lines:  []string{"one"},
 		},
 		{
 			name:   "time limit, nothing expected",
 			script: "deaf\n" + `print "one\n"` + "\nhang",
-			limit:  3 * time.Second,
+			limit:  true,
 			class:  failure.NotEnded,
 		},
 		{
@@ -257,8 +286,8 @@ func TestVerdicts(t *testing.T) {
 				defer stdin.Close()
 				r.session.Stdin = stdin
 			}
-			if test.limit > 0 {
-				r.session.TimeLimit = test.limit
+			if test.limit {
+				r.limitAtEnd(t)
 			}
 			texts.add(test.name, r.check(t, r.boot(), cmp.Or(test.class, passed), test.lines...))
 		})
@@ -350,6 +379,30 @@ func TestOutputs(t *testing.T) {
 	}
 }
 
+// TestHostileConsole has a console that prints what a terminal would obey, and lines without
+// end: what is shown of it is printable and short.
+func TestHostileConsole(t *testing.T) {
+	t.Parallel()
+	r := newRun(t, strings.Repeat("flood 65536\n"+`print "\n"`+"\n", 100)+
+		`print "one \x9b \u009b \u202e \x00\x02 \xff\n"`+"\n"+`stderr "qemu: \x1b[31m\u009b\n"`+"\n"+"exit 1")
+	r.config.Expect = compile([]string{"one", "two"})
+	r.session.OutputsDir, r.session.XMLFile = t.TempDir(), filepath.Join(t.TempDir(), "test.xml")
+	r.check(t, r.boot(), failure.QEMUDied, `one \233 \302\233 \342\200\256 \002 \377`)
+	for _, file := range []string{r.session.XMLFile, filepath.Join(r.session.OutputsDir, "result.json")} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if printable.Lines(string(text)) != string(text) || len(text) > 200_000 {
+			t.Errorf("%s has %d bytes, or is not printable", file, len(text))
+		}
+	}
+	if text := r.stderr.String(); printable.Lines(text) != text || len(text) > 200_000 || !strings.Contains(text, "...... [65536 bytes, cut after 1000]\n") {
+		t.Errorf("a report of %d bytes, or not printable:\n%.3000s", len(text), text)
+	}
+	readXML(t, r.session.XMLFile)
+}
+
 // TestLogIsWrittenAtOnce reads the log while the guest runs.
 func TestLogIsWrittenAtOnce(t *testing.T) {
 	t.Parallel()
@@ -359,13 +412,10 @@ func TestLogIsWrittenAtOnce(t *testing.T) {
 	r.session.Signals = signals
 	code := make(chan int)
 	go func() { code <- r.boot() }()
-	for range 1000 {
+	qemutest.Await(func() bool {
 		got, _ := os.ReadFile(filepath.Join(r.session.OutputsDir, "console.log"))
-		if string(got) == "one" {
-			break
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
+		return string(got) == "one"
+	})
 	got, err := os.ReadFile(filepath.Join(r.session.OutputsDir, "console.log"))
 	if string(got) != "one" {
 		t.Errorf("console.log: %q, %v", got, err)

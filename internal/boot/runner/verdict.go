@@ -138,7 +138,11 @@ func (b *boot) listMissing(missing []console.Expectation) string {
 			continue
 		}
 		listed[e.Kind] = true
-		names = append(names, fmt.Sprintf("%s \"%s\"", b.patternName(e), e.Pattern))
+		name := fmt.Sprintf("%s \"%s\"", b.patternName(e), e.Pattern)
+		if advice := e.Advice(); advice != "" {
+			name += " (" + advice + ")"
+		}
+		names = append(names, name)
 	}
 	return strings.Join(names, ", ")
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/rules-initramfs/rules_initramfs/internal/boot/console"
 	"github.com/rules-initramfs/rules_initramfs/internal/boot/failure"
+	"github.com/rules-initramfs/rules_initramfs/internal/printable"
 )
 
 // The elements of a test.xml that Bazel, and programs that show its results, read.
@@ -74,12 +75,8 @@ func (r *result) xml(output string) ([]byte, error) {
 
 func decimal(seconds float64) string { return fmt.Sprintf("%.3f", seconds) }
 
-// clean replaces characters that XML 1.0 forbids. A console may print any bytes.
-func clean(text string) string {
-	return strings.Map(func(c rune) rune {
-		if c == '\t' || c == '\n' || ' ' <= c && c <= 0xd7ff || 0xe000 <= c && c <= 0xfffd || 0x10000 <= c {
-			return c
-		}
-		return '\ufffd'
-	}, text)
-}
+// clean returns text without the characters that XML 1.0 forbids. A console may print any bytes.
+func clean(text string) string { return noncharacters.Replace(printable.Lines(text)) }
+
+// noncharacters are what XML forbids and package printable keeps.
+var noncharacters = strings.NewReplacer("\ufffe", "\ufffd", "\uffff", "\ufffd")

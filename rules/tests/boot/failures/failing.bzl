@@ -18,13 +18,13 @@ def failing_boots_test(name, platform, boots, **kwargs):
             name = targets[boot][1:],
             platform = platform,
             tags = ["manual"],
-            **({"kernel": "//examples:kernel", "time_limit": 300} | attributes)
+            **({"kernel": "//examples:kernel", "time_limit": 1800} | attributes)
         )
     go_test(
         name = name,
         srcs = ["failures_test.go"],
         data = targets.values(),
         env = {"BOOT_" + boot.upper(): "$(rlocationpath %s)" % target for boot, target in targets.items()},
-        deps = ["@rules_go//go/runfiles"],
+        deps = ["//rules/tests/boot/boots"],
         **kwargs
     )

@@ -2,21 +2,15 @@
 package failures_test
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 
-	"github.com/bazelbuild/rules_go/go/runfiles"
+	"github.com/rules-initramfs/rules_initramfs/rules/tests/boot/boots"
 )
 
-// boots are all boots. A test target runs those that it has.
-var boots = []struct {
+// cases are all boots. A test target runs those that it has.
+var cases = []struct {
 	name  string
 	class string
 	text  string // a part of the sentence, from the kernel, the guest or the rule
@@ -40,40 +34,27 @@ var boots = []struct {
 
 func TestFailures(t *testing.T) {
 	found := false
-	for _, test := range boots {
-		name := os.Getenv("BOOT_" + strings.ToUpper(test.name))
-		if name == "" {
+	for _, test := range cases {
+		path := boots.Path(t, test.name)
+		if path == "" {
 			continue
 		}
 		found = true
 		t.Run(test.name, func(t *testing.T) {
-			boot, err := runfiles.Rlocation(name)
-			if err != nil {
-				t.Fatal(err)
+			var result boots.Result
+			if test.class == "not-ended" {
+				result = boots.RunToLimit(t, path, "init: started with")
+			} else {
+				result = boots.Run(t, path)
 			}
-			outputs := t.TempDir()
-			var stderr bytes.Buffer
-			cmd := exec.Command(boot)
-			cmd.Stderr = &stderr
-			// The timeout and outputs of this test are not those of the boot.
-			cmd.Env = append(os.Environ(), "TEST_TIMEOUT=", "XML_OUTPUT_FILE=", "TEST_UNDECLARED_OUTPUTS_DIR="+outputs)
-			var exit *exec.ExitError
-			if err := cmd.Run(); !errors.As(err, &exit) || exit.ExitCode() != 1 {
-				t.Errorf("%v, want exit code 1", err)
-			}
-			data, err := os.ReadFile(filepath.Join(outputs, "result.json"))
-			if err != nil {
-				t.Fatalf("%v\n%s", err, &stderr)
-			}
-			var result struct{ Class, Sentence string }
-			if err := json.Unmarshal(data, &result); err != nil {
-				t.Fatal(err)
+			if result.Exit != 1 {
+				t.Errorf("exit code %d, want 1", result.Exit)
 			}
 			begin := regexp.MustCompile("^" + test.class + `(?: after [0-9.]+ s)?: `)
 			if result.Class != test.class || !begin.MatchString(result.Sentence) || !strings.Contains(result.Sentence, test.text) {
-				t.Errorf("class %q, sentence\n%s\nwant %q and %q\nall:\n%s", result.Class, result.Sentence, test.class, test.text, &stderr)
+				t.Errorf("class %q, sentence\n%s\nwant %q and %q\nall:\n%s", result.Class, result.Sentence, test.class, test.text, result.Stderr)
 			}
-			if sentence, _, _ := strings.Cut(stderr.String(), "\n"); !strings.HasSuffix(sentence, ": "+result.Sentence) {
+			if sentence, _, _ := strings.Cut(result.Stderr, "\n"); !strings.HasSuffix(sentence, ": "+result.Sentence) {
 				t.Errorf("the first line does not end with the sentence: %q", sentence)
 			}
 		})

@@ -1,0 +1,120 @@
+package console
+
+import (
+	"fmt"
+	"regexp"
+	"regexp/syntax"
+	"strings"
+	"unicode"
+)
+
+// maxNear is the longest line that can be a near miss, in bytes. People read it in a message.
+const maxNear = 300
+
+// A loosened pattern matches the lines that a pattern misses for a common reason: case, blanks,
+// and ^ or $. Its pattern is nil if it would match too much.
+type loosened struct{ pattern *regexp.Regexp }
+
+func loosen(re *regexp.Regexp) loosened {
+	tree, err := syntax.Parse(re.String(), syntax.Perl|syntax.FoldCase)
+	const few = 3
+	if err != nil || countText(tree) < few {
+		return loosened{}
+	}
+	pattern, err := regexp.Compile(loosenTree(tree).String())
+	if err != nil || pattern.MatchString("") {
+		return loosened{}
+	}
+	return loosened{pattern}
+}
+
+// countText returns the number of characters that a pattern has as text.
+func countText(re *syntax.Regexp) int {
+	n := 0
+	if re.Op == syntax.OpLiteral {
+		n = len(re.Rune)
+	}
+	for _, sub := range re.Sub {
+		n += countText(sub)
+	}
+	return n
+}
+
+// loosenTree removes what matches a place and not text, and lets any blanks match blanks.
+func loosenTree(re *syntax.Regexp) *syntax.Regexp {
+	switch re.Op {
+	case syntax.OpBeginLine, syntax.OpEndLine, syntax.OpBeginText, syntax.OpEndText, syntax.OpWordBoundary:
+		return &syntax.Regexp{Op: syntax.OpEmptyMatch}
+	case syntax.OpLiteral:
+		var parts []*syntax.Regexp
+		words := strings.FieldsFunc(string(re.Rune), unicode.IsSpace)
+		blanks := func() {
+			class := &syntax.Regexp{Op: syntax.OpCharClass, Rune: []rune{'\t', '\t', ' ', ' '}}
+			parts = append(parts, &syntax.Regexp{Op: syntax.OpStar, Sub: []*syntax.Regexp{class}})
+		}
+		for i, word := range words {
+			if i > 0 {
+				blanks()
+			}
+			parts = append(parts, &syntax.Regexp{Op: syntax.OpLiteral, Flags: re.Flags, Rune: []rune(word)})
+		}
+		if len(parts) == 0 {
+			blanks()
+		}
+		return &syntax.Regexp{Op: syntax.OpConcat, Sub: parts}
+	}
+	for i := range re.Sub {
+		re.Sub[i] = loosenTree(re.Sub[i])
+	}
+	return re
+}
+
+// match reports whether a line is a near miss of a pattern.
+func (l loosened) match(line string, pattern *regexp.Regexp) bool {
+	return len(line) <= maxNear && (l.pattern != nil && l.pattern.MatchString(line) || hasSource(line, pattern))
+}
+
+// hasSource reports whether a line has the pattern itself in it: an author who does not think
+// of regular expressions expects "[ OK ]".
+func hasSource(line string, pattern *regexp.Regexp) bool {
+	source := pattern.String()
+	return regexp.QuoteMeta(source) != source && strings.Contains(line, source)
+}
+
+// controls matches what a pattern can have and a line of the console cannot.
+var controls = regexp.MustCompile(`\\x1[bB]|\\033|\\r|\\x0[dD]|\x1b|\r`)
+
+// Advice says why a pattern that was not seen did not match, and what to do. It is empty if
+// that is unknown.
+func (e Expectation) Advice() string {
+	source := e.Pattern.String()
+	if controls.MatchString(source) {
+		return "lines have no escape sequences and no carriage returns: leave them out of the pattern"
+	}
+	if e.Near == "" {
+		return ""
+	}
+	with := func(flags, pattern string) bool {
+		re, err := regexp.Compile(flags + pattern)
+		return err == nil && re.MatchString(e.Near)
+	}
+	inner := strings.TrimSuffix(strings.TrimPrefix(source, "^"), "$")
+	reason := "it differs in case, in blanks, or at its ends"
+	switch {
+	case e.Pattern.MatchString(e.Near) && e.Kind == Ordered:
+		reason = "it came before a pattern that must come first, or is the line of that pattern: each pattern of expect needs a line of its own, in this order"
+	case e.Pattern.MatchString(e.Near):
+		reason = "it came before the prompts that come first, or only the beginning of it was a prompt"
+	case hasSource(e.Near, e.Pattern):
+		reason = fmt.Sprintf("the pattern is a regular expression: for this text, write \"%s\"", regexp.QuoteMeta(source))
+	case e.Pattern.MatchString(strings.TrimSpace(e.Near)):
+		reason = "it has blanks at an end, which ^ or $ excludes"
+	case with("(?i)", source):
+		reason = "it differs in case: write (?i) first if that does not matter"
+	case inner != source && with("", inner):
+		reason = "it has more text, which ^ or $ excludes"
+	case with("", strings.Join(strings.Fields(inner), `\s*`)) || with("", strings.ReplaceAll(inner, " ", `\s*`)):
+		reason = "it differs in blanks"
+	}
+	return fmt.Sprintf("the nearest line is \"%s\": %s", e.Near, reason)
+}
