@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"unicode/utf8"
 )
 
 // Limits of what a guest may send, in bytes. A console needs minutes for less.
@@ -30,7 +31,7 @@ type Receiver struct {
 }
 
 // NewReceiver returns a Receiver that copies what the test prints to out. Whoever calls it
-// splits lines of more than maxLine bytes; zero for no limit.
+// splits lines of more than maxLine characters; zero for no limit.
 func NewReceiver(out io.Writer, maxLine int) *Receiver {
 	return &Receiver{out: out, maxLine: maxLine}
 }
@@ -47,7 +48,7 @@ func (r *Receiver) Line(line string) (done bool) {
 		if r.newline {
 			text = "\n" + text
 		}
-		r.newline = isText && len(line) != r.maxLine
+		r.newline = isText && utf8.RuneCountInString(line) != r.maxLine
 		io.WriteString(r.out, text)
 	}
 	if f != nil {

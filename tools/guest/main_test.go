@@ -111,12 +111,13 @@ func TestRun(t *testing.T) {
 		console []any
 		code    int
 		stdout  string
+		more    bool   // more output may follow: how an unfinished escape sequence is shown
 		report  string // the class in the report of the boot; empty for none
 	}{
 		{name: "passes", console: []any{"Linux version 7\n", begin, "PASS\nno newline", exit(`{"code":0}`), data, sent, end}, stdout: "PASS\nno newline"},
-		{name: "in an escape sequence", console: []any{begin, "PASS\x1b]0;title", exit(`{"code":0}`), data, sent, end}, stdout: "PASS"},
+		{name: "in an escape sequence", console: []any{begin, "PASS\n\x1b]0;title", exit(`{"code":0}`), data, sent, end}, stdout: "PASS\n", more: true},
 		{name: "long last line", console: []any{begin, long, exit(`{"code":0}`), data, sent, end}, stdout: long},
-		{name: "longer last line", console: []any{begin, long, "\x1b[1", "y", exit(`{"code":0}`), data, sent, end}, stdout: long},
+		{name: "long last line in an escape sequence", console: []any{begin, long, "\x1b[1;", exit(`{"code":0}`), data, sent, end}, stdout: long, more: true},
 		{name: "long line", console: []any{begin, long, "xx\n", exit(`{"code":0}`), data, sent, end}, stdout: long + "xx\n"},
 		{name: "fails", console: []any{begin, exit(`{"code":3}`), data, sent, end}, code: 3},
 		{name: "fails with a high code", console: []any{begin, exit(`{"code":255}`), data, sent, end}, code: 255},
@@ -140,7 +141,7 @@ func TestRun(t *testing.T) {
 			stdout, stderr := capture(t, &os.Stdout), capture(t, &os.Stderr)
 			code, err := run(self, []string{"argument"})
 			report := stderr()
-			if got := stdout(); got != test.stdout {
+			if got := stdout(); got != test.stdout && !(test.more && strings.HasPrefix(got, test.stdout)) {
 				t.Errorf("standard output %q, want %q", got, test.stdout)
 			}
 			if code != test.code || (err == nil) != (code == 0) {

@@ -102,7 +102,7 @@ func (s System) probe(d *Device, tables map[string]disk.Table) error {
 		return err
 	}
 	defer f.Close()
-	if d.FileSystem, err = disk.ReadFileSystem(f); err != nil {
+	if d.FileSystem, err = disk.ReadFileSystem(f, d.Bytes); err != nil {
 		return err
 	}
 	if d.Partition == 0 {
@@ -171,6 +171,9 @@ func (d Device) String() string {
 			text = w.value
 		}
 		words = append(words, w.prefix+text)
+	}
+	if what := d.FileSystem.Container(); what != "" {
+		words = append(words, "("+what+")")
 	}
 	if d.Err != nil {
 		words = append(words, fmt.Sprintf("(%v)", d.Err))

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -28,7 +29,7 @@ func (s System) Find(r Request, log io.Writer) (Device, error) {
 		if err != nil {
 			return Device{}, err
 		}
-		matches := m.filter(devices)
+		matches := mountable(m.filter(devices))
 		if len(matches) > 0 {
 			if len(matches) > 1 {
 				fmt.Fprintf(log, "init: root=%s matches %s: using the first\n", r.Root, join(matches))
@@ -43,6 +44,16 @@ func (s System) Find(r Request, log io.Writer) (Device, error) {
 			logged = true
 		}
 	}
+}
+
+// mountable returns the devices that have a file system, or all devices if none has: a
+// container may have the label of the file system in it.
+func mountable(devices []Device) []Device {
+	isContainer := func(d Device) bool { return d.FileSystem.Container() != "" }
+	if !slices.ContainsFunc(devices, func(d Device) bool { return !isContainer(d) }) {
+		return devices
+	}
+	return slices.DeleteFunc(devices, isContainer)
 }
 
 func notFound(root string, devices []Device) error {

@@ -9,7 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/rules-initramfs/rules_initramfs/internal/golden"
+	"github.com/rules-initramfs/rules_initramfs/internal/init/disk"
 )
 
 // machine returns a System in a temporary directory, where files act as devices.
@@ -64,6 +67,15 @@ func content(label string, uuid byte) []byte {
 	return b
 }
 
+// luks returns a container with a label, and a UUID that ends with a digit.
+func luks(label string, uuid byte) []byte {
+	b := make([]byte, 4096)
+	copy(b, "LUKS\xba\xbe\x00\x02")
+	copy(b[24:], label)
+	copy(b[168:], "00000000-0000-0000-0000-00000000000"+string('0'+uuid))
+	return b
+}
+
 func disks(t *testing.T) System {
 	s := machine(t)
 	table := make([]byte, 8192)
@@ -74,6 +86,8 @@ func disks(t *testing.T) System {
 	add(t, s, "vda", "vda1", "254:1", 1, content("one", 1))
 	add(t, s, "vda", "vda2", "254:2", 2, content("two words", 2))
 	add(t, s, "vdb", "vdb", "254:16", 0, content("one", 3))
+	add(t, s, "vdc", "vdc", "254:32", 0, luks("locked", 4))
+	add(t, s, "vdd", "vdd", "254:48", 0, luks("one", 5))
 	add(t, s, "loop0", "loop0", "7:0", 0, nil)
 	add(t, s, "cciss!c0d0", "cciss!c0d0", "104:0", 0, make([]byte, 2048))
 	return s
@@ -89,6 +103,7 @@ func TestFind(t *testing.T) {
 		"fe10":            "vdb",
 		"LABEL=two words": "vda2",
 		"LABEL=one":       "vda1",
+		"LABEL=locked":    "vdc",
 		"UUID=03000000-0000-0000-0000-000000000000": "vdb",
 		"PARTUUID=04030201-02":                      "vda2",
 		"PARTUUID=04030201-01/PARTNROFF=1":          "vda2",
@@ -116,7 +131,7 @@ func TestFindErrors(t *testing.T) {
 	s := disks(t)
 	messages := map[string]string{}
 	for _, root := range []string{
-		"/dev/vdc", "LABEL=three", "LABEL=", "UUID=", "PARTUUID=/PARTNROFF=1", "PARTUUID=x/PARTNROFF=many", "PARTLABEL=x",
+		"/dev/vdx", "LABEL=three", "LABEL=", "UUID=", "PARTUUID=/PARTNROFF=1", "PARTUUID=x/PARTNROFF=many", "PARTLABEL=x",
 		"/dev/mapper/root", "/dev/nfs", "/dev/", "vda", "SERIAL=x", "254:99",
 	} {
 		_, err := s.Find(Request{Root: root}, io.Discard)
@@ -141,12 +156,12 @@ func TestFindWaits(t *testing.T) {
 	go func() {
 		<-ready
 		time.Sleep(2 * interval)
-		add(t, s, "vdc", "vdc", "254:32", 0, content("late", 9))
+		add(t, s, "vde", "vde", "254:64", 0, content("late", 9))
 	}()
 	close(ready)
 	var log strings.Builder
 	got, err := s.Find(Request{Root: "LABEL=late", Wait: 30 * time.Second}, &log)
-	if err != nil || got.Name != "vdc" {
+	if err != nil || got.Name != "vde" {
 		t.Errorf("device %v, error %v", got, err)
 	}
 	if !strings.HasPrefix(log.String(), "init: waiting for root=LABEL=late\n") {
@@ -169,4 +184,38 @@ func TestDeviceString(t *testing.T) {
 	if got, want := devices[0].String(), `vda 4 KiB erofs LABEL="\x1b[2J\n"`; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
+}
+
+func TestTypesFor(t *testing.T) {
+	block := []string{"ext4", "xfs"}
+	messages := map[string]string{}
+	for _, test := range []struct {
+		name  string
+		types []string // of the request
+		found string
+		want  []string
+	}{
+		{"the one found", nil, "xfs", []string{"xfs"}},
+		{"auto", []string{"auto"}, "xfs", []string{"xfs"}},
+		{"a list with auto", []string{"erofs", "auto"}, "xfs", []string{"erofs", "xfs"}},
+		{"an old ext", nil, "ext3", []string{"ext3", "ext4"}},
+		{"all", nil, "", block},
+		{"a member of a mirror, by name", []string{"ext4"}, "linux_raid_member", []string{"ext4"}},
+		{"a container", nil, "crypto_LUKS", nil},
+		{"a container, auto", []string{"auto"}, "LVM2_member", nil},
+	} {
+		got, err := (Request{Root: "LABEL=x", Types: test.types}).typesFor(Device{Name: "vda", FileSystem: disk.FileSystem{Type: test.found}}, block)
+		if diff := cmp.Diff(test.want, got); diff != "" || (err == nil) != (test.want != nil) {
+			t.Errorf("%s: %v (-want +got):\n%s", test.name, err, diff)
+		}
+		if err != nil {
+			messages[test.name] = err.Error()
+		}
+	}
+	_, err := (Request{Root: "/dev/vda"}).typesFor(Device{Name: "vda", Bytes: 1 << 20}, nil)
+	if err == nil {
+		t.Fatal("no driver: no error")
+	}
+	messages["no driver"] = err.Error()
+	golden.Messages(t, "TestTypesFor.txt", messages)
 }

@@ -15,12 +15,12 @@ import (
 // A Request is a command line's parameters for the root file system.
 type Request struct {
 	Root     string        // root=; empty for none
-	Types    []string      // rootfstype=: file systems to try, in this order; empty to detect it
-	Flags    string        // rootflags=: the file system's mount options
+	Types    []string      // rootfstype=: file systems to try, in this order; empty, or Auto, to detect it
+	Options  Options       // rootflags=: mount options
 	Init     string        // init=; empty for the first of Inits that exists
 	Delay    time.Duration // rootdelay=: time to wait before the search
 	Wait     time.Duration // rootwait=SECONDS: time to search; Forever for rootwait
-	Writable bool          // rw; false for ro
+	Writable bool          // rw, also of rootflags=; false for ro
 }
 
 // Forever is rootwait without a limit.
@@ -41,11 +41,11 @@ func Parse(params []settings.Param) (Request, error) {
 		var err error
 		switch p.Name {
 		case "root":
-			r.Root = p.Value
+			r.Root, err = unquote(p.Value)
 		case "rootfstype":
 			r.Types = parseTypes(p.Value)
 		case "rootflags":
-			r.Flags = p.Value
+			r.Options, err = parseOptions(p.Value)
 		case "rootdelay":
 			r.Delay, err = parseSeconds(p.Value)
 		case "rootwait":
@@ -64,8 +64,37 @@ func Parse(params []settings.Param) (Request, error) {
 			return Request{}, fmt.Errorf("kernel command line: %s: %v", p.Name, err)
 		}
 	}
+	if r.Options.Access != "" {
+		r.Writable = r.Options.Access == "rw"
+	}
 	return r, nil
 }
+
+// unquote removes the quotes around a device, and around the value of a tag such as
+// UUID="...": files such as /etc/fstab have them. The kernel only removes double quotes
+// around a whole parameter or its value.
+func unquote(device string) (string, error) {
+	tag, value, tagged := strings.Cut(device, "=")
+	whole, err := unquoteValue(device)
+	if err != nil || !tagged || whole != device {
+		return whole, err
+	}
+	value, err = unquoteValue(value)
+	return tag + "=" + value, err
+}
+
+func unquoteValue(value string) (string, error) {
+	if value == "" || value[0] != '"' && value[0] != '\'' {
+		return value, nil
+	}
+	if end := len(value) - 1; end > 0 && value[end] == value[0] {
+		return value[1:end], nil
+	}
+	return value, fmt.Errorf("%s has an unmatched %c", value, value[0])
+}
+
+// Auto, as a type, means the file system that the device has.
+const Auto = "auto"
 
 // parseTypes drops ramfs and tmpfs, which tell the kernel what to use for the
 // initramfs itself (init_rootfs of init/do_mounts.c).

@@ -20,9 +20,10 @@ type host struct {
 	device func(name string) (uint64, error) // the device number of the file system
 	isRoot func(name string) (bool, error)   // whether it is the root of a mounted file system
 	noexec func(name string) (bool, error)   // whether programs of the file system are not run
+	try    func(r Request) error             // whether the kernel itself runs the program
 }
 
-var thisMachine = host{pid: os.Getpid, magic: fileSystemType, device: system.Device, isRoot: system.IsMountPoint, noexec: mountedNoexec}
+var thisMachine = host{pid: os.Getpid, magic: fileSystemType, device: system.Device, isRoot: system.IsMountPoint, noexec: mountedNoexec, try: tryProgram}
 
 func fileSystemType(name string) (int64, error) {
 	var st unix.Statfs_t
@@ -45,10 +46,15 @@ func mountedNoexec(name string) (bool, error) {
 func (r Request) Check() error { return r.check(thisMachine) }
 
 func (r Request) check(h host) error {
-	if pid := h.pid(); pid != 1 && !r.DryRun {
+	pid := h.pid()
+	if pid != 1 && !r.DryRun {
 		return fmt.Errorf("this is process %d, and only process 1 can switch to another root: start it with exec from /init", pid)
 	}
-	return cmp.Or(h.checkOldRoot(), h.checkNewRoot(r.NewRoot), h.checkInit(r.NewRoot, r.Init), checkDrop(h.root, r.Drop))
+	err := cmp.Or(h.checkOldRoot(), h.checkNewRoot(r.NewRoot), h.checkInit(r.NewRoot, r.Init), checkDrop(h.root, r.Drop))
+	if err != nil || pid != 1 { // others may not be allowed to try
+		return err
+	}
+	return h.try(r)
 }
 
 // checkOldRoot returns an error unless / is an initramfs, because everything on it

@@ -58,6 +58,7 @@ func fakeHost(t *testing.T) host {
 		},
 		isRoot: func(name string) (bool, error) { return name == root+"/root", nil },
 		noexec: func(string) (bool, error) { return false, nil },
+		try:    func(Request) error { return nil },
 	}
 }
 
@@ -112,6 +113,7 @@ func TestCheckRefuses(t *testing.T) {
 				panic(err)
 			}
 		}},
+		{"the kernel says no", func(_ *Request, h *host) { h.try = func(Request) error { return unix.ELIBBAD } }},
 		{"no /proc", func(r *Request, _ *host) { r.Drop = []Capability{16} }},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/printable"
 )
@@ -242,6 +243,35 @@ func readAll(f io.ReaderAt, b []byte, offset uint64) error {
 		return err
 	}
 	return nil
+}
+
+// tryProgram returns an error if the kernel cannot run r's program in the new root. A child
+// process executes it, and is killed before the first instruction. The checks above know the
+// usual reasons and name them. Only the kernel knows the rest: whether it runs programs of
+// 32 bits, or what a security module forbids.
+func tryProgram(r Request) error {
+	// The thread that starts a traced process is the one that may wait for it.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	pid, err := syscall.ForkExec(r.Init, append([]string{r.Init}, r.Args...), &syscall.ProcAttr{
+		Dir:   "/",
+		Env:   r.Env,
+		Files: []uintptr{0, 1, 2},
+		Sys:   &syscall.SysProcAttr{Chroot: r.NewRoot, Ptrace: true},
+	})
+	if errors.Is(err, syscall.EPERM) {
+		return nil // a security module may forbid to trace
+	}
+	if err != nil {
+		return fmt.Errorf("init: the kernel cannot run %s in the new root: %v", printable.Text(r.Init), err)
+	}
+	syscall.Kill(pid, syscall.SIGKILL)
+	for {
+		var status syscall.WaitStatus
+		if _, err := syscall.Wait4(pid, &status, 0, nil); err != nil && err != syscall.EINTR || status.Exited() || status.Signaled() {
+			return nil
+		}
+	}
 }
 
 // hasOtherFormats reports whether the kernel runs programs of formats that were registered

@@ -110,6 +110,11 @@ func TestCheckProgram(t *testing.T) {
 			if err != nil {
 				messages[test.name] = strings.ReplaceAll(err.Error(), machineNames[machines[runtime.GOARCH][0]], "MACHINE")
 			}
+			if os.Getuid() == 0 {
+				if err := tryProgram(Request{NewRoot: root, Init: "/init"}); (err == nil) != test.good {
+					t.Errorf("a child process executes it: error %v, want good %t", err, test.good)
+				}
+			}
 			if kernel, ok := kernelRuns(t, root); ok && kernel != test.good {
 				t.Errorf("the kernel runs it: %t, want %t", kernel, test.good)
 			}

@@ -56,8 +56,7 @@ func report() error {
 	}
 	for line := range strings.Lines(string(mounts)) {
 		fields := strings.Fields(line)
-		options, _, _ := strings.Cut(fields[3], ",")
-		fmt.Printf("arrived: %s on %s, %s, %s\n", fields[2], fields[1], fields[0], options)
+		fmt.Printf("arrived: %s on %s, %s, %s\n", fields[2], fields[1], fields[0], fields[3])
 	}
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {
