@@ -6,6 +6,7 @@ load(":providers.bzl", "InitramfsInfo", "KernelInfo")
 load(":renames.bzl", "check_renamed", "renamed_attrs")
 load(":single_file.bzl", "single_file")
 load(":tables.bzl", "FAILURES", "KERNEL_FAILURES", "OPTIONAL_FAILURES")
+load(":test_exec.bzl", "TEST_EXEC_CFG", "test_exec_groups")
 load(":toolchains.bzl", "QEMU_TOOLCHAIN_TYPE")
 
 BOOT_ATTRS = PLATFORM_ATTRS | {
@@ -95,12 +96,13 @@ and reaches whatever the test itself can reach.""",
         doc = """Seconds after which the boot fails. By default 90% of the test's timeout; `bazel run` has no limit by
 default.""",
     ),
-    "_runner": attr.label(
-        cfg = "exec",
-        default = Label("//tools/boot"),
-        executable = True,
-    ),
 }
+
+# Of the machine that runs the test. It may be another one than the machine that runs the actions.
+BOOT_TEST_EXEC_GROUPS = test_exec_groups([QEMU_TOOLCHAIN_TYPE])
+
+def _runner_attr(cfg):
+    return attr.label(cfg = cfg, default = Label("//tools/boot"), executable = True)
 
 _TEST_ATTRS = BOOT_ATTRS | {
     "input": attr.string_dict(
@@ -108,6 +110,7 @@ _TEST_ATTRS = BOOT_ATTRS | {
 which need not match a whole line; the text is sent when the prompt was seen. The prompts must be seen in this order. A
 prompt that comes twice is written in two ways, such as `# $` and `[#] $`.""",
     ),
+    "_runner": _runner_attr(TEST_EXEC_CFG),
 }
 
 def _check_failures(ctx, attribute, known, elsewhere, hint):
@@ -138,12 +141,13 @@ def _check(ctx):
             ))
         owners[file.basename] = file.owner
 
-def describe_boot(ctx, runner, interactive = False, input = {}, files = []):
+def describe_boot(ctx, runner, qemu, interactive = False, input = {}, files = []):
     """Describes a boot to the program that runs it.
 
     Args:
         ctx: the context of a rule with attributes of BOOT_ATTRS, with or without those that say what is expected.
         runner: the target that runs the boot. It finds the description next to it, under its own name plus .boot.json.
+        qemu: the toolchain of QEMU.
         interactive: whether the console is the terminal.
         input: dict of a prompt to its answer.
         files: list of File: what else the runner needs.
@@ -157,7 +161,6 @@ def describe_boot(ctx, runner, interactive = False, input = {}, files = []):
     # The runner joins the parts, so that the whole image is neither written nor downloaded for it.
     parts = ctx.attr.initramfs[InitramfsInfo].parts if ctx.attr.initramfs else []
     disks = [single_file("%s: disks" % label_text(ctx.label), target) for target in ctx.attr.disks]
-    qemu = ctx.toolchains[QEMU_TOOLCHAIN_TYPE]
 
     # Only a debugger reads it.
     vmlinux = kernel.vmlinux if interactive else None
@@ -212,6 +215,17 @@ def describe_boot(ctx, runner, interactive = False, input = {}, files = []):
         runfiles = runfiles.merge(runner[DefaultInfo].default_runfiles),
     )
 
+def test_qemu(ctx):
+    """Returns the toolchain of QEMU for the machine that runs a test.
+
+    Args:
+        ctx: the context of a rule with BOOT_TEST_EXEC_GROUPS.
+
+    Returns:
+        A ToolchainInfo.
+    """
+    return ctx.exec_groups["test"].toolchains[QEMU_TOOLCHAIN_TYPE]
+
 def boot_requirements(ctx):
     """Returns what a test needs of the machine that runs it, in the words of tags.
 
@@ -231,13 +245,13 @@ def boot_requirements(ctx):
 def _boot_test_impl(ctx):
     check_renamed(ctx, "boot_test")
     return [
-        describe_boot(ctx, ctx.attr._runner, input = ctx.attr.input),
+        describe_boot(ctx, ctx.attr._runner, test_qemu(ctx), input = ctx.attr.input),
         boot_requirements(ctx),
     ]
 
 def _boot_impl(ctx):
     check_renamed(ctx, "boot")
-    return [describe_boot(ctx, ctx.attr._runner, interactive = True)]
+    return [describe_boot(ctx, ctx.attr._runner, ctx.toolchains[QEMU_TOOLCHAIN_TYPE], interactive = True)]
 
 boot_test = rule(
     implementation = _boot_test_impl,
@@ -265,13 +279,13 @@ have the whole console, `console.log`, the result for programs, `result.json`, a
 
 The target is skipped if there is no QEMU for the platform's architecture.
 """ % "\n".join(["    " + name + " " * (20 - len(name)) + meaning for name, meaning in FAILURES.items()]),
+    exec_groups = BOOT_TEST_EXEC_GROUPS,
     test = True,
-    toolchains = [QEMU_TOOLCHAIN_TYPE],
 )
 
 boot = rule(
     implementation = _boot_impl,
-    attrs = BOOT_ATTRS | renamed_attrs("boot"),
+    attrs = BOOT_ATTRS | renamed_attrs("boot") | {"_runner": _runner_attr("exec")},
     cfg = platform_transition,
     doc = """Boots a kernel with an initramfs in QEMU for `bazel run`, with its console on the terminal.
 

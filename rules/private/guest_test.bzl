@@ -1,6 +1,6 @@
 """Tests that run in a guest."""
 
-load(":boot.bzl", "BOOT_ATTRS", "boot_requirements", "describe_boot")
+load(":boot.bzl", "BOOT_ATTRS", "BOOT_TEST_EXEC_GROUPS", "boot_requirements", "describe_boot", "test_qemu")
 load(":common_attrs.bzl", "internal_attrs")
 load(":entries.bzl", "binary_entry", "dir_entry", "file_entry")
 load(":guest_init.bzl", "guest_init")
@@ -10,10 +10,10 @@ load(":paths.bzl", "label_text", "rlocation_path")
 load(":platform_transition.bzl", "platform_transition")
 load(":providers.bzl", "InitramfsLayerInfo")
 load(":renames.bzl", "check_renamed", "renamed_attrs")
-load(":toolchains.bzl", "QEMU_TOOLCHAIN_TYPE")
+load(":test_exec.bzl", "TEST_EXEC_CFG")
 
 # guest_test judges the boot itself, and has a runner of its own.
-_NOT_OF_A_GUEST = ["exit_code_pattern", "expect", "expect_unordered", "_runner"]
+_NOT_OF_A_GUEST = ["exit_code_pattern", "expect", "expect_unordered"]
 
 # Bazel removes the options of tests (--test_arg, --runs_per_test...) from the configuration of targets that are not
 # tests. It would then build the test twice into the same files: once for whoever asks for the test itself, and once for
@@ -55,7 +55,7 @@ def _guest_test_impl(ctx):
         "workspace": ctx.workspace_name,
     }) + "\n")
     return [
-        describe_boot(ctx, runner = ctx.attr._guest, files = [settings]),
+        describe_boot(ctx, ctx.attr._guest, test_qemu(ctx), files = [settings]),
         boot_requirements(ctx),
         RunEnvironmentInfo(inherited_environment = inherited),
     ]
@@ -65,11 +65,11 @@ _guest_test = rule(
     attrs = {name: attribute for name, attribute in BOOT_ATTRS.items() if name not in _NOT_OF_A_GUEST} | renamed_attrs("guest_test") | {
         "env": attr.string_dict(),
         "test": _TEST_ATTR,
-        "_guest": attr.label(cfg = "exec", default = Label("//tools/guest"), executable = True),
+        "_guest": attr.label(cfg = TEST_EXEC_CFG, default = Label("//tools/guest"), executable = True),
     },
     cfg = platform_transition,
+    exec_groups = BOOT_TEST_EXEC_GROUPS,
     test = True,
-    toolchains = [QEMU_TOOLCHAIN_TYPE],
 )
 
 def guest_test(

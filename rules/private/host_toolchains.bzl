@@ -3,6 +3,7 @@
 load(":archs.bzl", "ARCHS")
 
 _BUILD = """\
+load("@platforms//host:constraints.bzl", "HOST_CONSTRAINTS")
 load("@rules_initramfs//rules:toolchains.bzl", "{kind}_toolchain")
 
 package(default_visibility = ["//visibility:public"])
@@ -11,6 +12,7 @@ package(default_visibility = ["//visibility:public"])
 _TOOLCHAIN = """
 toolchain(
     name = "{arch}",
+    exec_compatible_with = HOST_CONSTRAINTS,
     target_compatible_with = [
         "@platforms//os:linux",
         "{cpu}",

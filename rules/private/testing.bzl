@@ -3,19 +3,21 @@
 load(":common_attrs.bzl", "internal_attrs")
 load(":paths.bzl", "label_text", "rlocation_path")
 load(":providers.bzl", "InitramfsInfo")
+load(":test_exec.bzl", "TEST_EXEC_CFG", "test_exec_groups")
 
-_TOOL_ATTRS = {
-    "image": attr.label(
-        doc = "The initramfs.",
-        mandatory = True,
-        providers = [InitramfsInfo],
-    ),
-    "_tool": attr.label(
-        cfg = "exec",
-        default = Label("//tools/imagetest"),
-        executable = True,
-    ),
-}
+def _tool_attrs(cfg):
+    return {
+        "image": attr.label(
+            doc = "The initramfs.",
+            mandatory = True,
+            providers = [InitramfsInfo],
+        ),
+        "_tool": attr.label(
+            cfg = cfg,
+            default = Label("//tools/imagetest"),
+            executable = True,
+        ),
+    }
 
 def _executable(ctx, config, files):
     """The providers of a target that runs the tool, which reads the configuration beside it."""
@@ -47,7 +49,7 @@ def _golden(ctx, update):
         "want": rlocation_path(ctx.workspace_name, golden),
     }}, [listing, golden])
 
-_GOLDEN_ATTRS = _TOOL_ATTRS | {
+_GOLDEN_ATTRS = {
     "golden": attr.label(
         allow_single_file = True,
         mandatory = True,
@@ -57,13 +59,14 @@ _GOLDEN_ATTRS = _TOOL_ATTRS | {
 
 _listing_test = rule(
     implementation = lambda ctx: _golden(ctx, update = False),
-    attrs = _GOLDEN_ATTRS,
+    attrs = _tool_attrs(TEST_EXEC_CFG) | _GOLDEN_ATTRS,
+    exec_groups = test_exec_groups(),
     test = True,
 )
 
 _listing_update = rule(
     implementation = lambda ctx: _golden(ctx, update = True),
-    attrs = _GOLDEN_ATTRS,
+    attrs = _tool_attrs("exec") | _GOLDEN_ATTRS,
     executable = True,
 )
 
@@ -134,7 +137,7 @@ def _size_test_impl(ctx):
 
 initramfs_size_test = rule(
     implementation = _size_test_impl,
-    attrs = _TOOL_ATTRS | {
+    attrs = _tool_attrs(TEST_EXEC_CFG) | {
         "max_size": attr.string(
             doc = """The most bytes that the image may have, as it is stored: `"1500"`, `"12KiB"` or `"4MiB"`.""",
         ),
@@ -157,5 +160,6 @@ Example:
 
 If the image is over a budget, the test prints the largest files with the labels of their targets.
 """,
+    exec_groups = test_exec_groups(),
     test = True,
 )

@@ -35,7 +35,6 @@ cc_toolchain(
     objcopy_files = ":none",
     strip_files = ":none",
     supports_param_files = True,
-    target_compatible_with = {compatible},
     toolchain_config = ":config_{arch}",
 )
 
@@ -59,21 +58,23 @@ _TOOLS = ["ar", "cpp", "dwp", "gcc", "gcov", "ld", "llvm-cov", "nm", "objcopy", 
 
 def _cross_compilers_impl(rctx):
     build = _BUILD
+    compatible = {}
     for arch, row in ARCHS.items():
-        if rctx.os.arch == row.jvm:
-            continue
         gcc = rctx.which(row.cross_compile + "gcc")
-        includes = [rctx.execute([gcc, "-print-file-name=include"]).stdout.strip()] if gcc else []
-        tools = {tool: str(rctx.which(row.cross_compile + tool) or "/bin/false") for tool in _TOOLS}
+        native = rctx.os.arch == row.jvm
+        compatible[arch] = [] if native or gcc else ["@platforms//:incompatible"]
+        if native or not gcc:
+            continue
         build += _TOOLCHAIN.format(
             arch = arch,
-            # A toolchain that cannot be used makes targets that need it incompatible, so they are skipped.
-            compatible = [] if gcc else ["@platforms//:incompatible"],
             cpu = row.cpu,
-            includes = includes,
-            tools = tools,
+            includes = [rctx.execute([gcc, "-print-file-name=include"]).stdout.strip()],
+            tools = {tool: str(rctx.which(row.cross_compile + tool) or "/bin/false") for tool in _TOOLS},
         )
     rctx.file("BUILD.bazel", build)
+
+    # An incompatible toolchain would make all Go programs for the architecture incompatible.
+    rctx.file("compatible.bzl", "\"\"\"target_compatible_with of targets in C, by architecture.\"\"\"\n\nCOMPATIBLE = %r\n" % compatible)
 
 cross_compilers = repository_rule(
     implementation = _cross_compilers_impl,
