@@ -197,6 +197,8 @@ func (m *Model) Add(r *Record) Result {
 	}
 	kind := r.Mode & cpio.TypeMask
 	switch {
+	case r.Skipped:
+		return m.dropped(r, &failure{DropName, fmt.Sprintf("its name field is empty or over %d bytes", cpio.MaxName+1)})
 	case kind == cpio.TypeSymlink && r.Size > image.MaxTarget:
 		return m.dropped(r, &failure{DropTarget, fmt.Sprintf("its target is longer than %d bytes", image.MaxTarget)})
 	case kind != cpio.TypeSymlink && kind != cpio.TypeRegular && r.Size > 0:
