@@ -257,13 +257,13 @@ func (m *Model) Remove(name string) Result {
 func (m *Model) Link(old, name string) Result {
 	f, at, err := m.link(old, name)
 	if err != nil {
-		return Result{Path: CleanPath(name), Drop: err.drop, Detail: err.detail}
+		return err.result(CleanPath(name))
 	}
 	return Result{Path: m.path(), File: f, Linked: at}
 }
 
 func (m *Model) dropped(r *Record, err *failure) Result {
-	return Result{Path: CleanPath(r.Name), Drop: err.drop, Detail: err.detail}
+	return err.result(CleanPath(r.Name))
 }
 
 func (m *Model) addRegular(r *Record) (Result, *failure) {

@@ -229,9 +229,9 @@ func (m *Model) Directory(name string) Result {
 	switch {
 	case err != nil:
 		component, _, _ := strings.Cut(m.last, "/")
-		return Result{Path: string(m.at) + "/" + component, Drop: err.drop, Detail: err.detail}
+		return err.result(string(m.at) + "/" + component)
 	case f.Type() != cpio.TypeDir:
-		return Result{Path: at, Drop: DropNotDirectory, Detail: at + " is not a directory"}
+		return (&failure{DropNotDirectory, at + " is not a directory"}).result(at)
 	}
 	return Result{Path: at, File: f}
 }
