@@ -142,7 +142,7 @@ func (m *Model) countLink(component string) *failure {
 // imply makes a directory that no record has named, and goes there.
 func (m *Model) imply(component string) {
 	m.last = component
-	f := m.newDir("")
+	f := m.newDir()
 	f.Mode |= 0o755
 	f.implied = true
 	m.down(f, component)
