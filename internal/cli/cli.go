@@ -15,6 +15,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/rules-initramfs/rules_initramfs/internal/printable"
 )
 
 // Exit codes.
@@ -83,8 +85,7 @@ func Run(root *cobra.Command, args []string, stdout, stderr io.Writer) int {
 			code, err = exitUsage, unknownCommand(root, args)
 		}
 	}
-	// Joined errors are one a line.
-	for line := range strings.SplitSeq(err.Error(), "\n") {
+	for _, line := range printable.ErrorLines(err) {
 		fmt.Fprintf(stderr, "%s: %s\n", root.Name(), line)
 	}
 	return code

@@ -70,6 +70,10 @@ type Header struct {
 	// counts only in an archive with checksums and in a record with a body: of the
 	// records of hard links, the last one.
 	Checksum uint32
+	// Skipped reports a record that the kernel skips silently: the field of its name has
+	// no byte, or more than 4096. Name is the first MaxName bytes of it. A Writer writes
+	// no such record.
+	Skipped bool
 }
 
 // The bits of a mode that give the type of a file, as in stat(2): S_IFMT and the

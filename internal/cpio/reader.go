@@ -115,7 +115,7 @@ func (r *Reader) Next() (*Header, error) {
 // isTrailer reports whether the kernel takes a record as a trailer: do_header and
 // do_symlink keep the other records of that name away from do_name.
 func isTrailer(h *Header) bool {
-	return h.Name == TrailerName && h.Type() != TypeSymlink && (h.isFile() || h.Size == 0)
+	return h.Name == TrailerName && !h.Skipped && h.Type() != TypeSymlink && (h.isFile() || h.Size == 0)
 }
 
 // header reads a record's header and name, padded.
@@ -143,24 +143,30 @@ func (r *Reader) header() (*Header, error) {
 		Size: int64(field(6)), Major: field(7), Minor: field(8), RMajor: field(9), RMinor: field(10), Checksum: field(12),
 	}
 	size := int64(field(11))
-	if size < 1 || size > maxNameSize {
-		return nil, r.fail(r.record, fmt.Errorf("%w: a name field of %d bytes: want 1 to %d", ErrName, size, maxNameSize))
-	}
-	name := r.buf[headerSize : headerSize+size+-(headerSize+size)&3]
+	h.Skipped = size < 1 || size > maxNameSize
+	kept := min(size, maxNameSize)
+	name := r.buf[headerSize : headerSize+kept]
 	n, err = io.ReadFull(r.r, name)
 	r.offset += int64(n)
 	if err != nil {
 		return nil, r.failRead(err)
 	}
-	if name = name[:size]; name[size-1] != 0 {
-		return nil, r.fail(r.record, fmt.Errorf("%w: no NUL at its end", ErrName))
+	if err := r.skip(size - kept + -(headerSize+size)&3); err != nil {
+		return nil, err
 	}
 	// The kernel reads a C string: NULs that pad the name are not part of it.
-	h.Name = string(name[:bytes.IndexByte(name, 0)])
+	end := bytes.IndexByte(name, 0)
+	switch {
+	case h.Skipped && end < 0:
+		end = int(min(size, MaxName))
+	case !h.Skipped && name[size-1] != 0:
+		return nil, r.fail(r.record, fmt.Errorf("%w: no NUL at its end", ErrName))
+	}
+	h.Name = string(name[:end])
 
 	r.body, r.padding = h.Size, -h.Size&3
 	r.sum, r.wantSum = 0, h.Checksum
-	r.summed = checked && h.isFile() && !isTrailer(h)
+	r.summed = checked && h.isFile() && !isTrailer(h) && !h.Skipped
 	if err := r.checkSum(); err != nil {
 		return nil, err
 	}
@@ -218,12 +224,20 @@ func (r *Reader) endRecord() error {
 	if err := r.checkSum(); err != nil {
 		return err
 	}
-	for r.padding > 0 {
-		if _, err := r.r.ReadByte(); err != nil {
+	padding := r.padding
+	r.padding = 0
+	return r.skip(padding)
+}
+
+// skip skips n bytes.
+func (r *Reader) skip(n int64) error {
+	for n > 0 {
+		skipped, err := r.r.Discard(int(min(n, 1<<30)))
+		r.offset += int64(skipped)
+		if err != nil {
 			return r.failRead(err)
 		}
-		r.offset++
-		r.padding--
+		n -= int64(skipped)
 	}
 	return nil
 }

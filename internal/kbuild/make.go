@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/rules-initramfs/rules_initramfs/internal/printable"
 	"github.com/rules-initramfs/rules_initramfs/internal/tables/arch"
 )
 
@@ -98,7 +99,7 @@ func (b *Build) Make(ctx context.Context, args ...string) error {
 			return ctx.Err()
 		}
 		failed := printed.failedStep()
-		return fmt.Errorf("kbuild failed (make %s: %w):\n%s%s", strings.Join(args, " "), err, excerpt(failed), hint(failed))
+		return printable.Block(fmt.Errorf("kbuild failed (make %s: %w):\n%s%s", strings.Join(args, " "), err, excerpt(failed), hint(failed)))
 	}
 	if readErr != nil {
 		return readErr

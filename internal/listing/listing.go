@@ -2,6 +2,7 @@
 package listing
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -126,9 +127,14 @@ func BytesUnlessUTF8(text string) []byte {
 	return []byte(text)
 }
 
-// EncodeJSON writes a value on a line, with < and > as they are.
+// EncodeJSON writes a value on a line, with < and > as they are, safe to show.
 func EncodeJSON(w io.Writer, v any) error {
-	encoder := json.NewEncoder(w)
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
 	encoder.SetEscapeHTML(false)
-	return encoder.Encode(v)
+	if err := encoder.Encode(v); err != nil {
+		return err
+	}
+	_, err := w.Write(printable.JSON(b.Bytes()))
+	return err
 }

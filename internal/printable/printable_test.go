@@ -1,6 +1,11 @@
 package printable
 
 import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -30,6 +35,40 @@ func TestText(t *testing.T) {
 	}
 	if got, want := Lines("a\n\tb\r\n"), "a\n\tb\\015\n"; got != want {
 		t.Errorf("Lines: %q, want %q", got, want)
+	}
+}
+
+func TestJSON(t *testing.T) {
+	text := "a\u009b\u202e\U000e0041 ü"
+	encoded, _ := json.Marshal(text)
+	got := JSON(encoded)
+	if want := `"a\u009b\u202e\udb40\udc41 ü"`; string(got) != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	var decoded string
+	if err := json.Unmarshal(got, &decoded); err != nil || decoded != text {
+		t.Errorf("%q, %v", decoded, err)
+	}
+}
+
+func TestErrorLines(t *testing.T) {
+	a, b := errors.New("a\n\x1b[1m"), errors.New("b")
+	for _, test := range []struct {
+		err  error
+		want []string
+	}{
+		{a, []string{`a\012\033[1m`}},
+		{errors.Join(a, b), []string{`a\012\033[1m`, "b"}},
+		{fmt.Errorf("x\n: %w: y", a), []string{`x\012: a\012\033[1m: y`}},
+		{fmt.Errorf("x\n: %w\n", errors.Join(a, b)), []string{`x\012: a\012\033[1m`, `b\012`}},
+		{fmt.Errorf("%w\n%w: ", a, b), []string{`a\012\033[1m\012b: `}},
+		{Block(a), []string{"a", `\033[1m`}},
+		{fmt.Errorf("x: %w", Block(a)), []string{"x: a", `\033[1m`}},
+		{&fs.PathError{Op: "open", Path: "a\nb", Err: b}, []string{`open a\012b: b`}},
+	} {
+		if got := ErrorLines(test.err); !slices.Equal(got, test.want) {
+			t.Errorf("%q: %q, want %q", test.err, got, test.want)
+		}
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/image"
 	"github.com/rules-initramfs/rules_initramfs/internal/image/unpack"
 	"github.com/rules-initramfs/rules_initramfs/internal/listing"
+	"github.com/rules-initramfs/rules_initramfs/internal/printable"
 )
 
 func extractCommand() *cobra.Command {
@@ -57,7 +58,7 @@ func extract(ctx context.Context, name, dir string, skip bool) error {
 		case loss != unpack.LossDropped && skip:
 			return
 		case loss != unpack.LossOwner: // these may be all entries
-			fmt.Fprintf(os.Stderr, "packer: %s: %s is left out: %s\n", name, listing.Printable(entry), reason)
+			fmt.Fprintf(os.Stderr, "packer: %s: %s is left out: %s\n", printable.Text(name), listing.Printable(entry), printable.Text(reason))
 		}
 		losses[loss]++
 	})

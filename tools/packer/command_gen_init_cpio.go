@@ -17,6 +17,7 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/pack"
 	"github.com/rules-initramfs/rules_initramfs/internal/pack/source"
 	"github.com/rules-initramfs/rules_initramfs/internal/pack/write"
+	"github.com/rules-initramfs/rules_initramfs/internal/printable"
 )
 
 func genInitCpioCommand() *cobra.Command {
@@ -113,7 +114,7 @@ func kernelOptions() pack.Options {
 			ArchiveOptions: write.ArchiveOptions{
 				MTime:     uint32(time.Now().Unix()),
 				FileTimes: true,
-				Warn:      func(message string) { fmt.Fprintln(os.Stderr, message) },
+				Warn:      func(message string) { fmt.Fprintln(os.Stderr, printable.Text(message)) },
 			},
 			Out:  write.Stdout,
 			Perm: 0o600,

@@ -15,6 +15,7 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/cli"
 	"github.com/rules-initramfs/rules_initramfs/internal/codec"
 	"github.com/rules-initramfs/rules_initramfs/internal/pack/write"
+	"github.com/rules-initramfs/rules_initramfs/internal/printable"
 )
 
 // addParsed adds an option whose value is what parse reads from its text.
@@ -96,7 +97,7 @@ func writeResults(ctx context.Context, name string, content func(io.Writer) erro
 }
 
 // warn prints a warning.
-func warn(message string) { fmt.Fprintln(os.Stderr, "packer: warning:", message) }
+func warn(message string) { fmt.Fprintln(os.Stderr, "packer: warning:", printable.Text(message)) }
 
 // count returns a number and what it counts.
 func count(n int, one, many string) string {

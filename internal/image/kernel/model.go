@@ -80,8 +80,9 @@ type Model struct {
 	trailers int
 	// dirs are the records of directories, for their times (dir_list).
 	dirs []dirTime
-	// longer counts the bytes by which Files' paths exceed the records' names.
-	longer int64
+	// text counts the bytes of names that the model keeps: Files' paths, the targets of
+	// symbolic links, and names in links and dirs.
+	text int64
 	walked
 }
 
@@ -124,18 +125,17 @@ func NewImplied() *Model {
 	return m
 }
 
-// maxLonger bounds the memory that paths take over what the records' names
-// account for: symbolic links make long paths of short names, and some
-// models imply directories.
-const maxLonger = 64 << 20
+// maxText bounds the memory that names take. A compressed image of a few hundred KB can
+// have GiBs of them, and symbolic links make long paths of short names.
+const maxText = 128 << 20
 
-// ErrPaths reports records with names that lead to paths that are too long in total.
-var ErrPaths = errors.New("the paths that its names lead to are more than 64 MiB longer than the names")
+// ErrText reports records with names that are too long in total.
+var ErrText = errors.New("its paths and the targets of its symbolic links have more than 128 MiB in total")
 
-// Err returns ErrPaths once the records added so far have made too much of their names.
+// Err returns ErrText once the files have too much of names.
 func (m *Model) Err() error {
-	if m.longer > maxLonger {
-		return ErrPaths
+	if m.text > maxText {
+		return ErrText
 	}
 	return nil
 }
@@ -192,11 +192,16 @@ func (m *Model) Read(r *image.Reader, digests bool, each func(e *image.Entry, ma
 // record.
 func (m *Model) Add(r *Record) Result {
 	if r.Inode.Trailers != m.trailers {
+		for _, name := range m.links {
+			m.text -= int64(len(name))
+		}
 		clear(m.links)
 		m.trailers = r.Inode.Trailers
 	}
 	kind := r.Mode & cpio.TypeMask
 	switch {
+	case r.Skipped:
+		return m.dropped(r, &failure{DropName, fmt.Sprintf("its name field is empty or over %d bytes", cpio.MaxName+1)})
 	case kind == cpio.TypeSymlink && r.Size > image.MaxTarget:
 		return m.dropped(r, &failure{DropTarget, fmt.Sprintf("its target is longer than %d bytes", image.MaxTarget)})
 	case kind != cpio.TypeSymlink && kind != cpio.TypeRegular && r.Size > 0:
@@ -255,13 +260,13 @@ func (m *Model) Remove(name string) Result {
 func (m *Model) Link(old, name string) Result {
 	f, at, err := m.link(old, name)
 	if err != nil {
-		return Result{Path: CleanPath(name), Drop: err.drop, Detail: err.detail}
+		return err.result(CleanPath(name))
 	}
 	return Result{Path: m.path(), File: f, Linked: at}
 }
 
 func (m *Model) dropped(r *Record, err *failure) Result {
-	return Result{Path: CleanPath(r.Name), Drop: err.drop, Detail: err.detail}
+	return err.result(CleanPath(r.Name))
 }
 
 func (m *Model) addRegular(r *Record) (Result, *failure) {
@@ -291,6 +296,7 @@ func (m *Model) addDir(r *Record) (Result, *failure) {
 	m.cleanPath(r.Name, cpio.TypeDir)
 	failed := m.mkdir(r.Name)
 	m.dirs = append(m.dirs, dirTime{r.Name, r.MTime})
+	m.text += int64(len(r.Name))
 	f, at, err := m.resolve(r.Name, true)
 	switch {
 	case f == nil && failed != nil && failed.drop != DropExists:
@@ -372,6 +378,7 @@ func (m *Model) maybeLink(r *Record) (f *File, first string, err *failure) {
 	name, ok := m.links[key]
 	if !ok {
 		m.links[key] = r.Name
+		m.text += int64(len(r.Name))
 		return nil, "", nil
 	}
 	m.cleanPath(r.Name, 0)

@@ -264,11 +264,50 @@ func TestReadModelPaths(t *testing.T) {
 		b.WriteString(cpiotest.Archive(cpiotest.Dir(at)))
 	}
 	b.WriteString(cpiotest.Archive(cpiotest.Symlink("a", at)))
-	for i := range 20_000 {
+	for i := range 40_000 {
 		b.WriteString(cpiotest.Archive(cpiotest.Pipe(fmt.Sprint("a/", i))))
 	}
-	if _, err := kernel.ReadModel(image.NewReader(strings.NewReader(b.String())), false, nil); err != kernel.ErrPaths {
-		t.Errorf("%v, want %v", err, kernel.ErrPaths)
+	if _, err := kernel.ReadModel(image.NewReader(strings.NewReader(b.String())), false, nil); err != kernel.ErrText {
+		t.Errorf("%v, want %v", err, kernel.ErrText)
+	}
+}
+
+// So are long names and targets of all kinds, but not those that are gone.
+func TestModelText(t *testing.T) {
+	long := strings.Repeat("/", 4000)
+	target := strings.Repeat("t", 4000)
+	for _, test := range []struct {
+		name   string
+		record func(i int) *kernel.Record
+		err    error
+	}{
+		{"targets", func(i int) *kernel.Record {
+			return &kernel.Record{Name: fmt.Sprint(i), Mode: cpio.TypeSymlink, Target: target}
+		}, kernel.ErrText},
+		{"a target again", func(i int) *kernel.Record {
+			return &kernel.Record{Name: "l", Mode: cpio.TypeSymlink, Target: target}
+		}, nil},
+		{"first names", func(i int) *kernel.Record {
+			return &kernel.Record{Name: long + "f", Mode: cpio.TypeRegular, NLink: 2, Inode: kernel.Inode{Ino: uint32(i)}}
+		}, kernel.ErrText},
+		{"first names, with trailers", func(i int) *kernel.Record {
+			return &kernel.Record{Name: long + "f", Mode: cpio.TypeRegular, NLink: 2, Inode: kernel.Inode{Trailers: i}}
+		}, nil},
+		{"directories", func(i int) *kernel.Record { return &kernel.Record{Name: long + "d", Mode: cpio.TypeDir} }, kernel.ErrText},
+		{"files", func(i int) *kernel.Record { return &kernel.Record{Name: long + "f", Mode: cpio.TypeRegular} }, nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			m := kernel.NewModel()
+			for i := range 40_000 {
+				m.Add(test.record(i))
+				if i == 20_000 && m.Err() != nil {
+					t.Fatal(m.Err())
+				}
+			}
+			if err := m.Err(); err != test.err {
+				t.Errorf("%v, want %v", err, test.err)
+			}
+		})
 	}
 }
 
@@ -278,8 +317,8 @@ func TestOverlayPaths(t *testing.T) {
 	for i := range 100 {
 		b.WriteString(cpiotest.Archive(cpiotest.File(fmt.Sprint(i)+strings.Repeat("/d", 2000), "")))
 	}
-	if err := kernel.NewOverlay().Read(image.NewReader(strings.NewReader(b.String())), false, nil); err != kernel.ErrPaths {
-		t.Errorf("%v, want %v", err, kernel.ErrPaths)
+	if err := kernel.NewOverlay().Read(image.NewReader(strings.NewReader(b.String())), false, nil); err != kernel.ErrText {
+		t.Errorf("%v, want %v", err, kernel.ErrText)
 	}
 }
 

@@ -142,7 +142,7 @@ func (m *Model) countLink(component string) *failure {
 // imply makes a directory that no record has named, and goes there.
 func (m *Model) imply(component string) {
 	m.last = component
-	f := m.newDir("")
+	f := m.newDir()
 	f.Mode |= 0o755
 	f.implied = true
 	m.down(f, component)
@@ -229,9 +229,9 @@ func (m *Model) Directory(name string) Result {
 	switch {
 	case err != nil:
 		component, _, _ := strings.Cut(m.last, "/")
-		return Result{Path: string(m.at) + "/" + component, Drop: err.drop, Detail: err.detail}
+		return err.result(string(m.at) + "/" + component)
 	case f.Type() != cpio.TypeDir:
-		return Result{Path: at, Drop: DropNotDirectory, Detail: at + " is not a directory"}
+		return (&failure{DropNotDirectory, at + " is not a directory"}).result(at)
 	}
 	return Result{Path: at, File: f}
 }

@@ -26,6 +26,8 @@ type Record struct {
 	// takes records of one type with the same Inode for names of one file.
 	NLink uint32
 	Inode Inode
+	// Skipped reports a name field that makes the kernel skip the record.
+	Skipped bool
 	// Body is the caller's number for the content. File.Body holds it.
 	Body int
 }
@@ -42,7 +44,7 @@ type Inode struct {
 func RecordOf(e *image.Entry) *Record {
 	return &Record{
 		Name: e.Name, Mode: e.Mode, UID: e.UID, GID: e.GID, MTime: e.MTime, RMajor: e.RMajor, RMinor: e.RMinor,
-		Target: e.Target, Size: e.Size, NLink: e.NLink, Inode: Inode{e.Trailers, e.Ino, e.Major, e.Minor}, Body: e.Index,
+		Target: e.Target, Size: e.Size, NLink: e.NLink, Inode: Inode{e.Trailers, e.Ino, e.Major, e.Minor}, Skipped: e.Skipped, Body: e.Index,
 	}
 }
 

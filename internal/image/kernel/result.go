@@ -1,5 +1,7 @@
 package kernel
 
+import "github.com/rules-initramfs/rules_initramfs/internal/printable"
+
 // Result is what became of a record.
 type Result struct {
 	// Path is where the kernel put the record, without symbolic links. For a record
@@ -19,7 +21,8 @@ type Result struct {
 	// Drop is why the kernel dropped the record, which it does silently; 0 if it
 	// did not.
 	Drop Drop
-	// Detail explains Drop to people, such as "there is no directory /usr/share".
+	// Detail explains Drop to people, such as "there is no directory /usr/share". Names in
+	// it are safe to show.
 	Detail string
 }
 
@@ -69,4 +72,9 @@ const (
 type failure struct {
 	drop   Drop
 	detail string
+}
+
+// result returns the result of a record that has failed at a path.
+func (f *failure) result(at string) Result {
+	return Result{Path: at, Drop: f.drop, Detail: printable.Text(f.detail)}
 }

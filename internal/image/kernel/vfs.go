@@ -34,9 +34,9 @@ func (m *Model) create(name string, dir bool) *failure {
 }
 
 // insert puts a file where create has gone to.
-func (m *Model) insert(f *File, name string) {
+func (m *Model) insert(f *File) {
 	at := m.path()
-	m.longer += int64(max(0, len(at)-len(name)))
+	m.text += int64(len(at))
 	m.Files[at] = f
 	m.dir.names++
 	m.dir.MTime = 0
@@ -44,7 +44,7 @@ func (m *Model) insert(f *File, name string) {
 
 // newFile makes a file of a type where create has gone to. In a directory with
 // the set-group-ID bit it has the directory's group (inode_init_owner).
-func (m *Model) newFile(typeBits uint32, name string) *File {
+func (m *Model) newFile(typeBits uint32) *File {
 	m.made++
 	f := &File{ino: m.made, Mode: typeBits, NLink: 1, Body: -1}
 	switch {
@@ -53,13 +53,13 @@ func (m *Model) newFile(typeBits uint32, name string) *File {
 	case m.dir.Mode&0o2000 != 0:
 		f.GID = m.dir.GID
 	}
-	m.insert(f, name)
+	m.insert(f)
 	return f
 }
 
 // newDir makes a directory where create has gone to.
-func (m *Model) newDir(name string) *File {
-	f := m.newFile(cpio.TypeDir, name)
+func (m *Model) newDir() *File {
+	f := m.newFile(cpio.TypeDir)
 	f.NLink = 2
 	m.dir.NLink++
 	return f
@@ -69,7 +69,7 @@ func (m *Model) mkdir(name string) *failure {
 	if err := m.create(name, true); err != nil {
 		return err
 	}
-	m.newDir(name)
+	m.newDir()
 	return nil
 }
 
@@ -78,7 +78,7 @@ func (m *Model) mknod(r *Record) *failure {
 		return err
 	}
 	kind := r.Mode & cpio.TypeMask
-	f := m.newFile(kind, r.Name)
+	f := m.newFile(kind)
 	if kind == cpio.TypeChar || kind == cpio.TypeBlock {
 		// parse_header's MKDEV: 12 bits and 20 bits, with no mask for the second.
 		f.RMajor = (r.RMajor | r.RMinor>>20) & 0xfff
@@ -94,8 +94,9 @@ func (m *Model) symlink(r *Record) *failure {
 	if err := m.create(r.Name, false); err != nil {
 		return err
 	}
-	f := m.newFile(cpio.TypeSymlink|0o777, r.Name)
+	f := m.newFile(cpio.TypeSymlink | 0o777)
 	f.Target = r.Target
+	m.text += int64(len(f.Target))
 	return nil
 }
 
@@ -114,7 +115,7 @@ func (m *Model) link(old, name string) (*File, string, *failure) {
 	if err := m.create(name, false); err != nil {
 		return nil, "", err
 	}
-	m.insert(f, name)
+	m.insert(f)
 	f.NLink++
 	return f, at, nil
 }
@@ -134,7 +135,7 @@ func (m *Model) open(name string) (f *File, created bool, err *failure) {
 			break
 		}
 		if f == nil {
-			return m.newFile(cpio.TypeRegular, name), true, nil
+			return m.newFile(cpio.TypeRegular), true, nil
 		}
 		switch f.Type() {
 		case cpio.TypeRegular:
@@ -162,7 +163,9 @@ func (m *Model) remove(f *File) {
 	if f.Type() == cpio.TypeDir || f.Type() == cpio.TypeSymlink {
 		m.changes++
 	}
-	delete(m.Files, m.path())
+	at := m.path()
+	m.text -= int64(len(at))
+	delete(m.Files, at)
 	m.dir.names--
 	m.dir.MTime = 0
 }
@@ -189,7 +192,9 @@ func (m *Model) unlink(name string) {
 		return
 	}
 	m.remove(f)
-	f.NLink--
+	if f.NLink--; f.NLink == 0 {
+		m.text -= int64(len(f.Target))
+	}
 }
 
 // chown sets the owner and the group of a file: -1 leaves what is there. It clears

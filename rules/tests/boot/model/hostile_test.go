@@ -167,8 +167,8 @@ func longParts(r *rand.Rand, in string) []Record {
 			return []Record{name(2, in+"/y", "1"), name(2, at, "")}
 		case 4:
 			// A name of 4,095 bytes at most is unpacked.
-			long := strings.Repeat("./", 2048)
-			return []Record{file(in+"/"+long[:4080-len(in)&^1+2*r.IntN(7)]+"x", "1")}
+			long := strings.Repeat("./", 2052)
+			return []Record{file(in+"/"+long[:4080-len(in)&^1+2*r.IntN(9)]+"x", "1")}
 		case 5:
 			return []Record{file(at+"/../x", "1")}
 		case 6:

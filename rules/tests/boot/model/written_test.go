@@ -161,6 +161,10 @@ var written = []struct {
 		dir("@/" + strings.Repeat("./", 2040) + "d"), slink("@/"+strings.Repeat("./", 2040)+"l", "d"), file("@/"+strings.Repeat("l/../", 8)+"l/f", "3"), file("@/"+strings.Repeat("l/../", 40)+"l/g", "4"),
 	}},
 	{"padded names", []Record{padded(1, file("@/a", "1")), padded(100, dir("@/d")), padded(3, slink("@/l", "a")), padded(4000, file("@/b", "2")), padded(2, pipe("@/p")), padded(7, name(1, "@/x", "")), padded(9, name(1, "@/y", "1")), padded(5, Trailer), name(1, "@/z", "2")}},
+	{"names over the limit", []Record{
+		padded(4095, file("@/a", "1")), file("@/b", "2"), padded(5000, dir("@/d")), padded(5001, slink("@/l", "a")), padded(5002, name(1, "@/x", "3")), name(1, "@/y", "4"),
+		file("@/"+strings.Repeat("./", 2040)+strings.Repeat("n", 20), "5"), padded(5003, pipe("@/p")), dir("@/e"),
+	}},
 	{"sums", []Record{summed(file("@/a", "sum")), summed(file("@/b", "")), summed(dir("@/d")), summed(slink("@/l", "a")), summed(name(1, "@/x", "")), name(1, "@/y", "y"), summed(name(1, "@/z", "zz")), summed(pipe("@/p"))}},
 	{"owners", []Record{
 		with(file("@/a", "1"), 0o644, none, none), with(file("@/b", "1"), 0o644, 5, 6), with(file("@/b", "2"), 0o644, none, 7), with(file("@/b", "2"), 0o644, 8, none),
