@@ -148,7 +148,7 @@ func TestReadCpio(t *testing.T) {
 		{"all kinds", cpioArchive(t, dir(".", 0o755), dir("./a", 0o1777), file("/a/f", "x"), cpioRecord{name: "l", mode: 0o120777, body: "a"},
 			cpioRecord{name: "c", mode: 0o20600, major: 5, minor: 1, uid: 7}, cpioRecord{name: "b", mode: 0o60600, major: 8},
 			cpioRecord{name: "p", mode: 0o10644}, cpioRecord{name: "s", mode: 0o140644}),
-			[]string{"dir / 0755 0 0", "dir /a 1777 0 0", "file /a/f =x 0644 0 0", "slink /l a 0777 0 0",
+			[]string{"dir /. 0755 0 0", "dir /a 1777 0 0", "file /a/f =x 0644 0 0", "slink /l a 0777 0 0",
 				"nod /c 0600 7 7 c 5 1", "nod /b 0600 0 0 b 8 0", "pipe /p 0644 0 0", "sock /s 0644 0 0"}},
 		{"data on the last record, the directory before it", cpioArchive(t, link(5, "a", ""), dir("d", 0o755), link(5, "d/b", "x")),
 			[]string{"dir /d 0755 0 0", "file /a =x 0755 0 0 /d/b"}},
@@ -285,7 +285,7 @@ func TestReadTar(t *testing.T) {
 		{Typeflag: tar.TypeDir, Name: "d", Mode: 0o700},
 	}
 	want := []string{
-		"dir / 0755 0 0", "dir /d 0700 0 0", "dir /e 0755 0 0", "file /d/f =x 0644 7 8 /e/g",
+		"dir /. 0755 0 0", "dir /d 0700 0 0", "dir /e 0755 0 0", "file /d/f =x 0644 7 8 /e/g",
 		"slink /l ../x 0777 0 0", "slink /m ../x 0777 0 0", "nod /c 0600 0 0 c 5 1", "nod /b 0600 0 0 b 8 0", "pipe /p 0600 0 0",
 		"file /" + strings.Repeat("n", 200) + " =long 0000 0 0", "file /twice =new 0600 0 0",
 	}

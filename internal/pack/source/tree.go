@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -70,7 +71,8 @@ func (t *tree) entries() []*list.Entry {
 		names := make([]string, 0, 1)
 		for _, at := range n.names {
 			if t.model.Files[at] == n.file {
-				names = append(names, at[1:])
+				// No program but the kernel takes an empty name for the root directory.
+				names = append(names, cmp.Or(at[1:], "."))
 				delete(t.model.Files, at) // a name may have been given, taken and given again
 			}
 		}
