@@ -22,6 +22,7 @@ var directives = []struct {
 	{"attribute", 0, 1, "[NAME]", "what the user calls the setting that the next directives come from"},
 	{"exclude", 1, 1, "GLOB", "leave these paths out of the archives of this origin"},
 	{"hardlink", 2, 2, "PATH FILE", "PATH is another name of a file of this origin"},
+	{"include", 1, 1, "GLOB", "take only these paths of the archives of this origin"},
 	{"list", 1, 1, "PATH", "the entries of this list of the origin go here"},
 	{"location", 2, -1, "KEY PATH [LABEL...]", "lists of this origin may name the file PATH as KEY, or as $(location KEY or LABEL)"},
 	{"member", 1, 1, "CODEC", "the next entries are compressed together, in a member of their own"},
@@ -32,6 +33,7 @@ var directives = []struct {
 	{"replaces", 1, 1, "PATH", "the entry of this origin takes the place of an earlier one"},
 	{"sha256", 1, 1, "DIGITS", "the digest of the next entry's content"},
 	{"size", 1, 1, "BYTES", "how much content the next entry has"},
+	{"whiteouts", 1, 1, "MODE", "what becomes of whiteouts in the archives of this origin: error, apply or keep"},
 	{"var", 2, 2, "NAME VALUE", "the value of ${NAME} in lists of this origin"},
 }
 

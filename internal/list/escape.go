@@ -65,7 +65,8 @@ func verbatim(field string) (string, error) { return field, nil }
 // expand replaces ${VAR} in a location by its value, in which ${VAR} is
 // replaced in turn, as the kernel's tool does, and unescapes what is around.
 func expand(field string, vars map[string]string, unescape func(string) (string, error)) (string, error) {
-	text, err := expandWithin(field, vars, nil, unescape)
+	x := &expander{vars: vars}
+	text, err := x.expand(field, nil, unescape)
 	switch {
 	case err != nil:
 		return "", err
@@ -77,9 +78,19 @@ func expand(field string, vars map[string]string, unescape func(string) (string,
 	return text, nil
 }
 
-// expandWithin expands the value of the last of the variables in within; literal
-// treats what stands between variables. Values are literal as they are.
-func expandWithin(field string, vars map[string]string, within []string, literal func(string) (string, error)) (string, error) {
+// maxExpansions bounds the variables in a location, those in their values included:
+// values that name two others each would take exponential time.
+const maxExpansions = 1000
+
+type expander struct {
+	vars map[string]string
+	// count is how many variables have been expanded.
+	count int
+}
+
+// expand expands the value of the last of the variables in within; literal treats what
+// stands between variables. Values are literal as they are.
+func (x *expander) expand(field string, within []string, literal func(string) (string, error)) (string, error) {
 	var b strings.Builder
 	for {
 		start := strings.Index(field, "${")
@@ -99,14 +110,17 @@ func expandWithin(field string, vars map[string]string, within []string, literal
 			return b.String(), nil
 		}
 		name := field[start+2 : start+end]
-		value, ok := vars[name]
+		value, ok := x.vars[name]
+		x.count++
 		switch {
+		case x.count > maxExpansions:
+			return "", fmt.Errorf("the location has more than %d variables with their values expanded", maxExpansions)
 		case !ok:
 			return "", fmt.Errorf("the location's variable ${%s} is not set", name)
 		case slices.Contains(within, name):
 			return "", fmt.Errorf("the value of ${%s} contains itself", name)
 		}
-		if value, err = expandWithin(value, vars, append(within, name), verbatim); err != nil {
+		if value, err = x.expand(value, append(within, name), verbatim); err != nil {
 			return "", err
 		}
 		b.WriteString(value)

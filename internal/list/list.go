@@ -21,7 +21,8 @@
 //     attribute or origin, member until the next member;
 //   - to the next entry: added, mtime, sha256 and size;
 //   - to all entries of its origin, wherever these are: hardlink, metadata, replaced and
-//     replaces, and to the lists and archives of the origin that follow: exclude, location and var;
+//     replaces, and to the lists and archives of the origin that follow: exclude, include, location,
+//     var and whiteouts;
 //   - or it gives entries: archive and list.
 //
 // The lists that the rules generate are in this format, and so are the completed lists

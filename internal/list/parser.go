@@ -37,15 +37,14 @@ type Options struct {
 	// Vars are the values of ${VAR} in locations. The environment is never asked:
 	// what a list gives depends on nothing that is not declared.
 	Vars map[string]string
-	// NoEscapes makes \ooo four characters like any others, as they are to the
-	// kernel's tool.
-	NoEscapes bool
+	// Kernel reads the list as the kernel's tool does: \ooo is four characters like any
+	// others, a dev_type other than b is a character device, and what follows the last
+	// field is ignored. These are errors otherwise.
+	Kernel bool
 	// Directives makes lines that begin with "#:" directives instead of comments.
 	Directives bool
 	// Locations takes $(location LABEL) for one field.
 	Locations bool
-	// Parents says that missing parent directories will be added to what is read.
-	Parents bool
 }
 
 // Parser reads a list entry by entry.
@@ -194,8 +193,8 @@ func (p *Parser) entry(line string) (*Entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &fieldReader{kind: k, words: words[1:], vars: p.opts.Vars, unescape: unescape}
-	if p.opts.NoEscapes {
+	f := &fieldReader{kind: k, words: words[1:], vars: p.opts.Vars, unescape: unescape, kernel: p.opts.Kernel}
+	if p.opts.Kernel {
 		f.unescape = verbatim
 	}
 	e := &Entry{Kind: k}
@@ -219,9 +218,15 @@ func (p *Parser) entry(line string) (*Entry, error) {
 			f.device(e)
 		case kind.Links:
 			for f.err == nil && len(f.words) > 0 {
+				if f.words[0][0] == '#' && !p.opts.Kernel {
+					return nil, errors.New("a # after the last field would be a hard link: write comments in lines of their own, and the link's name with a slash")
+				}
 				e.Links = append(e.Links, f.name("hard link"))
 			}
 		}
+	}
+	if f.err == nil && len(f.words) > 0 && !p.opts.Kernel {
+		f.fail(fmt.Errorf("%q follows the last field: want: %s", f.words[0], k.Usage()))
 	}
 	if f.err != nil {
 		return nil, f.err
@@ -233,14 +238,15 @@ func (p *Parser) entry(line string) (*Entry, error) {
 }
 
 // fieldReader takes the fields of a line one by one and keeps the first error.
-// As with the kernel's tool, fields beyond the last one wanted are ignored.
 type fieldReader struct {
 	kind  Kind
 	words []string
 	vars  map[string]string
 	// unescape undoes the escapes in a field.
 	unescape func(string) (string, error)
-	err      error
+	// kernel takes any dev_type, as Options.Kernel.
+	kernel bool
+	err    error
 }
 
 func (f *fieldReader) fail(err error) {
@@ -342,6 +348,10 @@ func parseID(what, word string) (uint32, error) {
 func (f *fieldReader) device(e *Entry) {
 	word := f.next("dev_type")
 	if f.err != nil {
+		return
+	}
+	if !f.kernel && word[0] != 'b' && word[0] != 'c' {
+		f.fail(fmt.Errorf("bad dev_type %q: want b for a block device or c for a character device", word))
 		return
 	}
 	e.Block = word[0] == 'b'

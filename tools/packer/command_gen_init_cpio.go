@@ -109,7 +109,7 @@ func kernelOptions() pack.Options {
 		vars[name] = value
 	}
 	return pack.Options{
-		Read: source.Options{Vars: vars, NoEscapes: true},
+		Read: source.Options{Vars: vars, Kernel: true},
 		Options: write.Options{
 			ArchiveOptions: write.ArchiveOptions{
 				MTime:     uint32(time.Now().Unix()),

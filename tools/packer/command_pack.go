@@ -15,6 +15,7 @@ import (
 
 	"github.com/rules-initramfs/rules_initramfs/internal/cli"
 	"github.com/rules-initramfs/rules_initramfs/internal/codec"
+	"github.com/rules-initramfs/rules_initramfs/internal/list"
 	"github.com/rules-initramfs/rules_initramfs/internal/pack"
 	"github.com/rules-initramfs/rules_initramfs/internal/pack/source"
 	"github.com/rules-initramfs/rules_initramfs/internal/pack/write"
@@ -35,8 +36,10 @@ SOURCE shows what it is, not its name. "-" is standard input.
 
 A directory is packed with everything below it, sorted, with the owners and modes that it
 has on disk. An archive is an image that the kernel unpacks (cpio newc, with any codec,
-any number of members) or a tar archive, compressed or not. A list has the syntax of the
+any number of members), a tar archive, compressed or not, or a Debian package. A list has the syntax of the
 kernel's usr/gen_init_cpio, which "packer gen_init_cpio --help" shows.
+
+Equal entries of one path are packed once, and unequal ones are an error.
 
 In a name, target or location, \ooo (three octal digits) is a byte: \040 is a space. In a
 location, ${NAME} is replaced with the value that --var sets.
@@ -74,6 +77,10 @@ After an error, the exit code is 1 and FILE is unchanged. Wrong usage exits with
 		flags.BoolVar(&opts.AllowDuplicates, "allow-duplicates", false, "Allow duplicate paths; the last one wins")
 		flags.BoolVar(&opts.Dedupe, "dedupe", false, "Make files with the same content, mode and owner hard links of each other")
 		addFormatOptions(flags, &opts.Options)
+		addParsed(flags, &opts.Read.Whiteouts, "whiteouts", source.ParseWhiteouts,
+			"What to do with whiteouts (.wh.NAME) in archives and directories, by `MODE`: error (default), apply, which takes the archives for the layers of a container image, or keep")
+		addParsed(flags, &opts.Read.Owner, "owner", parseOwner,
+			"Give everything in directories the owner `UID:GID`, such as 0:0, instead of the one on disk")
 		addParsed(flags, &opts.Align, "align", parseAlign,
 			"Align the content of files larger than `BYTES` to a multiple of it in the archive, if the padding of the name has room; a power of two, at least 4")
 		flags.Func("var", "Replace ${NAME} in locations, as in `NAME=VALUE`; may be repeated", func(text string) error {
@@ -120,6 +127,17 @@ func parseSplit(text string) (int64, error) {
 		return 0, fmt.Errorf("%q: want size, none, or 4096 to 1073741824 bytes", text)
 	}
 	return size, nil
+}
+
+// parseOwner reads the numbers of a user and a group.
+func parseOwner(text string) (*source.Owner, error) {
+	user, group, ok := strings.Cut(text, ":")
+	uid, uidErr := list.ParseField("uid", user)
+	gid, gidErr := list.ParseField("gid", group)
+	if !ok || uidErr != nil || gidErr != nil {
+		return nil, fmt.Errorf("%q: want two numbers, such as 0:0", text)
+	}
+	return &source.Owner{UID: uid, GID: gid}, nil
 }
 
 // parseAlign reads a power of two that is a multiple of 4.

@@ -19,6 +19,8 @@ func TestHelp(t *testing.T) {
 func TestOptions(t *testing.T) {
 	values := map[string]string{
 		"align":              "4096",
+		"owner":              "0:0",
+		"whiteouts":          "apply",
 		"apply":              "boot.conf",
 		"arch":               "arm64",
 		"bootconfig":         "boot.conf",
@@ -82,6 +84,9 @@ func testUsage(t *testing.T) (messages map[string]string) {
 		"pack --out out --align 2 a.list",
 		"pack --out out --align 12 a.list",
 		"pack --out out --align 4294967296 a.list",
+		"pack --out out --owner root a.list",
+		"pack --out out --owner 0 a.list",
+		"pack --out out --whiteouts remove a.list",
 		"pack --out out --split many a.list",
 		"pack --out out --split 4095 a.list",
 		"pack --out out --split 1073741825 a.list",

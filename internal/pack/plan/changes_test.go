@@ -174,7 +174,7 @@ func TestApplyErrors(t *testing.T) {
 		want  []string
 	}{
 		{
-			"unknown", map[string]string{"all.list": "\n#: include x\n"},
+			"unknown", map[string]string{"all.list": "\n#: includes x\n"},
 			[]string{"all.list:2"},
 		},
 		{

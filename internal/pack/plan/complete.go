@@ -2,6 +2,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"slices"
@@ -135,7 +136,7 @@ func (c *completer) placeLinked(e *list.Entry) {
 	if !ok {
 		return
 	}
-	e.Name = dir[1:]
+	e.Name = cmp.Or(dir[1:], ".")
 	c.placeAt(e, dir)
 }
 

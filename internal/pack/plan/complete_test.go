@@ -79,7 +79,7 @@ func TestCompleteMerges(t *testing.T) {
 			[]string{"slink /lib usr/lib 0777 0 0", "dir /usr 0755 0 0", "dir /usr/lib 0700 1 2", "pipe /lib/x 0600 0 0"}, true},
 		{"a directory, a link before it and where that leads", "dir /usr/lib 0755 0 0\nslink /lib usr/lib 0777 0 0\ndir /lib/ 0755 0 0\ndir /lib 0755 0 0\n",
 			[]string{"dir /usr 0755 0 0", "dir /usr/lib 0755 0 0", "slink /lib usr/lib 0777 0 0"}, true},
-		{"a directory and a link to the root", "slink /d . 0777 0 0\ndir /d 0755 0 0\n", []string{"slink /d . 0777 0 0", "dir / 0755 0 0"}, true},
+		{"a directory and a link to the root", "slink /d . 0777 0 0\ndir /d 0755 0 0\n", []string{"slink /d . 0777 0 0", "dir /. 0755 0 0"}, true},
 	}
 	packtest.InTree(t, map[string]string{"x": "content", "y": "content", "z": "CONTENT"})
 	for _, test := range tests {

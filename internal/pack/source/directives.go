@@ -1,6 +1,7 @@
 package source
 
 import (
+	"path"
 	"slices"
 	"strings"
 
@@ -43,8 +44,12 @@ type origin struct {
 	locations []*location
 	// vars are the values of ${VAR} in them.
 	vars map[string]string
-	// excludes is what is left out of its archives.
-	excludes excludes
+	// filter is what is taken of its archives.
+	filter filter
+	// whiteouts says what becomes of whiteouts in its archives; nil is an error.
+	whiteouts *list.Directive
+	// archives counts its archives; their entries begin at first.
+	archives, first int
 }
 
 // location is a file that lists may name by its key, or as $(location NAME) by any of
@@ -97,7 +102,9 @@ func (r *reader) direct(d *list.Directive) {
 	case "archive":
 		err = r.archive(d)
 	case "exclude":
-		err = r.origin.excludes.add(d)
+		err = addPattern(&r.origin.filter.excludes, d)
+	case "include":
+		err = addPattern(&r.origin.filter.includes, d)
 	case "hardlink":
 		r.Changes.Links = append(r.Changes.Links, Link{d, strings.TrimPrefix(d.Args[0], "/"), list.CleanPath(d.Args[1])})
 	case "list":
@@ -108,6 +115,11 @@ func (r *reader) direct(d *list.Directive) {
 		err = r.metadata(d)
 	case "replaced", "replaces":
 		r.Changes.Replacements = append(r.Changes.Replacements, Replacement{d, list.CleanPath(d.Args[0]), d.Word == "replaced"})
+	case "whiteouts":
+		if _, err = ParseWhiteouts(d.Args[0]); err != nil {
+			err = d.Errorf("%w", err)
+		}
+		r.origin.whiteouts = d
 	case "var":
 		r.origin.vars[d.Args[0]] = d.Args[1]
 	}
@@ -121,7 +133,7 @@ func (r *reader) endOrigin() {
 			r.errors.Add(l.Errorf("no list names the location %q", l.key))
 		}
 	}
-	for _, x := range r.origin.excludes {
+	for _, x := range slices.Concat(r.origin.filter.includes, r.origin.filter.excludes) {
 		if !x.used {
 			r.errors.Add(x.Errorf("%s matches nothing in the archives: remove it, or write the path in the image, prefix included", x.glob))
 		}
@@ -194,6 +206,10 @@ func (r *reader) archive(d *list.Directive) error {
 	if err != nil {
 		return d.Errorf("%w", err)
 	}
+	if r.origin.archives++; r.origin.archives == 1 {
+		r.origin.first = len(r.Entries)
+	}
+	var taken []*list.Entry
 	for _, e := range entries {
 		if list.CleanPath(e.Name) == "/" && prefix != "/" {
 			continue // the archive's own root is the prefix
@@ -203,11 +219,15 @@ func (r *reader) archive(d *list.Directive) error {
 		for i := range e.Links {
 			e.Links[i] = below(prefix, e.Links[i])
 		}
-		if r.origin.excludes.keep(e) {
-			r.add(e)
-		}
+		taken = append(taken, e)
 	}
-	return nil
+	whiteouts := r.origin.whiteouts
+	if whiteouts == nil {
+		whiteouts = &list.Directive{Word: "whiteouts", Args: []string{WhiteoutsError}}
+	}
+	at := *whiteouts
+	at.Pos = list.Pos{Origin: d.Pos.Origin, File: name}
+	return r.addArchive(r.origin.filter.keep(taken), r.origin.first, at.Args[0], at.Errorf)
 }
 
 // below puts a prefix, an absolute path, in front of a name.
@@ -222,35 +242,61 @@ func below(prefix, name string) string {
 	return prefix + "/" + name
 }
 
-// excludes leave out of an archive's entries what globs match, and what is below a
-// directory that one matches.
-type excludes []*exclude
+// filter says what is taken of archives. A pattern stands for what it matches and, if that
+// is a directory, for all below it. Excludes win over includes. Without includes, all is
+// included.
+type filter struct{ includes, excludes []*pattern }
 
-type exclude struct {
+type pattern struct {
 	*list.Directive
 	glob *glob.Glob
 	used bool
 }
 
-func (x *excludes) add(d *list.Directive) error {
+func addPattern(to *[]*pattern, d *list.Directive) error {
 	g, err := glob.Parse(d.Args[0])
 	if err != nil {
 		return d.Errorf("%w", err)
 	}
-	*x = append(*x, &exclude{Directive: d, glob: g})
+	if path, plain := g.Plain(); plain && path == "/" {
+		return d.Errorf("/ is all of the archives: name what is below it")
+	}
+	*to = append(*to, &pattern{Directive: d, glob: g})
 	return nil
 }
 
-// keep removes the names that are left out from an entry, and reports whether any
-// remains.
-func (x excludes) keep(e *list.Entry) bool { return e.DeleteNames(x.match) }
+// keep returns the entries that are taken, less the names that are not. The directories
+// above what is included are taken too, so that they keep their modes and owners.
+func (f *filter) keep(entries []*list.Entry) []*list.Entry {
+	above := map[string]bool{}
+	if len(f.includes) > 0 {
+		for _, e := range entries {
+			for _, name := range e.Names() {
+				if match(f.includes, name) {
+					for at := list.CleanPath(name); at != "/" && !above[path.Dir(at)]; {
+						at = path.Dir(at)
+						above[at] = true
+					}
+				}
+			}
+		}
+	}
+	return slices.DeleteFunc(entries, func(e *list.Entry) bool {
+		return !e.DeleteNames(func(name string) bool {
+			excluded := match(f.excludes, name)
+			included := len(f.includes) == 0 || match(f.includes, name) || e.Kind == list.Dir && above[list.CleanPath(name)]
+			return excluded || !included
+		})
+	})
+}
 
-func (x excludes) match(name string) bool {
+// match reports whether one of the patterns matches a name or a directory above it.
+func match(patterns []*pattern, name string) bool {
 	matched := false
-	for _, exclude := range x {
-		for path := list.CleanPath(name); path != "/"; path = path[:max(1, strings.LastIndexByte(path, '/'))] {
-			if exclude.glob.MatchPath(path) {
-				exclude.used, matched = true, true
+	for _, p := range patterns {
+		for at := list.CleanPath(name); at != "/"; at = path.Dir(at) {
+			if p.glob.MatchPath(at) {
+				p.used, matched = true, true
 			}
 		}
 	}

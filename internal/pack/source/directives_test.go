@@ -2,6 +2,7 @@ package source
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -37,6 +38,21 @@ func TestExcludes(t *testing.T) {
 			[]string{"dir /usr 0755 0 0", "slink /link usr 0777 0 0"},
 			[]string{"/gone", "/*.txt"},
 		},
+		{ // an include, and the directories above it
+			[]string{"+/usr/doc/a"},
+			[]string{"dir /usr 0755 0 0", "dir /usr/doc 0755 0 0", "file /usr/doc/a x 0644 0 0"},
+			nil,
+		},
+		{ // all of a directory, less a part of it
+			[]string{"+/usr", "/usr/doc", "+/gone"},
+			[]string{"dir /usr 0755 0 0", "file /usr/a x 0644 0 0", "file /usr/doc.txt x 0644 0 0"},
+			[]string{"/gone"},
+		},
+		{ // one of several names, or none of them
+			[]string{"+/usr/doc/b*", "+/link"},
+			[]string{"slink /link usr 0777 0 0"},
+			[]string{"/usr/doc/b*"},
+		},
 		{ // two for one are both of use
 			[]string{"/usr", "/usr/doc/a", "/link/usr"},
 			[]string{"slink /link usr 0777 0 0"},
@@ -45,25 +61,25 @@ func TestExcludes(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(fmt.Sprint(test.globs), func(t *testing.T) {
-			var x excludes
-			for _, glob := range test.globs {
-				if err := x.add(&list.Directive{Word: "exclude", Args: []string{glob}}); err != nil {
+			var f filter
+			for _, text := range test.globs {
+				to := &f.excludes
+				glob, include := strings.CutPrefix(text, "+")
+				if include {
+					to = &f.includes
+				}
+				if err := addPattern(to, &list.Directive{Word: "exclude", Args: []string{glob}}); err != nil {
 					t.Fatal(err)
 				}
 			}
-			var kept []*list.Entry
-			for _, e := range packtest.Entries(t, all) {
-				if x.keep(e) {
-					kept = append(kept, e)
-				}
-			}
+			kept := f.keep(packtest.Entries(t, all))
 			if diff := cmp.Diff(test.kept, packtest.Lines(kept)); diff != "" {
 				t.Errorf("kept (-want +got):\n%s", diff)
 			}
 			var unused []string
-			for _, exclude := range x {
-				if !exclude.used {
-					unused = append(unused, exclude.glob.String())
+			for _, p := range append(f.includes, f.excludes...) {
+				if !p.used {
+					unused = append(unused, p.glob.String())
 				}
 			}
 			if diff := cmp.Diff(test.unused, unused); diff != "" {
@@ -74,10 +90,10 @@ func TestExcludes(t *testing.T) {
 }
 
 func TestExcludesErrors(t *testing.T) {
-	var x excludes
+	var x []*pattern
 	messages := map[string]string{}
-	for _, glob := range []string{"usr", "/["} {
-		err := x.add(&list.Directive{Word: "exclude", Args: []string{glob}, Attribute: "archive_excludes", Pos: list.Pos{Origin: "//a:a"}})
+	for _, glob := range []string{"usr", "/[", "/"} {
+		err := addPattern(&x, &list.Directive{Word: "exclude", Args: []string{glob}, Attribute: "archive_excludes", Pos: list.Pos{Origin: "//a:a"}})
 		if diff := cmp.Diff([]string{"//a:a"}, packtest.Places(err)); diff != "" {
 			t.Errorf("%s: errors (-want +got):\n%s", glob, diff)
 		}

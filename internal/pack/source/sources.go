@@ -4,6 +4,7 @@ package source
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,8 +17,22 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/list"
 )
 
-// Options say how lists are read; each list sets Name, Origin and Locations.
-type Options = list.Options
+// Options say how sources are read.
+type Options struct {
+	// Vars, Kernel and Directives say how lists are read, as in list.Options.
+	Vars               map[string]string
+	Kernel, Directives bool
+	// Parents says that missing parent directories will be added to what is read.
+	Parents bool
+	// Whiteouts is what becomes of the whiteouts in archives and directories; empty is
+	// WhiteoutsError.
+	Whiteouts string
+	// Owner owns everything in directories; nil is whoever does on disk.
+	Owner *Owner
+}
+
+// Owner is a user and a group.
+type Owner struct{ UID, GID uint32 }
 
 // ReadLists reads the lists with these file names one after the other; "-" is standard
 // input. Errors of several lines are reported together.
@@ -50,8 +65,7 @@ type reader struct {
 
 // readTop reads a list that the caller named, from in if that is not nil.
 func (r *reader) readTop(name string, in io.Reader) {
-	opts := r.opts
-	opts.Name = name
+	opts := list.Options{Name: name, Vars: r.opts.Vars, Kernel: r.opts.Kernel, Directives: r.opts.Directives}
 	r.read(in, opts, r.add)
 	r.endOrigin()
 }
@@ -110,8 +124,8 @@ type Sources struct {
 
 // Open reads what the names lead to, one after the other. A directory gives
 // everything that is in it. Of a file, the first bytes say what it is, and the name does not:
-// an image as image.Reader reads it, a tar archive, compressed or not, and else a
-// list; "-" is standard input. The contents of what is compressed are kept in a
+// an image as image.Reader reads it, a tar archive, compressed or not, a Debian package, and
+// else a list; "-" is standard input. The contents of what is compressed are kept in a
 // temporary file without a name, so that memory does not grow with them.
 //
 // Close must be called after the last use of the entries. Reading ends when ctx does.
@@ -120,7 +134,7 @@ func Open(ctx context.Context, names []string, opts Options) (*Sources, error) {
 	s := &r.Sources
 	r.readArchive = func(name string) ([]*list.Entry, error) {
 		return s.readFile(ctx, name, opts.Parents, func(io.Reader) ([]*list.Entry, error) {
-			return nil, fmt.Errorf("%s: not an archive: want cpio (newc) or tar, compressed or not", name)
+			return nil, fmt.Errorf("%s: not an archive: want cpio (newc) or tar, compressed or not, or a Debian package", name)
 		})
 	}
 	for _, name := range names {
@@ -128,16 +142,20 @@ func Open(ctx context.Context, names []string, opts Options) (*Sources, error) {
 		var err error
 		if isDir(name) {
 			entries, _, err = ReadDirectory(name, Owners{})
+			for _, e := range entries {
+				if opts.Owner != nil {
+					e.UID, e.GID = opts.Owner.UID, opts.Owner.GID
+				}
+			}
 		} else {
 			entries, err = s.readFile(ctx, name, opts.Parents, func(in io.Reader) ([]*list.Entry, error) {
 				r.readTop(name, in)
 				return nil, nil
 			})
 		}
-		for _, e := range entries {
-			r.add(e)
-		}
-		r.errors.Add(err)
+		r.errors.Add(cmp.Or(err, r.addArchive(entries, 0, opts.Whiteouts, func(format string, args ...any) error {
+			return &list.Error{Pos: list.Pos{File: name}, Err: fmt.Errorf("--whiteouts: %w", fmt.Errorf(format, args...))}
+		})))
 	}
 	if err := r.errors.Err(); err != nil {
 		s.Close()
@@ -172,6 +190,8 @@ func (s *Sources) readFile(ctx context.Context, name string, parents bool, asLis
 	}
 	var read func(*archive) error
 	switch {
+	case bytes.HasPrefix(prefix, []byte(arMagic)):
+		read = (*archive).readDeb
 	case isTarHeader(prefix):
 		read = func(a *archive) error { return a.readTar(nil) }
 	case bytes.HasPrefix(prefix, []byte("0707")), len(prefix) > 0 && prefix[0] == 0:
