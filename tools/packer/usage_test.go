@@ -35,6 +35,7 @@ func TestOptions(t *testing.T) {
 		"off":                "setuid",
 		"origins":            "list",
 		"out":                "image",
+		"outputs":            "out",
 		"prepend":            "microcode.cpio",
 		"split":              "none",
 		"var":                "NAME=value",
