@@ -92,7 +92,7 @@ def _packing_error_impl(ctx):
     generated.set_param_file_format("multiline")
     generated.use_param_file("%s", use_always = True)
     generated.add_all(layer.entries, map_each = list_lines)
-    return _expect_error(ctx, ["pack", "--directives", "--parents", "--outputs", "bazel-out"], generated, layer.files)
+    return _expect_error(ctx, ["pack", "--directives", "--parents", "--build-outputs", "bazel-out"], generated, layer.files)
 
 def _pack_layers(ctx, layers):
     """Packs each layer on its own, as split = "layer" does: the arguments that name the results, and their files."""
