@@ -172,7 +172,7 @@ def tree_entry(origin, path, files, *, strip_prefix = "", mode = "0644", uid = 0
         owner = owner_text(where, uid, gid),
     )
 
-def binary_entry(origin, path, target, workspace_name, *, attribute = None):
+def binary_entry(origin, path, target, workspace_name, *, metadata = None, attribute = None):
     """Adds an executable, mode 0755, with its runfiles in PATH.runfiles.
 
     Args:
@@ -181,6 +181,7 @@ def binary_entry(origin, path, target, workspace_name, *, attribute = None):
         target: the executable's target. If it may be a filegroup of the program, add the aspect `repo_mapping_aspect`
             to the attribute; otherwise the image has no _repo_mapping for the program.
         workspace_name: ctx.workspace_name.
+        metadata: what `file_metadata` returns, for the program itself: its path may be a symbolic link to it.
         attribute: the attribute that the entries come from, which errors name.
 
     Returns:
@@ -195,6 +196,7 @@ def binary_entry(origin, path, target, workspace_name, *, attribute = None):
         origin,
         path,
         attribute,
+        fields = metadata_fields(_where(origin, "metadata", path), metadata) if metadata else "",
         file = default.files_to_run.executable,
         files = runfiles.files,
         empty = runfiles.empty_filenames,

@@ -159,7 +159,14 @@ def _file_entries(ctx, origin):
 
 def _binary_entries(ctx, origin):
     return [
-        binary_entry(origin, path, target, ctx.workspace_name, attribute = "binaries")
+        binary_entry(
+            origin,
+            path,
+            target,
+            ctx.workspace_name,
+            attribute = "binaries",
+            metadata = ctx.attr.metadata.get(path),
+        )
         for path, target in ctx.attr.binaries.items()
     ]
 

@@ -122,6 +122,9 @@ def _binary_lines(e, expander):
             _slink(e.name, root.split("/")[-2] + "/" + own),
             _file(root + own, e.file.path, "0755"),
         ]
+        if e.fields:
+            lines += _change_lines("metadata", "metadata %s %s" % (_escape(root + own), e.fields))
+            lines.append("#: attribute " + (e.attribute or ""))
     else:
         lines = [
             _file(e.name, e.file.path, "0755"),

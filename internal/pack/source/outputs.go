@@ -17,13 +17,17 @@ import (
 // from each other gives each a working directory of its own, with a link for each file to
 // the same path below the real one; a link that is declared as one is there as it is. From
 // the real directory, a link may lead to what another action made and to a source. Anything
-// else that it leads to is a file of this machine.
+// else that it leads to is a file of this machine. So is what a link among the sources of the
+// workspace leads to outside of it; sources that the build fetched may be anywhere.
 func (s *Sources) ResolveOutputs(dir string) error {
 	work, err := os.Getwd()
 	if err != nil {
 		return err
 	}
-	o := &outputs{dir: filepath.Clean(dir), work: work, plain: map[string]bool{}}
+	o := &outputs{dir: filepath.Clean(dir), work: work, plain: map[string]bool{}, places: map[string]bool{work: true}}
+	if program, err := os.Executable(); err == nil {
+		o.places[program] = true
+	}
 	var errs list.Errors
 	for _, d := range s.inputs {
 		if file := o.locate(d.Args[0]); file.made {
@@ -37,10 +41,13 @@ func (s *Sources) ResolveOutputs(dir string) error {
 		if e.Kind == list.File && e.Content == nil {
 			files[i] = o.locate(e.Location)
 			o.apart = o.apart || files[i].staged
+			if files[i].made {
+				o.places[files[i].root] = true
+			}
 		}
 	}
 	for i, e := range s.Entries {
-		if !files[i].made {
+		if files[i].location == "" {
 			continue
 		}
 		link, err := o.link(files[i])
@@ -68,6 +75,8 @@ type outputs struct {
 	apart bool
 	// plain has directories that are not links.
 	plain map[string]bool
+	// places has paths of the build system: it keeps what it fetched beside or above them.
+	places map[string]bool
 }
 
 // output is a location and where its file really is.
@@ -89,12 +98,16 @@ const maxLinks = 40
 // locate finds out what is at a location.
 func (o *outputs) locate(location string) output {
 	f := output{location: location, root: o.work, path: filepath.Clean(location)}
+	if !filepath.IsLocal(f.path) {
+		return f
+	}
+	f.text, _ = os.Readlink(f.path)
 	tail, ok := strings.CutPrefix(f.path, o.dir+"/")
 	if !ok {
+		o.locateSource(&f)
 		return f
 	}
 	f.made = true
-	f.text, _ = os.Readlink(f.path)
 
 	// The first part below dir is the configuration, which may have another name here.
 	_, tail, _ = strings.Cut(tail, "/")
@@ -107,10 +120,28 @@ func (o *outputs) locate(location string) output {
 	return f
 }
 
+// locateSource finds out where a source really is: a link to it, or to the first directory of
+// its path, leads to the same path there.
+func (o *outputs) locateSource(f *output) {
+	if root, ok := strings.CutSuffix(f.text, "/"+f.path); ok && filepath.IsAbs(f.text) {
+		f.staged, f.root = true, root
+		return
+	}
+	first, _, _ := strings.Cut(f.path, "/")
+	if text, err := os.Readlink(first); err == nil && filepath.IsAbs(text) && filepath.Base(text) == first {
+		f.root = filepath.Dir(text)
+	}
+}
+
 // link returns the text of the link that is declared at the location, or "" for a file. The
 // error says that the file is not one of the build's.
 func (o *outputs) link(f output) (string, error) {
 	switch {
+	case !f.made:
+		if lead := o.leaveSource(f); lead != "" {
+			return "", leaves(f.location, lead)
+		}
+		return "", nil
 	case f.staged:
 		if lead := o.leave(f); lead != "" {
 			return "", leaves(f.location, lead)
@@ -161,6 +192,36 @@ func (o *outputs) leave(f output) string {
 		}
 	}
 	return ""
+}
+
+// leaveSource returns the file of this machine that a source of the workspace is a link to,
+// or "".
+func (o *outputs) leaveSource(f output) string {
+	if f.root == o.work {
+		return ""
+	}
+	for place := range o.places {
+		if within(f.root, place) {
+			return "" // fetched
+		}
+	}
+	path := filepath.Join(f.root, f.path)
+	if _, err := os.Readlink(path); err != nil {
+		return ""
+	}
+	lead, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return "" // opening it says why
+	}
+	if root, err := filepath.EvalSymlinks(f.root); err != nil || within(root, lead) {
+		return ""
+	}
+	return lead
+}
+
+func within(dir, path string) bool {
+	below, err := filepath.Rel(dir, path)
+	return err == nil && filepath.IsLocal(below)
 }
 
 // isSource reports whether a path is at or below what a link in root leads to, or a link in

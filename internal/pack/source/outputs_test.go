@@ -18,7 +18,7 @@ import (
 func buildTree(t *testing.T) (root, outside string) {
 	t.Helper()
 	packtest.InTree(t, map[string]string{
-		"src/pkg/source":         "source",
+		"ws/src/pkg/source":      "source",
 		"external/repo/file":     "repository",
 		"outside/secret":         "secret",
 		"outside/dir/secret":     "secret",
@@ -40,14 +40,18 @@ func buildTree(t *testing.T) (root, outside string) {
 		"root/out/k8/bin/dangling":   "../lib/later",
 		"root/out/k8/bin/from_file":  work + "/root/out/k8/bin/file",
 		"root/out/k8/bin/from_repo":  work + "/external/repo/file",
-		"root/out/k8/bin/from_src":   work + "/src/pkg/source",
+		"root/out/k8/bin/from_src":   work + "/ws/src/pkg/source",
 		"root/out/k8/bin/local_repo": work + "/external/repo/out",
 		"root/out/k8/bin/near":       "file",
 		"root/out/k8/bin/tree/abs":   outside + "/secret",
 		"root/out/k8/bin/tree/d":     outside + "/dir",
 		"root/out/k8/bin/tree/g":     "f",
 		"root/out/k8/bin/tree/up":    "../../../../../outside/secret",
-		"root/src":                   work + "/src",
+		"ws/src/pkg/leaving":         outside + "/secret",
+		"ws/src/pkg/relative":        "../../../outside/secret",
+		"ws/src/pkg/inside":          "source",
+		"ws/src/pkg/directory":       outside + "/dir",
+		"root/src":                   work + "/ws/src",
 	} {
 		if err := os.Symlink(target, name); err != nil {
 			t.Fatal(err)
@@ -126,6 +130,54 @@ func TestResolveOutputsFiles(t *testing.T) {
 		})
 	}
 	golden.Messages(t, "TestResolveOutputsFiles.txt", messages)
+}
+
+// Of sources, those of the workspace may not be links to files of the machine.
+func TestResolveOutputsSources(t *testing.T) {
+	for _, test := range []struct {
+		location string
+		refused  bool
+	}{
+		{"src/pkg/source", false},
+		{"src/pkg/inside", false},
+		{"src/pkg/directory/secret", false}, // the file is not a link
+		{"src/pkg/leaving", true},
+		{"src/pkg/relative", true},
+		{"external/repo/file", false},
+		{"external/repo/out", false},
+	} {
+		check := func(t *testing.T, other string) {
+			t.Helper()
+			line, err := resolve(t, test.location, other)
+			if (err != nil) != test.refused {
+				t.Errorf("%v, want an error: %v", err, test.refused)
+			}
+			if want := "file /x " + test.location + " 0644 1 2"; line != want {
+				t.Errorf("got %q, want %q", line, want)
+			}
+		}
+		t.Run(test.location, func(t *testing.T) {
+			root, _ := buildTree(t)
+			t.Chdir(t.TempDir())
+			real := filepath.Join(filepath.Dir(root), test.location)
+			if strings.HasPrefix(test.location, "src/") {
+				real = filepath.Join(filepath.Dir(root), "ws", test.location)
+			}
+			if err := os.MkdirAll(filepath.Dir(test.location), 0o777); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Symlink(real, test.location); err != nil {
+				t.Fatal(err)
+			}
+			stage(t, "other", filepath.Join(root, "out/k8/bin/other"))
+			check(t, "out/cfg/bin/other")
+		})
+		t.Run("in place "+test.location, func(t *testing.T) {
+			root, _ := buildTree(t)
+			t.Chdir(root)
+			check(t, "out/k8/bin/other")
+		})
+	}
 }
 
 // A link that is declared as one is in the directory of the action as it is.

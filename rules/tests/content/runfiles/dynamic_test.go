@@ -42,3 +42,20 @@ func TestDynamic(t *testing.T) {
 		})
 	}
 }
+
+// The metadata of a path that is a link to a program are those of the program.
+func TestMetadata(t *testing.T) {
+	name := os.Getenv("METADATA")
+	if name == "" {
+		t.Skip("needs a list that Bazel builds: run it with bazel test")
+	}
+	for path, e := range packed(t, name, "/bin/app.runfiles") {
+		if filepath.Base(path) == "dynamic" {
+			if e.Perm != 0o4750 || e.UID != 0 || e.GID != 4 {
+				t.Errorf("%s, want 04750 0 4", e)
+			}
+			return
+		}
+	}
+	t.Error("the program is not among its runfiles")
+}
