@@ -2,10 +2,9 @@
 
 load("//rules/private:early_cpio.bzl", _early_cpio = "early_cpio")
 load("//rules/private:file_metadata.bzl", _entry = "entry", _file_metadata = "file_metadata")
-load("//rules/private:initramfs.bzl", _initramfs = "initramfs")
 load("//rules/private:initramfs_diff.bzl", _initramfs_diff = "initramfs_diff")
 load("//rules/private:initramfs_import.bzl", _initramfs_import = "initramfs_import")
-load("//rules/private:layer.bzl", _initramfs_layer = "initramfs_layer")
+load("//rules/private:typed_attributes.bzl", _initramfs = "initramfs", _initramfs_layer = "initramfs_layer")
 
 early_cpio = _early_cpio
 entry = _entry

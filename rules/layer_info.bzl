@@ -18,6 +18,7 @@ load(
 load("//rules/private:file_metadata.bzl", _file_metadata = "file_metadata")
 load("//rules/private:layer_info.bzl", _initramfs_layer_info = "initramfs_layer_info")
 load("//rules/private:providers.bzl", _InitramfsLayerInfo = "InitramfsLayerInfo")
+load("//rules/private:repo_mapping.bzl", _repo_mapping_aspect = "repo_mapping_aspect")
 
 InitramfsLayerInfo = _InitramfsLayerInfo
 archives_entry = _archives_entry
@@ -31,6 +32,7 @@ initramfs_layer_info = _initramfs_layer_info
 metadata_entry = _metadata_entry
 pipe_entry = _pipe_entry
 replaces_entry = _replaces_entry
+repo_mapping_aspect = _repo_mapping_aspect
 socket_entry = _socket_entry
 symlink_entry = _symlink_entry
 tree_entry = _tree_entry

@@ -20,6 +20,7 @@ var directives = []struct {
 	{"added", 0, 0, "", "the next entry is a parent directory that no list names"},
 	{"archive", 2, 2, "PATH PREFIX", "the content of this archive goes here, below PREFIX"},
 	{"attribute", 0, 1, "[NAME]", "what the user calls the setting that the next directives come from"},
+	{"error", 1, 1, "TEXT", "what is wrong with the setting that the list was made from"},
 	{"exclude", 1, 1, "GLOB", "leave these paths out of the archives of this origin"},
 	{"hardlink", 2, 2, "PATH FILE", "PATH is another name of a file of this origin"},
 	{"include", 1, 1, "GLOB", "take only these paths of the archives of this origin"},
@@ -92,10 +93,11 @@ type pending struct {
 func (p *Parser) apply(d *Directive) (bool, error) {
 	switch d.Word {
 	case "origin":
-		p.origin, p.attribute = firstOf(d.Args), ""
+		p.origin, p.attribute, p.setting = firstOf(d.Args), "", ""
 		return false, p.checkPending()
 	case "attribute":
 		p.attribute = firstOf(d.Args)
+		p.setting = p.attribute
 		return true, nil
 	case "added":
 		p.next.added = true
@@ -115,6 +117,7 @@ func (p *Parser) apply(d *Directive) (bool, error) {
 			p.next.size = int64(value)
 		}
 	default:
+		p.setting = ""
 		return false, nil
 	}
 	p.next.pos = p.linePos()

@@ -99,8 +99,18 @@ type Entry struct {
 	Replaces, Replaced []string
 	Attribute          string
 
-	// Pos is where the entry was written.
-	Pos Pos
+	// Pos is where the entry was written, and Setting is what the user calls the setting
+	// that it was made from, or empty.
+	Pos     Pos
+	Setting string
+}
+
+// Failed returns an error about the entry: where it was written, and what its setting is.
+func (e *Entry) Failed(err error) error {
+	if e.Setting != "" {
+		err = fmt.Errorf("%s: %w", e.Setting, err)
+	}
+	return &Error{Pos: e.Pos, Err: err}
 }
 
 // Mode returns the entry's type and permission bits, as in stat(2).

@@ -56,6 +56,8 @@ type Parser struct {
 	// What the directives so far say of the lines after them.
 	origin, attribute string
 	next              pending
+	// setting is the attribute if the entries after it are what it gives.
+	setting string
 }
 
 // NewParser returns a parser that reads the list r.
@@ -100,9 +102,9 @@ func (p *Parser) Next() (*Entry, *Directive, error) {
 		next := p.next
 		p.next = pending{}
 		if err != nil {
-			return nil, nil, p.error(err)
+			return nil, nil, p.entryError(line, err)
 		}
-		e.Pos, e.MTime, e.Size, e.Digest, e.Added = p.pos(), next.mtime, next.size, next.digest, next.added
+		e.Pos, e.MTime, e.Size, e.Digest, e.Added, e.Setting = p.pos(), next.mtime, next.size, next.digest, next.added, p.setting
 		return e, nil, nil
 	}
 }
@@ -124,6 +126,16 @@ func (p *Parser) error(err error) error {
 		return placed
 	}
 	return &Error{Pos: p.linePos(), Err: err}
+}
+
+// entryError says where err is, which is about the entry of a line. If the entry comes from
+// a setting, the list is not the user's.
+func (p *Parser) entryError(line string, err error) error {
+	words := fields(line)
+	if p.setting == "" || len(words) < 2 {
+		return p.error(err)
+	}
+	return &Error{Pos: p.pos(), Err: fmt.Errorf("%s: %.80s: %w", p.setting, words[1], err)}
 }
 
 func (p *Parser) readLine() (string, error) {

@@ -20,6 +20,9 @@ type Options struct {
 	// Lists are the names of the lists, directories and archives, packed one after the
 	// other.
 	Lists []string
+	// Outputs is the directory of what the actions of a build made, for
+	// source.Sources.ResolveOutputs; empty if there is no build.
+	Outputs string
 	// Parents adds missing parent directories.
 	Parents bool
 	// AllowDuplicates packs a path twice that is given twice: the last one counts.
@@ -36,6 +39,11 @@ func Run(ctx context.Context, opts Options) error {
 		return err
 	}
 	defer sources.Close()
+	if opts.Outputs != "" {
+		if err := sources.ResolveOutputs(opts.Outputs); err != nil {
+			return err
+		}
+	}
 	entries, err := plan.Apply(sources.Entries, sources.Changes, opts.Layer)
 	if err != nil {
 		return err

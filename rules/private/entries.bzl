@@ -3,6 +3,7 @@
 load(":digits.bzl", "DECIMAL", "is_digits")
 load(":file_metadata.bzl", "metadata_fields", "mode_text", "owner_text")
 load(":paths.bzl", "check_directory_path", "check_path", "label_text")
+load(":repo_mapping.bzl", "repo_mapping")
 
 def _origin(label):
     return label if type(label) == "string" else label_text(label)
@@ -13,7 +14,7 @@ def _where(origin, attribute, path = None):
 
 def _entry(kind, origin, path, attribute, **fields):
     check_path(_where(origin, attribute), path)
-    return struct(kind = kind, name = path, origin = _origin(origin), **fields)
+    return struct(kind = kind, name = path, origin = _origin(origin), attribute = attribute, **fields)
 
 def _plain_entry(kind, origin, path, attribute, rest):
     """An entry that is one line of the list: the kind, the path, and rest, which needs no escapes."""
@@ -146,9 +147,10 @@ def tree_entry(origin, path, files, *, strip_prefix = "", mode = "0644", uid = 0
     Args:
         origin: the Label of the target that the entries come from.
         path: the absolute path in the image, which may be "/".
-        files: depset of File. The content of a tree artifact goes below the path.
-        strip_prefix: the directory that is left out at the beginning of each file's short path, without
-            a slash at the end; tree artifacts have none.
+        files: depset of File. The content of a tree artifact goes below the path. If there is no file in it, packing
+            fails.
+        strip_prefix: the directory that is left out at the beginning of each file's path, without a slash at the end:
+            relative to the workspace, as in short paths, or to the file's repository. Tree artifacts have none.
         mode: the permissions of the files, a string of octal digits from "0" to "7777".
         uid: the ID of the user who owns them.
         gid: the ID of the group that owns them.
@@ -161,6 +163,7 @@ def tree_entry(origin, path, files, *, strip_prefix = "", mode = "0644", uid = 0
     where = _where(origin, attribute, path)
     return struct(
         kind = "tree",
+        attribute = attribute,
         name = "" if path == "/" else path,
         origin = _origin(origin),
         files = files,
@@ -169,14 +172,16 @@ def tree_entry(origin, path, files, *, strip_prefix = "", mode = "0644", uid = 0
         owner = owner_text(where, uid, gid),
     )
 
-def binary_entry(origin, path, target, workspace_name, *, attribute = None):
+def binary_entry(origin, path, target, workspace_name, *, metadata = None, attribute = None):
     """Adds an executable, mode 0755, with its runfiles in PATH.runfiles.
 
     Args:
         origin: the Label of the target that the entries come from.
         path: the absolute path in the image.
-        target: the executable's target.
+        target: the executable's target. If it may be a filegroup of the program, add the aspect `repo_mapping_aspect`
+            to the attribute; otherwise the image has no _repo_mapping for the program.
         workspace_name: ctx.workspace_name.
+        metadata: what `file_metadata` returns, for the program itself: its path may be a symbolic link to it.
         attribute: the attribute that the entries come from, which errors name.
 
     Returns:
@@ -191,12 +196,13 @@ def binary_entry(origin, path, target, workspace_name, *, attribute = None):
         origin,
         path,
         attribute,
+        fields = metadata_fields(_where(origin, "metadata", path), metadata) if metadata else "",
         file = default.files_to_run.executable,
         files = runfiles.files,
         empty = runfiles.empty_filenames,
         symlinks = runfiles.symlinks,
         root_symlinks = runfiles.root_symlinks,
-        repo_mapping = getattr(default.files_to_run, "repo_mapping_manifest", None),
+        repo_mapping = repo_mapping(target),
         workspace = workspace_name,
     )
 

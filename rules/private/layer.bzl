@@ -20,11 +20,13 @@ load(":layer_info.bzl", "initramfs_layer_info")
 load(":paths.bzl", "check_parts", "label_text")
 load(":providers.bzl", "InitramfsInfo", "InitramfsLayerInfo")
 load(":renames.bzl", "check_renamed", "renamed_attrs")
-load(":single_file.bzl", "single_file")
+load(":repo_mapping.bzl", "repo_mapping_aspect")
+load(":single_file.bzl", "check_files", "single_file")
 
 # What goes into an image, by kind. Each path may be given once.
 _CONTENT_ATTRS = {
     "binaries": attr.string_keyed_label_dict(
+        aspects = [repo_mapping_aspect],
         cfg = "target",
         doc = """Executables with their runfiles, by path in the image: `{"/bin/app": "//cmd/app"}`. The runfiles
 go to /bin/app.runfiles, where the runfiles libraries look for them. All have mode 0755, because Bazel does not say which
@@ -58,14 +60,15 @@ need not exist.""",
     ),
     "tree_strip_prefixes": attr.string_dict(
         doc = """The directory to leave out at the beginning of the files' paths, by a path of `trees`:
-`{"/etc": "config/etc"}`. It is relative to the workspace, as in the files' short paths. By default it is the package
-of the target.""",
+`{"/etc": "config/etc"}`. It is relative to the repository of the files. By default it is the package of the target.""",
     ),
     "trees": attr.string_keyed_label_dict(
         allow_files = True,
         doc = """Targets with any number of files, by the path that the files go below, which may be "/":
 `{"/usr/share/zoneinfo": ":zoneinfo"}`. The content of a tree artifact (a rule's output directory) goes directly below the path;
-other files keep their path below the target's package. All have mode 0644.""",
+other files keep their path below the target's package. All have mode 0644. Bazel hands over files only: of a tree artifact,
+empty directories are lost, symbolic links become what they lead to, and modes and owners are those of this rule. A target
+that has no files is an error.""",
     ),
 }
 
@@ -158,7 +161,14 @@ def _file_entries(ctx, origin):
 
 def _binary_entries(ctx, origin):
     return [
-        binary_entry(origin, path, target, ctx.workspace_name, attribute = "binaries")
+        binary_entry(
+            origin,
+            path,
+            target,
+            ctx.workspace_name,
+            attribute = "binaries",
+            metadata = ctx.attr.metadata.get(path),
+        )
         for path, target in ctx.attr.binaries.items()
     ]
 
@@ -174,16 +184,17 @@ def _tree_entries(ctx, origin):
     for path in ctx.attr.tree_strip_prefixes:
         if path not in ctx.attr.trees:
             fail("%s: tree_strip_prefixes: %s is not a key of trees" % (origin, path))
-    return [
-        tree_entry(
+    entries = []
+    for path, target in ctx.attr.trees.items():
+        check_files("%s: trees: %s" % (origin, path), target)
+        entries.append(tree_entry(
             origin,
             path,
             target[DefaultInfo].files,
             strip_prefix = _strip_prefix(ctx, origin, path, target),
             attribute = "trees",
-        )
-        for path, target in ctx.attr.trees.items()
-    ]
+        ))
+    return entries
 
 def _hardlink_entries(ctx, origin):
     return [
@@ -192,6 +203,8 @@ def _hardlink_entries(ctx, origin):
     ]
 
 def _archive_entries(ctx, origin):
+    for target in ctx.attr.archives:
+        check_files("%s: archives" % origin, target)
     if ctx.files.archives:
         return [archives_entry(
             origin,
@@ -209,6 +222,8 @@ def _list_entries(ctx, origin):
     for location, target in ctx.attr.list_locations.items():
         where = "%s: list_locations: %s" % (origin, location)
         locations.append((location, single_file(where, target, or_executable = True), label_text(target.label)))
+    for target in ctx.attr.lists:
+        check_files("%s: lists" % origin, target)
     if ctx.files.lists:
         return [lists_entry(origin, ctx.files.lists, locations, ctx.attr.list_vars)]
     for attribute in ["list_locations", "list_vars"]:

@@ -4,7 +4,7 @@ All of it runs when the packer is about to, on paths that may be mapped: analysi
 entries.
 """
 
-load(":paths.bzl", "relative_target", "rlocation_path")
+load(":paths.bzl", "relative_target", "rlocation_path", "runfiles_path")
 load(":tables.bzl", "LIST_ESCAPES")
 
 def _escape(text):
@@ -22,6 +22,9 @@ def _file(name, path, mode, owner = "0 0"):
 def _slink(name, target, owner = "0 0"):
     return "slink %s %s 0777 %s" % (_escape(name), _escape(target), owner)
 
+def _dir(name):
+    return "dir %s 0755 0 0" % _escape(name)
+
 def _below(name, file, expander, mode, owner = "0 0"):
     """A file as the entry of that name, or the content of a tree artifact below it."""
     lines = []
@@ -31,39 +34,115 @@ def _below(name, file, expander, mode, owner = "0 0"):
         lines.append(_file(name + below, child.path, mode, owner))
     return lines
 
+def _error(text):
+    """An error that the packer reports, with all others."""
+    return ["#: error " + _escape(text)]
+
+def _strip(path, prefix):
+    """Removes a prefix from the short path of a file: one of the workspace, or of the file's own repository."""
+    paths = [path.removeprefix("../")]
+    if path.startswith("../"):
+        paths.append(paths[0].partition("/")[2])
+    for path in paths:
+        if path.startswith(prefix):
+            return path[len(prefix):]
+    return None
+
 def _tree_lines(e, expander):
     lines = []
     for file in e.files.to_list():
         if file.is_directory:
             lines += _below(e.name, file, expander, e.mode, e.owner)
             continue
-        path = file.short_path.removeprefix("../")
-        if not path.startswith(e.strip):
-            fail("%s: trees: %s: %s does not begin with the prefix to strip, %s" % (e.origin, e.name, path, e.strip))
-        lines.append(_file(e.name + "/" + path[len(e.strip):], file.path, e.mode, e.owner))
-    return lines
+        path = _strip(file.short_path, e.strip)
+        if path == None:
+            return _error(
+                "%s: %s is not below %s: set tree_strip_prefixes to a directory of the repository that all files are below, or split the target" %
+                (e.name or "/", file.short_path.removeprefix("../"), e.strip.removesuffix("/")),
+            )
+        lines.append(_file(e.name + "/" + path, file.path, e.mode, e.owner))
+    return lines or _error(
+        "%s: %s has no files, and Bazel keeps no empty directories: add directories with dirs, or remove the path" %
+        (e.name or "/", ", ".join([file.short_path for file in e.files.to_list()]) or "the target"),
+    )
+
+def _is_obscured(path, found):
+    """Reports whether a path is below another one, where Bazel's runfiles tree has a link to a directory."""
+    parts = path.split("/")
+    for i in range(1, len(parts)):
+        if "/".join(parts[:i]) in found:
+            return True
+    return False
+
+def _runfiles(e, own):
+    """The runfiles of a program, as Bazel's runfiles tree has them: a File or, for an empty file, None by path.
+
+    Args:
+        e: the entry of the program.
+        own: the path of the program itself.
+
+    Returns:
+        A dict, with the program first.
+    """
+    found = {own: e.file}
+    for file in e.files.to_list():
+        found[rlocation_path(e.workspace, file)] = file
+
+    # With --legacy_external_runfiles, Bazel names empty files of other repositories by their old paths.
+    old = "external/"
+    own_old = any([path.startswith(e.workspace + "/" + old) for path in found])
+    for path in e.empty.to_list():
+        if path.startswith(old) and not own_old:
+            path = "../" + path.removeprefix(old)
+        found.setdefault(runfiles_path(e.workspace, path), None)
+
+    # A file takes precedence over a link at its path, and a link at the root over both.
+    for link in e.symlinks.to_list():
+        path = runfiles_path(e.workspace, link.path)
+        found[path] = found.get(path) or link.target_file
+    found = {path: file for path, file in found.items() if not _is_obscured(path, found)}
+    for link in e.root_symlinks.to_list():
+        found[link.path] = link.target_file
+    return found
+
+def _needs_own_place(e, runfiles):
+    """Reports whether a program finds its shared libraries only by its own name or place among the runfiles."""
+    if e.name.endswith("/" + e.file.basename):
+        return False
+    return any(["/_solib_" in path for path in runfiles])
 
 def _binary_lines(e, expander):
-    lines = [_file(e.name, e.file.path, "0755")]
-    folder = e.name + ".runfiles/"
-    own = folder + rlocation_path(e.workspace, e.file)
-    rest = []
+    own = rlocation_path(e.workspace, e.file)
+    runfiles = _runfiles(e, own)
+    if len(runfiles) == 1:
+        return [_file(e.name, e.file.path, "0755")]
+    root = e.name + ".runfiles/"
+    if _needs_own_place(e, runfiles):
+        lines = [
+            _slink(e.name, root.split("/")[-2] + "/" + own),
+            _file(root + own, e.file.path, "0755"),
+        ]
+        if e.fields:
+            lines += _change_lines("metadata", "metadata %s %s" % (_escape(root + own), e.fields))
+            lines.append("#: attribute " + (e.attribute or ""))
+    else:
+        lines = [
+            _file(e.name, e.file.path, "0755"),
+            _slink(root + own, relative_target(root + own, e.name)),
+        ]
 
     # Which of the runfiles are programs is not known.
-    for file in e.files.to_list():
-        if file != e.file:
-            rest += _below(folder + rlocation_path(e.workspace, file), file, expander, "0755")
-    for path in e.empty.to_list():
-        rest.append(_file(folder + e.workspace + "/" + path, "/dev/null", "0644"))
-    for link in e.symlinks.to_list():
-        rest += _below(folder + e.workspace + "/" + link.path, link.target_file, expander, "0755")
-    for link in e.root_symlinks.to_list():
-        rest += _below(folder + link.path, link.target_file, expander, "0755")
-    if not rest:
-        return lines
+    for path, file in runfiles.items():
+        if file == None:
+            lines.append(_file(root + path, "/dev/null", "0644"))
+        elif path != own:
+            lines += _below(root + path, file, expander, "0755") or [_dir(root + path)]
+    if not any([path.startswith(e.workspace + "/") for path in runfiles]):
+        # Bazel makes sure that the directory of the main repository exists.
+        lines.append(_file(root + e.workspace + "/.runfile", "/dev/null", "0644"))
     if e.repo_mapping:
-        rest.append(_file(folder + "_repo_mapping", e.repo_mapping.path, "0644"))
-    return lines + [_slink(own, relative_target(own, e.name))] + rest
+        lines.append(_file(root + "_repo_mapping", e.repo_mapping.path, "0644"))
+    return lines
 
 def _spellings(label, origin):
     """The ways in which $(location ...) in a list of a target may write a label.
@@ -131,6 +210,9 @@ def list_lines(e, expander):
         expander: the DirectoryExpander.
 
     Returns:
-        The lines. The first one says where the entry comes from.
+        The lines. The first ones say where the entry comes from.
     """
-    return ["#: origin " + _escape(e.origin)] + _LINES.get(e.kind, _plain_lines)(e, expander)
+    lines = ["#: origin " + _escape(e.origin)]
+    if getattr(e, "attribute", None):
+        lines.append("#: attribute " + e.attribute)
+    return lines + _LINES.get(e.kind, _plain_lines)(e, expander)

@@ -76,7 +76,7 @@ def pack_action(ctx, layer, archive, completed, method, options, inputs = [], co
     """
     outputs = [archive, completed] + views.values()
     fixed = ctx.actions.args()
-    fixed.add_all(["--directives", "--parents"])
+    fixed.add_all(["--directives", "--parents", "--build-outputs", "bazel-out"])
     fixed.add("--out", archive)
     fixed.add("--write-list", completed)
     if contents:

@@ -58,6 +58,18 @@ def relative_target(link, target):
     """
     return "../" * (link.count("/") - 1) + target[1:]
 
+def runfiles_path(workspace, path):
+    """Returns where the runfiles directory has a path.
+
+    Args:
+        workspace: the name of the main repository, ctx.workspace_name.
+        path: a path relative to the main repository, such as ../REPOSITORY/FILE.
+
+    Returns:
+        A path below the runfiles directory.
+    """
+    return path[3:] if path.startswith("../") else workspace + "/" + path
+
 def rlocation_path(workspace, file):
     """Returns the path by which the runfiles libraries find a file.
 
@@ -68,6 +80,4 @@ def rlocation_path(workspace, file):
     Returns:
         A path below the runfiles directory.
     """
-    if file.short_path.startswith("../"):
-        return file.short_path[3:]
-    return workspace + "/" + file.short_path
+    return runfiles_path(workspace, file.short_path)

@@ -1,6 +1,16 @@
-"""Targets in places that take a single file."""
+"""Checks of the files of targets."""
 
 load(":paths.bzl", "label_text")
+
+def check_files(where, target):
+    """Fails if a target has no files.
+
+    Args:
+        where: the label and attribute, for errors.
+        target: the target.
+    """
+    if not target[DefaultInfo].files:
+        fail("%s: %s has no files: add some to it, or remove it here" % (where, label_text(target.label)))
 
 def single_file(where, target, or_executable = False, hint = ""):
     """Returns the only file of a target, and fails if there is no such file.

@@ -1,6 +1,6 @@
 """Tests of the errors of the rules: at analysis, and of the packer."""
 
-load("@bazel_skylib//lib:unittest.bzl", "analysistest", "asserts")
+load("@bazel_skylib//lib:unittest.bzl", "analysistest", "asserts", "unittest")
 load("@bazel_skylib//rules:build_test.bzl", "build_test")
 load("//rules:defs.bzl", "InitramfsLayerInfo", "initramfs_layer")
 
@@ -15,6 +15,9 @@ load("//rules/private:pack.bzl", "pack_action")
 
 # buildifier: disable=bzl-visibility
 load("//rules/private:toolchains.bzl", "PACKER_TOOLCHAIN_TYPE")
+
+# buildifier: disable=bzl-visibility
+load("//rules/private:typed_attributes.bzl", "mistyped")
 
 def _analysis_error_impl(ctx):
     env = analysistest.begin(ctx)
@@ -63,6 +66,23 @@ def analysis_error_tests(cases, rule = initramfs_layer, **attributes):
             **(attributes | own)
         )
 
+def _mistyped_impl(ctx):
+    env = unittest.begin(ctx)
+    for attributes, words in [
+        ({"dirs": ["/tmp"]}, []),
+        ({"files": {"/a": "a"}}, []),
+        ({"dirs": {"/tmp": "1777"}}, ["//x:y: dirs: ", "1777", "metadata"]),
+        ({"archives": {"a.tar": "/usr"}}, ["//x:y: archives: ", "/usr"]),
+        ({"compressor_args": {"-9": ""}}, ["//x:y: compressor_args: "]),
+    ]:
+        error = mistyped("//x:y", attributes)
+        asserts.equals(env, bool(words), error != None)
+        for word in words:
+            asserts.true(env, word in error, "%r has no %r" % (error, word))
+    return unittest.end(env)
+
+mistyped_test = unittest.make(_mistyped_impl)
+
 def _packing_error_impl(ctx):
     layers = [target[InitramfsLayerInfo] for target in ctx.attr.layers]
     if ctx.attr.split == "layer":
@@ -72,7 +92,7 @@ def _packing_error_impl(ctx):
     generated.set_param_file_format("multiline")
     generated.use_param_file("%s", use_always = True)
     generated.add_all(layer.entries, map_each = list_lines)
-    return _expect_error(ctx, ["pack", "--directives", "--parents"], generated, layer.files)
+    return _expect_error(ctx, ["pack", "--directives", "--parents", "--build-outputs", "bazel-out"], generated, layer.files)
 
 def _pack_layers(ctx, layers):
     """Packs each layer on its own, as split = "layer" does: the arguments that name the results, and their files."""

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -22,11 +23,14 @@ var typeNames = map[attributeType]string{
 type item struct{ name, text string }
 
 // referencePage returns a page about modules, in Markdown. An item that several files export is
-// in the section of the first. The repository is the one that load statements name, such as @rules_initramfs.
+// in the section of the first. A rule of a private file documents the macro with its name. The
+// repository is the one that load statements name, such as @rules_initramfs.
 func referencePage(title, intro, repository string, modules []*moduleInfo) (string, error) {
 	index, sections := paragraphs("# "+title, intro), "\n"
 	seen := map[string]bool{}
+	rules, modules := privateRules(modules)
 	for _, m := range modules {
+		m.replace(rules)
 		items, err := m.items()
 		if err != nil {
 			return "", fmt.Errorf("%s: %w", m.File, err)
@@ -43,6 +47,31 @@ func referencePage(title, intro, repository string, modules []*moduleInfo) (stri
 		index += fmt.Sprintf("- `%s%s`: %s\n", repository, m.File, strings.Join(links, ", "))
 	}
 	return index + strings.TrimRight(sections, "\n") + "\n", nil
+}
+
+// privateRules returns the rules of private files, and the other files.
+func privateRules(modules []*moduleInfo) (rules []ruleInfo, public []*moduleInfo) {
+	for _, m := range modules {
+		if strings.Contains(m.File, "/private:") {
+			rules = append(rules, m.Rules...)
+		} else {
+			public = append(public, m)
+		}
+	}
+	return rules, public
+}
+
+// replace puts rules in the place of functions with the same names, before the other rules.
+func (m *moduleInfo) replace(rules []ruleInfo) {
+	var found []ruleInfo
+	for _, r := range rules {
+		i := slices.IndexFunc(m.Functions, func(f functionInfo) bool { return f.Name == r.Name })
+		if i >= 0 {
+			found = append(found, r)
+			m.Functions = slices.Delete(m.Functions, i, i+1)
+		}
+	}
+	m.Rules = append(found, m.Rules...)
 }
 
 func paragraphs(all ...string) string { return strings.Join(all, "\n\n") + "\n\n" }

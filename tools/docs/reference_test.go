@@ -11,11 +11,19 @@ const wantPage = `# Title
 
 Intro.
 
-- ` + "`@r//x:y.bzl`: [a_test](#a_test), [f](#f), [e](#e), [AInfo](#ainfo)\n- `@r//x:z.bzl`: [g](#g)" + `
+- ` + "`@r//x:y.bzl`: [checked](#checked), [a_test](#a_test), [f](#f), [e](#e), [AInfo](#ainfo)\n- `@r//x:z.bzl`: [g](#g)" + `
 
 ## //x:y.bzl
 
 A file.
+
+### checked
+
+A checked rule.
+
+| attribute | type | default | description |
+|---|---|---|---|
+| ` + "`a` | boolean" + ` |  | A flag. |
 
 ### a_test
 
@@ -83,9 +91,13 @@ func TestReferencePage(t *testing.T) {
 			{Name: "args", Role: varargs, Doc: "more."},
 			{Name: "kwargs", Role: kwargs, Doc: "more."},
 			{Name: "others", Doc: "more."},
-		}}, {Name: "old", Doc: "Renamed to f."}},
+		}}, {Name: "old", Doc: "Renamed to f."}, {Name: "checked", Doc: "A macro."}},
 		Extensions: []extensionInfo{{Name: "e", Doc: "An extension."}},
 		Providers:  []providerInfo{{Name: "AInfo", Doc: "Something.", Fields: []fieldInfo{{Name: "g", Doc: "A field."}}}},
+	}, {
+		// The rule of a macro.
+		File:  "//x/private:z.bzl",
+		Rules: []ruleInfo{{Name: "checked", Doc: "A checked rule.", Attributes: []attributeInfo{{Name: "a", Type: typeBool, Doc: "A flag."}}}, {Name: "unused", Doc: "Not exported."}},
 	}, {
 		// Only what the first file does not have.
 		File: "//x:z.bzl", Doc: "Another file.",

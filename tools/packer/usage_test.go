@@ -24,6 +24,7 @@ func TestOptions(t *testing.T) {
 		"apply":              "boot.conf",
 		"arch":               "arm64",
 		"bootconfig":         "boot.conf",
+		"build-outputs":      "out",
 		"compress":           "zstd:3",
 		"compressor":         "zstd",
 		"compressor-arg":     "-19",

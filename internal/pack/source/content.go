@@ -71,7 +71,7 @@ func OpenLocation(location string) (*Content, error) {
 	switch {
 	case location == os.DevNull:
 	case info.IsDir():
-		return fail(Unopened, fmt.Errorf("%s is a directory: a file line needs a file", location))
+		return fail(Unopened, fmt.Errorf("%s is a directory: name the files in it, such as with a glob", location))
 	case !info.Mode().IsRegular():
 		return fail(Unopened, fmt.Errorf("%s is not a regular file", location))
 	}

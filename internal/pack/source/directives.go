@@ -1,6 +1,7 @@
 package source
 
 import (
+	"errors"
 	"path"
 	"slices"
 	"strings"
@@ -101,6 +102,11 @@ func (r *reader) direct(d *list.Directive) {
 	switch d.Word {
 	case "archive":
 		err = r.archive(d)
+	case "error":
+		err = &list.Error{Pos: d.Pos, Err: errors.New(d.Args[0])}
+		if d.Attribute != "" {
+			err = d.Errorf("%s", d.Args[0])
+		}
 	case "exclude":
 		err = addPattern(&r.origin.filter.excludes, d)
 	case "include":
@@ -155,6 +161,7 @@ func (r *reader) declare(d *list.Directive) error {
 // readDeclared reads a list of the current origin, which names the locations that the
 // origin declares.
 func (r *reader) readDeclared(d *list.Directive) {
+	r.inputs = append(r.inputs, d)
 	opts := list.Options{Name: d.Args[0], Origin: r.origin.name, Vars: r.origin.vars, Locations: true}
 	r.read(nil, opts, func(e *list.Entry) {
 		if e.Kind == list.File {
@@ -199,6 +206,7 @@ func (r *reader) metadata(d *list.Directive) error {
 // excludes.
 func (r *reader) archive(d *list.Directive) error {
 	name, prefix := d.Args[0], d.Args[1]
+	r.inputs = append(r.inputs, d)
 	if r.readArchive == nil {
 		return d.Errorf("%s: a list of this kind cannot name archives", name)
 	}

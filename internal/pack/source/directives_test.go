@@ -101,3 +101,15 @@ func TestExcludesErrors(t *testing.T) {
 	}
 	golden.Messages(t, "TestExcludesErrors.txt", messages)
 }
+
+// An error that the list hands over has the place of its origin, and the attribute if there
+// is one.
+func TestErrorDirective(t *testing.T) {
+	packtest.InTree(t, map[string]string{
+		"all.list": "#: origin //a:a\n#: error no\\040files\n#: origin //b:b\n#: attribute trees\n#: error /x:\\040no\\040files\n",
+	})
+	_, err := Open(t.Context(), []string{"all.list"}, Options{Directives: true})
+	if diff := cmp.Diff([]string{"//a:a: no files", "//b:b: trees: /x: no files"}, packtest.Messages(err)); diff != "" {
+		t.Errorf("errors (-want +got):\n%s", diff)
+	}
+}

@@ -117,6 +117,8 @@ type Sources struct {
 	// Members are those of the archive of a layer, of its completed list.
 	Members []list.Member
 
+	// inputs are the directives that name archives and lists.
+	inputs []*list.Directive
 	// files are the archives that contents are read from.
 	files []*os.File
 	spool spool

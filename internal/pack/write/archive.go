@@ -55,7 +55,7 @@ func Archive(w io.Writer, entries []*list.Entry, opts ArchiveOptions) error {
 			if output, ok := errors.AsType[*writeError](err); ok {
 				return output // a line of a list is not to blame
 			}
-			return &list.Error{Pos: e.Pos, Err: err}
+			return e.Failed(err)
 		}
 		if opts.Progress != nil {
 			opts.Progress(i+1, len(entries), a.out.Offset())

@@ -1,0 +1,4 @@
+// Program main does nothing: the test is about its runfiles.
+package main
+
+func main() {}
