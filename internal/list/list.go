@@ -22,7 +22,7 @@
 //   - to the next entry: added, mtime and size;
 //   - to all entries of its origin, wherever these are: hardlink, metadata and replaces,
 //     and to the lists and archives of the origin that follow: exclude, location and var;
-//   - or it gives entries: archive and list.
+//   - or it gives entries, archive and list, or an error.
 //
 // The lists that the rules generate are in this format, and so are the completed lists
 // that [Write] writes: packed again, one of these gives the same archive.
