@@ -19,7 +19,7 @@ var directives = []struct {
 }{
 	{"added", 0, 0, "", "the next entry is a parent directory that no list names"},
 	{"archive", 2, 2, "PATH PREFIX", "the content of this archive goes here, below PREFIX"},
-	{"attribute", 0, 1, "[NAME]", "what the user calls the setting that the next directives come from"},
+	{"attribute", 0, 1, "[NAME]", "what the user calls the setting that the next directives or entries come from"},
 	{"error", 1, 1, "TEXT", "what is wrong with the setting that the list was made from"},
 	{"exclude", 1, 1, "GLOB", "leave these paths out of the archives of this origin"},
 	{"hardlink", 2, 2, "PATH FILE", "PATH is another name of a file of this origin"},

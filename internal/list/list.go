@@ -23,7 +23,7 @@
 //   - to all entries of its origin, wherever these are: hardlink, metadata, replaced and
 //     replaces, and to the lists and archives of the origin that follow: exclude, include, location,
 //     var and whiteouts;
-//   - or it gives entries: archive and list.
+//   - or it gives entries (archive and list) or an error (error).
 //
 // The lists that the rules generate are in this format, and so are the completed lists
 // that [Write] writes: packed again, one of these gives the same archive.

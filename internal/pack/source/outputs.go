@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/list"
@@ -27,6 +28,9 @@ func (s *Sources) ResolveOutputs(dir string) error {
 	o := &outputs{dir: filepath.Clean(dir), work: work, plain: map[string]bool{}, places: map[string]bool{work: true}}
 	if program, err := os.Executable(); err == nil {
 		o.places[program] = true
+	}
+	if o.apart, err = hasNoLinks(work); err != nil {
+		return err
 	}
 	var errs list.Errors
 	for _, d := range s.inputs {
@@ -63,6 +67,13 @@ func (s *Sources) ResolveOutputs(dir string) error {
 	return errs.Err()
 }
 
+// hasNoLinks reports whether there are no links in a directory. The real working directory
+// has some, to the sources.
+func hasNoLinks(dir string) (bool, error) {
+	all, err := os.ReadDir(dir)
+	return !slices.ContainsFunc(all, func(e os.DirEntry) bool { return e.Type() == os.ModeSymlink }), err
+}
+
 func leaves(location, lead string) error {
 	return fmt.Errorf("%s is a symbolic link to %s, a file of this machine that is not an input of the build: "+
 		"copy the file in the build, or give the link as an entry of its own", location, lead)
@@ -71,7 +82,7 @@ func leaves(location, lead string) error {
 // outputs knows where the files of a build are.
 type outputs struct {
 	dir, work string
-	// apart reports that the working directory has links to the real one.
+	// apart reports that the working directory is that of one action.
 	apart bool
 	// plain has directories that are not links.
 	plain map[string]bool
@@ -120,15 +131,15 @@ func (o *outputs) locate(location string) output {
 	return f
 }
 
-// locateSource finds out where a source really is: a link to it, or to the first directory of
-// its path, leads to the same path there.
+// locateSource finds out where a source really is. A link to it, and a link in the real
+// working directory to the first part of its path, lead to the same path elsewhere.
 func (o *outputs) locateSource(f *output) {
 	if root, ok := strings.CutSuffix(f.text, "/"+f.path); ok && filepath.IsAbs(f.text) {
 		f.staged, f.root = true, root
-		return
 	}
 	first, _, _ := strings.Cut(f.path, "/")
-	if text, err := os.Readlink(first); err == nil && filepath.IsAbs(text) && filepath.Base(text) == first {
+	text, err := os.Readlink(filepath.Join(f.root, first))
+	if err == nil && filepath.IsAbs(text) && filepath.Base(text) == first {
 		f.root = filepath.Dir(text)
 	}
 }

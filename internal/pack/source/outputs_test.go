@@ -159,14 +159,26 @@ func TestResolveOutputsSources(t *testing.T) {
 		t.Run(test.location, func(t *testing.T) {
 			root, _ := buildTree(t)
 			t.Chdir(t.TempDir())
-			real := filepath.Join(filepath.Dir(root), test.location)
-			if strings.HasPrefix(test.location, "src/") {
-				real = filepath.Join(filepath.Dir(root), "ws", test.location)
-			}
 			if err := os.MkdirAll(filepath.Dir(test.location), 0o777); err != nil {
 				t.Fatal(err)
 			}
-			if err := os.Symlink(real, test.location); err != nil {
+			if err := os.Symlink(filepath.Join(root, test.location), test.location); err != nil {
+				t.Fatal(err)
+			}
+			stage(t, "other", filepath.Join(root, "out/k8/bin/other"))
+			check(t, "out/cfg/bin/other")
+		})
+		t.Run("workspace "+test.location, func(t *testing.T) {
+			root, _ := buildTree(t)
+			if !strings.HasPrefix(test.location, "src/") {
+				return // the workspace has none of these
+			}
+			workspace := filepath.Join(filepath.Dir(root), "ws")
+			t.Chdir(t.TempDir())
+			if err := os.MkdirAll(filepath.Dir(test.location), 0o777); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Symlink(filepath.Join(workspace, test.location), test.location); err != nil {
 				t.Fatal(err)
 			}
 			stage(t, "other", filepath.Join(root, "out/k8/bin/other"))
@@ -193,6 +205,18 @@ func TestResolveOutputsLinks(t *testing.T) {
 				t.Errorf("got %q, %v, want %q", got, err, want)
 			}
 		})
+	}
+}
+
+// On another machine, files are files, and only declared links are links.
+func TestResolveOutputsElsewhere(t *testing.T) {
+	packtest.InTree(t, map[string]string{"out/k8/bin/file": "file", "src/source": "source"})
+	if err := os.Symlink("file", "out/k8/bin/link"); err != nil {
+		t.Fatal(err)
+	}
+	got, err := resolve(t, "out/k8/bin/link", "src/source")
+	if want := "slink /x file 0777 1 2"; err != nil || got != want {
+		t.Errorf("got %q, %v, want %q", got, err, want)
 	}
 }
 
