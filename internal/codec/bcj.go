@@ -259,8 +259,7 @@ type bcjReader struct {
 	r      io.Reader
 	decode bcjDecoder
 	at     uint32 // position of the first byte of buf that is not converted
-	// buf has converted bytes up to done, of which those up to read are read, and then
-	// others.
+	// buf has bytes that are read, up to read, converted ones, up to done, and others.
 	buf        []byte
 	read, done int
 	err        error

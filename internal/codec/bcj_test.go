@@ -69,8 +69,8 @@ func TestBCJFiles(t *testing.T) {
 	}
 }
 
-// checkFilters reads a member or file and compares its content and the names of its
-// filters. A file that the kernel does not take is no member.
+// checkFilters reads a member or file, and compares its content and the names of its
+// filters. If member is false, the kernel does not take it.
 func checkFilters(t *testing.T, packed, content []byte, member bool, filters ...string) {
 	t.Helper()
 	name := strings.Join(filters, ", ")

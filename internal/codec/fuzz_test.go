@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"io"
+	"os"
 	"testing"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/codec"
@@ -30,6 +31,13 @@ func FuzzReader(f *testing.F) {
 			f.Add(b.Bytes())
 			f.Add(append(b.Bytes(), "\x00\x00\x00\x00070701"...))
 		}
+	}
+	for _, name := range codec.FilterNames() {
+		packed, err := os.ReadFile("testdata/bcj/" + name + ".xz")
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(packed)
 	}
 	const most = 16 << 20 // of content that is looked at
 	f.Fuzz(func(t *testing.T, input []byte) {

@@ -44,8 +44,8 @@ func detect(prefix []byte) *Codec {
 
 // Reader decompresses one member. It accepts what the kernel's decompressor accepts and
 // refuses what that refuses. It also verifies every checksum, even those that the kernel
-// ignores. Its memory is bounded by the window of the member, 128 MiB at most, and a few
-// blocks.
+// ignores. Its memory is bounded by the largest window of a member, which is 128 MiB at
+// most for each codec, and a few blocks.
 type Reader struct {
 	codec    string
 	current  decoder

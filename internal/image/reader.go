@@ -263,7 +263,11 @@ func (r *Reader) openMember() error {
 	err := r.openDecoder()
 	if err == codec.ErrNotCompressed {
 		err = ErrJunk
-		if first == '0' {
+		prefix, _ := r.image.Peek(codec.ForeignSize)
+		switch foreign := codec.Foreign(prefix); {
+		case foreign != "":
+			err = fmt.Errorf("%w, but %s", ErrJunk, foreign)
+		case first == '0':
 			err = fmt.Errorf("%w: an uncompressed archive must begin at a multiple of 4", ErrJunk)
 		}
 	}

@@ -104,6 +104,8 @@ func TestReaderGrammar(t *testing.T) {
 		{"NULs in front", cpiotest.NULs(8) + a, nil, ""},
 		{"not at a multiple of 4", cpiotest.NULs(2) + a, image.ErrJunk, "byte 2: no magic of an archive or of a codec: an uncompressed archive must begin at a multiple of 4"},
 		{"junk", "junk", image.ErrJunk, "byte 0: no magic of an archive or of a codec"},
+		{"uImage", "\x27\x05\x19\x56" + cpiotest.NULs(60) + a, image.ErrJunk, "byte 0: no magic of an archive or of a codec, but a U-Boot image (uImage): remove its header of 64 bytes: tail -c +65"},
+		{"an ELF program after an archive", a + "\x7fELF", image.ErrJunk, fmt.Sprintf("byte %d: no magic of an archive or of a codec, but an ELF program or library: name it in a list: file /PATH LOCATION 0755 0 0", len(a))},
 		{"one byte of junk", "j", image.ErrJunk, "byte 0: no magic of an archive or of a codec"},
 		{"junk after an archive", a + "junk", image.ErrJunk, fmt.Sprintf("byte %d: no magic of an archive or of a codec", len(a))},
 		{"junk after a compressed one", gz(a) + "junk", image.ErrJunk, ""},

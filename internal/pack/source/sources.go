@@ -201,6 +201,9 @@ func (s *Sources) readFile(ctx context.Context, name string, parents bool, asLis
 	case codec.DetectFile(prefix) != "":
 		read = (*archive).readCompressed
 	default:
+		if err := notList(in); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
 		return asList(in)
 	}
 	a := &archive{ctx: ctx, parents: parents, spool: &s.spool, pos: list.Pos{File: name}}
@@ -270,7 +273,23 @@ func (a *archive) readCompressed() error {
 	case err != nil && err != io.EOF:
 		return a.fail(err)
 	}
+	if prefix, _ := content.Peek(codec.ForeignSize); codec.Foreign(prefix) != "" {
+		return a.fail(fmt.Errorf("compressed, and neither a cpio nor a tar archive, but %s", codec.Foreign(prefix)))
+	}
 	return a.fail(errors.New("compressed, and neither a cpio nor a tar archive: only archives may be compressed"))
+}
+
+// notList returns an error if in, which is not an archive, cannot be a list either.
+func notList(in *bufio.Reader) error {
+	prefix, _ := in.Peek(codec.ForeignSize)
+	if foreign := codec.Foreign(prefix); foreign != "" {
+		return fmt.Errorf("neither an archive nor a list, but %s", foreign)
+	}
+	// The first byte of a line is a letter, # or white space.
+	if len(prefix) > 0 && (prefix[0] >= 0x80 || prefix[0] < ' ' && !bytes.Contains([]byte("\t\n\v\f\r"), prefix[:1])) {
+		return errors.New("neither a list nor an archive of a known format: want a list, cpio (newc), or tar, compressed or not")
+	}
+	return nil
 }
 
 func (a *archive) input() io.ReadSeeker {

@@ -396,6 +396,8 @@ func TestReadTarErrors(t *testing.T) {
 		{"gzip garbage", "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03" + strings.Repeat("\xff", 100), ""},
 		{"xz of a large dictionary", "\xfd7zXZ\x00\x00\x04\xe6\xd6\xb4\x46" + "\x02\x00\x21\x01\x28\x00\x00\x00\x00\x00\x00\x00", ""},
 		{"lz4 image", "\x04\x22\x4d\x18", ""},
+		{"gzip and zeros and junk", packed(t, "gzip", whole) + strings.Repeat("\x00", 512) + "junk", ""},
+		{"zip in gzip", packed(t, "gzip", "PK\x03\x04"), ""},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -407,6 +409,35 @@ func TestReadTarErrors(t *testing.T) {
 		})
 	}
 	golden.Messages(t, "TestReadTarErrors.txt", texts)
+}
+
+// Zeros may follow a compressed tar archive, as after one on a tape.
+func TestReadTarPadded(t *testing.T) {
+	packtest.InTree(t, nil)
+	whole := packed(t, "gzip", tarball(t, tar.Header{Typeflag: tar.TypeReg, Name: "f", Linkname: "hello"}))
+	if _, err := read(t, whole+strings.Repeat("\x00", 512)); err != nil {
+		t.Error(err)
+	}
+}
+
+// A file that is neither an archive nor a list is named for what it is, and is one error.
+func TestOpenForeign(t *testing.T) {
+	texts := map[string]string{}
+	for name, in := range map[string]string{
+		"deb":    "!<arch>\ndebian-binary   1342943816  0     0     100644  4         `\n2.0\n",
+		"uImage": "\x27\x05\x19\x56" + strings.Repeat("\x00\n", 100),
+		"zip":    "PK\x03\x04",
+		"random": "\x91\x00\n\x00\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := read(t, in)
+			if err == nil || strings.Contains(err.Error(), "\n") {
+				t.Errorf("error %v, want one", err)
+			}
+			texts[name] = fmt.Sprint(err)
+		})
+	}
+	golden.Messages(t, "TestOpenForeign.txt", texts)
 }
 
 // Cut off anywhere, an archive is an error, compressed or not.
