@@ -14,11 +14,11 @@ import (
 
 // Kernel is the part of a kernel's configuration that decides what it unpacks.
 type Kernel struct {
+	// otherBuiltIn is set if its built-in archive is not the default one of kbuild.
+	otherBuiltIn bool
 	// noInitrd is set if it does not unpack images at all.
 	noInitrd bool
 	codecs   []string
-	// otherBuiltIn is set if its built-in archive is not the default one of kbuild.
-	otherBuiltIn bool
 }
 
 // maxConfig is how many bytes of a .config are read: many times what one has.
