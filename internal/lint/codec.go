@@ -14,13 +14,13 @@ import (
 
 // Kernel is the part of a kernel's configuration that decides what it unpacks.
 type Kernel struct {
+	// otherBuiltIn is set if its built-in archive is not the default one of kbuild.
+	otherBuiltIn bool
 	// noInitrd is set if it does not unpack images at all.
 	noInitrd bool
 	codecs   []string
 	// filters has the filters of xz for machine code; nil if they are not known.
 	filters map[string]bool
-	// otherBuiltIn is set if its built-in archive is not the default one of kbuild.
-	otherBuiltIn bool
 }
 
 // maxConfig is how many bytes of a .config are read: many times what one has.

@@ -584,7 +584,7 @@ func FuzzRun(f *testing.F) {
 
 // What a run allocates is linear in the image, whatever the image has in it.
 func TestCost(t *testing.T) {
-	const many = 200
+	const many = 100
 	each := func(n int, make func(i int) []record) []record {
 		records := slices.Clone(parents)
 		for i := range n {
