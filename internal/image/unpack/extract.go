@@ -12,7 +12,6 @@ import (
 	"path"
 	"slices"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
@@ -102,13 +101,34 @@ func removeAll(root *os.Root) error {
 type extractor struct {
 	root   *os.Root
 	report func(loss Loss, name, reason string)
-	// contents is a directory below root for regular files until their paths are
-	// known. A file's name in it is its Ino.
-	contents *os.Root
+	// contents is a directory below root for files until their paths are known. A file's
+	// name in it is its Ino.
+	contents *directory
 	// rootNamed reports that the image has an entry for the root directory.
 	rootNamed bool
 	buf       []byte
 }
+
+// directory is an open directory. What is made in it has names without slashes, so that
+// the depth of a directory costs nothing.
+type directory struct {
+	*os.Root
+	// file is the same directory, for what os.Root cannot do.
+	file *os.File
+	// path is the directory's in the model.
+	path string
+}
+
+func openDirectory(root *os.Root, path string) (*directory, error) {
+	file, err := root.Open(".")
+	if err != nil {
+		root.Close()
+		return nil, err
+	}
+	return &directory{root, file, path}, nil
+}
+
+func (d *directory) Close() error { return errors.Join(d.file.Close(), d.Root.Close()) }
 
 // extract reads the image, then makes what the model has at the end.
 func (x *extractor) extract(img *image.Reader) error {
@@ -121,14 +141,16 @@ func (x *extractor) extract(img *image.Reader) error {
 	if err != nil {
 		return err
 	}
-	paths := slices.Sorted(maps.Keys(model.Files)) // a directory comes before what is in it
-	if err := x.makeFiles(model, paths, contents); err != nil {
+	if err := x.makeFiles(model); err != nil {
 		return err
 	}
 	if err := x.root.RemoveAll(contents); err != nil {
 		return err
 	}
-	return x.finishDirs(model, paths)
+	if root := model.Files["/"]; x.rootNamed {
+		return x.setMetadata(x.root, ".", ".", root)
+	}
+	return nil
 }
 
 // makeContents makes the directory contents and returns its name, which no image can
@@ -138,7 +160,11 @@ func (x *extractor) makeContents() (name string, err error) {
 	if err := x.root.Mkdir(name, 0o700); err != nil {
 		return "", err
 	}
-	x.contents, err = x.root.OpenRoot(name)
+	root, err := x.root.OpenRoot(name)
+	if err != nil {
+		return "", err
+	}
+	x.contents, err = openDirectory(root, "")
 	return name, err
 }
 
@@ -173,85 +199,159 @@ func (x *extractor) read(e *image.Entry, made kernel.Result, content io.Reader) 
 	return file.Close()
 }
 
-// makeFiles makes what the model has at these paths. Directories let their owner
-// write until finishDirs.
-func (x *extractor) makeFiles(model *kernel.Model, paths []string, contents string) error {
-	first := map[int]string{} // by Ino, of files with several names; empty if there is none
+// makeFiles makes what the model has. It goes down each directory once, and sets the
+// metadata of a directory when nothing changes in it any more: on the way up.
+func (x *extractor) makeFiles(model *kernel.Model) error {
+	paths := slices.SortedFunc(maps.Keys(model.Files), comparePaths)
+	top, err := x.root.OpenRoot(".")
+	if err != nil {
+		return err
+	}
+	root, err := openDirectory(top, "/")
+	if err != nil {
+		return err
+	}
+	open := []*directory{root}
+	defer func() {
+		for _, dir := range open {
+			dir.Close()
+		}
+	}()
+	// up closes the last directory.
+	up := func() error {
+		last := open[len(open)-1]
+		open = open[:len(open)-1]
+		if err := last.Close(); err != nil {
+			return err
+		}
+		return x.setMetadata(open[len(open)-1].Root, path.Base(last.path), last.path[1:], model.Files[last.path])
+	}
+	lost := map[int]bool{} // by Ino, of files with several names
 	for _, at := range paths[1:] {
-		f, name := model.Files[at], at[1:]
-		if f.Type() == cpio.TypeDir {
-			if err := x.root.Mkdir(name, 0o700); err != nil {
+		for open[len(open)-1].path != path.Dir(at) {
+			if err := up(); err != nil {
+				return err
+			}
+		}
+		dir, f := open[len(open)-1], model.Files[at]
+		if f.Type() != cpio.TypeDir {
+			if err := x.makeFile(dir, at, f, lost); err != nil {
 				return err
 			}
 			continue
 		}
-		var err error
-		if other, linked := first[f.Ino()]; !linked {
-			var ok bool
-			if ok, err = x.makeFile(name, f, contents); !ok {
-				name = ""
-			}
-			if f.NLink > 1 {
-				first[f.Ino()] = name
-			}
-		} else if other != "" {
-			err = x.root.Link(other, name)
+		if err := dir.Mkdir(path.Base(at), 0o700); err != nil {
+			return err
 		}
+		below, err := dir.OpenRoot(path.Base(at))
 		if err != nil {
+			return err
+		}
+		next, err := openDirectory(below, at)
+		if err != nil {
+			return err
+		}
+		open = append(open, next)
+	}
+	for len(open) > 1 {
+		if err := up(); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// makeFile makes what is not a directory. It reports whether there is such a file
-// now: the loss of one is reported.
-func (x *extractor) makeFile(name string, f *kernel.File, contents string) (ok bool, err error) {
-	switch f.Type() {
-	case cpio.TypeRegular:
-		ino := strconv.Itoa(f.Ino())
-		if err := x.setMetadata(x.contents, ino, name, f); err != nil {
-			return false, err
+// comparePaths compares paths so that what is in a directory follows it.
+func comparePaths(a, b string) int {
+	n := 0
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
+	}
+	switch a, b := a[n:], b[n:]; {
+	case a == "" || b == "":
+		return len(a) - len(b)
+	case a[0] == '/' || b[0] != '/' && a[0] < b[0]:
+		return -1
+	}
+	return 1
+}
+
+// makeFile gives what is not a directory its name at. A file with several names stays in
+// contents too, to be linked from there. It reports the loss of a file once, and notes it
+// in lost.
+func (x *extractor) makeFile(dir *directory, at string, f *kernel.File, lost map[int]bool) error {
+	ino, name := strconv.Itoa(f.Ino()), at[1:]
+	several := f.NLink > 1
+	first := !several
+	if _, known := lost[f.Ino()]; several && !known {
+		lost[f.Ino()], first = false, true
+	}
+	if lost[f.Ino()] {
+		return nil
+	}
+	if f.Type() == cpio.TypeRegular {
+		if first {
+			if err := x.setMetadata(x.contents.Root, ino, name, f); err != nil {
+				return err
+			}
 		}
-		return true, x.root.Rename(path.Join(contents, ino), name)
-	case cpio.TypeSymlink:
+		if !several {
+			return rename(x.contents, ino, dir, path.Base(at))
+		}
+		return link(x.contents, ino, dir, path.Base(at))
+	}
+	to, base := dir, path.Base(at)
+	if several {
+		to, base = x.contents, ino
+	}
+	if first {
+		ok, err := x.makeSpecial(to, base, name, f)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			lost[f.Ino()] = several
+			return nil
+		}
+	}
+	if several {
+		return link(x.contents, ino, dir, path.Base(at))
+	}
+	return nil
+}
+
+// makeSpecial makes a symbolic link, a node, a pipe or a socket. It reports whether there
+// is such a file now: the loss of one is reported with the name.
+func (x *extractor) makeSpecial(dir *directory, base, name string, f *kernel.File) (ok bool, err error) {
+	if f.Type() == cpio.TypeSymlink {
 		if f.Target == "" {
 			x.report(LossDropped, name, "it is a symbolic link to nothing")
 			return false, nil
 		}
-		if err := x.root.Symlink(f.Target, name); err != nil {
+		if err := dir.Symlink(f.Target, base); err != nil {
 			return false, err
 		}
-		if err := x.setOwner(name, f, func(uid, gid int) error { return x.root.Lchown(name, uid, gid) }); err != nil {
+		if err := x.setOwner(name, f, func(uid, gid int) error { return dir.Lchown(base, uid, gid) }); err != nil {
 			return false, err
 		}
-		return true, x.inParent(name, func(dir int, base string) error { return setLinkTime(dir, base, f.MTime) })
+		return true, atPath(name, setLinkTime(dir, base, f.MTime))
 	}
-	err = x.inParent(name, func(dir int, base string) error { return makeNode(dir, base, f) })
+	err = makeNode(dir, base, f)
 	if errors.Is(err, fs.ErrPermission) || errors.Is(err, errors.ErrUnsupported) {
 		x.report(LossNode, name, "this user may not make it")
 		return false, nil
 	}
 	if err != nil {
-		return false, err
+		return false, atPath(name, err)
 	}
-	return true, x.setMetadata(x.root, name, name, f)
+	return true, x.setMetadata(dir.Root, base, name, f)
 }
 
-// finishDirs sets the owners, times and modes of the directories once nothing
-// changes in them any more: each before the one that it is in.
-func (x *extractor) finishDirs(model *kernel.Model, paths []string) error {
-	for _, at := range slices.Backward(paths) {
-		f := model.Files[at]
-		if f.Type() != cpio.TypeDir || at == "/" && !x.rootNamed {
-			continue
-		}
-		name := path.Join(".", strings.TrimPrefix(at, "/"))
-		if err := x.setMetadata(x.root, name, name, f); err != nil {
-			return err
-		}
+func atPath(name string, err error) error {
+	if err == nil {
+		return nil
 	}
-	return nil
+	return &fs.PathError{Op: "make", Path: name, Err: err}
 }
 
 // setMetadata sets the owner, the time and the mode of what is not a symbolic link.
@@ -276,20 +376,6 @@ func (x *extractor) setOwner(name string, f *kernel.File, chown func(uid, gid in
 		return nil
 	}
 	return err
-}
-
-// inParent calls use with the open directory that a name is in and the last
-// component of the name, for what os.Root cannot do.
-func (x *extractor) inParent(name string, use func(dir int, base string) error) error {
-	dir, err := x.root.Open(path.Dir(name))
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	if err := use(int(dir.Fd()), path.Base(name)); err != nil {
-		return &fs.PathError{Op: "make", Path: name, Err: err}
-	}
-	return nil
 }
 
 // permissions returns the permissions of a mode of stat(2).

@@ -1,32 +1,28 @@
 package unpack
 
 import (
-	"syscall"
-	"unsafe"
+	"golang.org/x/sys/unix"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/image/kernel"
 )
 
-// makeNode makes a device node, a pipe or a socket in an open directory.
-func makeNode(dir int, name string, f *kernel.File) error {
-	// As new_encode_dev: both in 32 bits, which mknod(2) takes too.
-	device := f.RMinor&0xff | f.RMajor<<8 | f.RMinor&^0xff<<12
-	return syscall.Mknodat(dir, name, f.Type()|0o600, int(device))
+// makeNode makes a device node, a pipe or a socket.
+func makeNode(dir *directory, name string, f *kernel.File) error {
+	return unix.Mknodat(int(dir.file.Fd()), name, f.Type()|0o600, int(unix.Mkdev(f.RMajor, f.RMinor)))
 }
 
-// setLinkTime sets the time of a symbolic link in an open directory.
-func setLinkTime(dir int, name string, mtime uint32) error {
-	const noFollow = 0x100 // AT_SYMLINK_NOFOLLOW
-	base, err := syscall.BytePtrFromString(name)
-	if err != nil {
-		return err
-	}
-	t := syscall.NsecToTimespec(int64(mtime) * 1e9)
-	times := [2]syscall.Timespec{t, t}
-	_, _, errno := syscall.Syscall6(syscall.SYS_UTIMENSAT, uintptr(dir),
-		uintptr(unsafe.Pointer(base)), uintptr(unsafe.Pointer(&times)), noFollow, 0, 0)
-	if errno != 0 {
-		return errno
-	}
-	return nil
+// setLinkTime sets the time of a symbolic link.
+func setLinkTime(dir *directory, name string, mtime uint32) error {
+	t := unix.NsecToTimespec(int64(mtime) * 1e9)
+	return unix.UtimesNanoAt(int(dir.file.Fd()), name, []unix.Timespec{t, t}, unix.AT_SYMLINK_NOFOLLOW)
+}
+
+// rename moves a file to another directory.
+func rename(from *directory, old string, to *directory, name string) error {
+	return atPath(name, unix.Renameat(int(from.file.Fd()), old, int(to.file.Fd()), name))
+}
+
+// link gives a file a name in another directory.
+func link(from *directory, old string, to *directory, name string) error {
+	return atPath(name, unix.Linkat(int(from.file.Fd()), old, int(to.file.Fd()), name, 0))
 }

@@ -295,3 +295,30 @@ func TestExtractToFull(t *testing.T) {
 		t.Errorf("there are %v", names)
 	}
 }
+
+// Directories far down, and names of one file at both ends.
+func TestExtractDeep(t *testing.T) {
+	var records []cpiotest.Record
+	at := ""
+	for len(at) < 2000 {
+		at += "a/"
+		records = append(records, cpiotest.Dir(strings.TrimSuffix(at, "/")))
+	}
+	records = append(records, cpiotest.Link(1, at+"f", "content"), cpiotest.Link(1, "f", ""), cpiotest.Symlink("a.l", at[:100]))
+	dir, losses, err := extract(t, cpiotest.Archive(records...))
+	if err != nil || losses != nil {
+		t.Fatal(err, losses)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	info, err := root.Stat(at + "f")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if first, err := root.Stat("f"); err != nil || !os.SameFile(info, first) || info.Size() != 7 {
+		t.Errorf("%v, %v", first, err)
+	}
+}

@@ -35,7 +35,7 @@ func (a *archive) readCpio() error {
 		if err := o.add(record, made.Created); err != nil {
 			return err
 		}
-		t.note(made, record.Mode&0o7777, record.Name)
+		t.note(made, record.Mode&0o7777)
 		if made.File.Body != record.Index {
 			return nil
 		}

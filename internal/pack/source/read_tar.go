@@ -196,7 +196,7 @@ func (t *tarReader) add(h *tar.Header, content *io.SectionReader) error {
 	if err := dropped(made); err != nil {
 		return err
 	}
-	t.note(made, e.Perm, h.Name)
+	t.note(made, e.Perm)
 	if content != nil {
 		t.files[made.File].content = content
 	}
@@ -228,7 +228,7 @@ func (t *tarReader) addLink(name, target string) error {
 	if err := dropped(made); err != nil {
 		return err
 	}
-	t.note(made, f.Mode&0o7777, name)
+	t.note(made, f.Mode&0o7777)
 	return nil
 }
 

@@ -150,7 +150,7 @@ func TestReadCpio(t *testing.T) {
 			cpioRecord{name: "p", mode: 0o10644}, cpioRecord{name: "s", mode: 0o140644}),
 			[]string{"dir /. 0755 0 0", "dir /a 1777 0 0", "file /a/f =x 0644 0 0", "slink /l a 0777 0 0",
 				"nod /c 0600 7 7 c 5 1", "nod /b 0600 0 0 b 8 0", "pipe /p 0644 0 0", "sock /s 0644 0 0"}},
-		{"a root without a name", cpioArchive(t, dir("", 0o755)), []string{"dir / 0755 0 0"}},
+		{"a root without a name", cpioArchive(t, dir("", 0o755)), []string{"dir /. 0755 0 0"}},
 		{"data on the last record, the directory before it", cpioArchive(t, link(5, "a", ""), dir("d", 0o755), link(5, "d/b", "x")),
 			[]string{"dir /d 0755 0 0", "file /a =x 0755 0 0 /d/b"}},
 		{"data on the first record", cpioArchive(t, link(5, "a", "x"), link(5, "b", "")), []string{"file /a =x 0755 0 0 /b"}},

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -22,9 +23,6 @@ type tree struct {
 	nodes []*node
 	// files are the nodes of regular files.
 	files map[*kernel.File]*node
-	// root is the name of the root directory. Records call it "." or nothing, and other
-	// programs that read archives refuse the latter.
-	root string
 	// bodies are the numbers of the contents of entries.
 	bodies map[*list.Entry]int
 }
@@ -46,11 +44,8 @@ func newTree() *tree {
 	return &tree{model: kernel.NewOverlay(), files: map[*kernel.File]*node{}, bodies: map[*list.Entry]int{}}
 }
 
-// note takes what became of a record with this name into the tree.
-func (t *tree) note(made kernel.Result, perm uint32, name string) {
-	if made.Path == "/" && strings.HasPrefix(strings.TrimLeft(name, "/"), ".") {
-		t.root = "."
-	}
+// note takes what became of a record into the tree.
+func (t *tree) note(made kernel.Result, perm uint32) {
 	n := t.files[made.File]
 	switch {
 	case n != nil && made.Linked != "":
@@ -78,11 +73,8 @@ func (t *tree) entries() []*list.Entry {
 		names := make([]string, 0, 1)
 		for _, at := range n.names {
 			if t.model.Files[at] == n.file {
-				name := at[1:]
-				if name == "" {
-					name = t.root
-				}
-				names = append(names, name)
+				// No program but the kernel takes an empty name for the root directory.
+				names = append(names, cmp.Or(at[1:], "."))
 				delete(t.model.Files, at) // a name may have been given, taken and given again
 			}
 		}

@@ -11,7 +11,7 @@ import (
 // hostileCases is how many there are of each kind.
 const hostileCases = 152
 
-// hostile are kinds of cases, of which each has one thing in abundance.
+// hostile are kinds of cases. Each has one thing in abundance.
 var hostile = []struct {
 	name    string
 	records func(r *rand.Rand, dir string) []Record
