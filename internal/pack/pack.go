@@ -5,6 +5,8 @@ package pack
 
 import (
 	"context"
+	"io"
+	"slices"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/list"
 	"github.com/rules-initramfs/rules_initramfs/internal/pack/plan"
@@ -20,6 +22,9 @@ type Options struct {
 	// Lists are the names of the lists, directories and archives, packed one after the
 	// other.
 	Lists []string
+	// Earlier are the names of lists with the symbolic links of earlier layers, as Links
+	// writes them.
+	Earlier []string
 	// Parents adds missing parent directories.
 	Parents bool
 	// AllowDuplicates packs a path twice that is given twice: the last one counts.
@@ -39,7 +44,11 @@ func Run(ctx context.Context, opts Options) error {
 	if err != nil {
 		return err
 	}
-	entries, err = plan.Complete(entries, opts.Parents, opts.AllowDuplicates)
+	earlier, err := source.ReadLists(opts.Earlier, source.Options{})
+	if err != nil {
+		return err
+	}
+	entries, err = plan.CompleteLayer(entries, earlier, opts.Parents, opts.AllowDuplicates)
 	if err != nil {
 		return err
 	}
@@ -81,6 +90,25 @@ func Join(ctx context.Context, archives, lists []string, opts write.Options) err
 		return err
 	}
 	return write.Join(ctx, joined, opts)
+}
+
+// Links writes the symbolic links among what lists, directories and archives say to the file
+// out, as a list: what packing a later layer needs to know of this one.
+func Links(ctx context.Context, names []string, opts source.Options, out string) error {
+	sources, err := source.Open(ctx, names, opts)
+	if err != nil {
+		return err
+	}
+	defer sources.Close()
+	replaced := map[string]string{}
+	for _, r := range sources.Changes.Replacements {
+		replaced[r.Path] = r.Pos.Origin
+	}
+	links := slices.DeleteFunc(sources.Entries, func(e *list.Entry) bool {
+		origin, ok := replaced[list.CleanPath(e.Name)]
+		return e.Kind != list.Symlink || ok && origin != e.Pos.Origin
+	})
+	return write.File(ctx, out, func(w io.Writer) error { return list.Write(w, links, nil) })
 }
 
 // clone returns entries that can be changed without changing these.
