@@ -177,6 +177,10 @@ func TestReadDirectoryReplaced(t *testing.T) {
 		t.Fatal(err)
 	}
 	content.Close()
+	// The file remains, so that no other gets its number.
+	if err := os.Link("dir/file", "kept"); err != nil {
+		t.Fatal(err)
+	}
 	for _, replace := range []func() error{
 		func() error { return os.Symlink("../secret/other", "new") },
 		func() error { return os.WriteFile("new", []byte("another"), 0o666) },
