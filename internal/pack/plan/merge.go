@@ -117,7 +117,7 @@ func (m *merger) claim(e *list.Entry, name string, result kernel.Result) bool {
 	replacement := &list.Directive{Word: "replaces", Attribute: e.Attribute, Pos: e.Pos}
 	switch {
 	case (first.Entry == nil || first.Added) && replaces && !mayReplace:
-		m.errors.Add(replacement.Errorf(replacesNothing, path))
+		m.errors.Add(replacement.Errorf(replacesNothing, printable.Text(path), near(path, m.owners)))
 	case first.Entry == nil:
 	case e.Added && first.Kind == list.Dir:
 		return false
