@@ -71,6 +71,8 @@ type Entry struct {
 	// Content is a File's content where that is not at a Location but a part of an
 	// archive that was given; nil else.
 	Content *io.SectionReader
+	// OnDisk is which file the Location must lead to; zero for any.
+	OnDisk FileID
 	// Links are a File's other names, spelled like Name.
 	Links []string
 	// Target is where a Symlink leads.
@@ -112,6 +114,9 @@ func (e *Entry) Failed(err error) error {
 	}
 	return &Error{Pos: e.Pos, Err: err}
 }
+
+// FileID tells files on disk apart.
+type FileID struct{ Dev, Ino uint64 }
 
 // Mode returns the entry's type and permission bits, as in stat(2).
 func (e *Entry) Mode() uint32 {

@@ -5,6 +5,12 @@ package pack
 
 import (
 	"context"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/list"
 	"github.com/rules-initramfs/rules_initramfs/internal/pack/plan"
@@ -23,6 +29,9 @@ type Options struct {
 	// Outputs is the directory of what the actions of a build made, for
 	// source.Sources.ResolveOutputs; empty if there is no build.
 	Outputs string
+	// Earlier are the names of lists with the symbolic links of earlier layers, as Links
+	// writes them.
+	Earlier []string
 	// Parents adds missing parent directories.
 	Parents bool
 	// AllowDuplicates packs a path twice that is given twice: the last one counts.
@@ -34,6 +43,9 @@ type Options struct {
 // Run packs. On an error, and when ctx ends, no output has its name.
 func Run(ctx context.Context, opts Options) error {
 	opts.Read.Parents = opts.Parents
+	if err := checkOutputs(opts); err != nil {
+		return err
+	}
 	sources, err := source.Open(ctx, opts.Lists, opts.Read)
 	if err != nil {
 		return err
@@ -48,7 +60,11 @@ func Run(ctx context.Context, opts Options) error {
 	if err != nil {
 		return err
 	}
-	entries, err = plan.Complete(entries, opts.Parents, opts.AllowDuplicates)
+	earlier, err := source.ReadLists(opts.Earlier, source.Options{})
+	if err != nil {
+		return err
+	}
+	entries, err = plan.CompleteLayer(entries, earlier, opts.Parents, opts.AllowDuplicates)
 	if err != nil {
 		return err
 	}
@@ -95,6 +111,72 @@ func Join(ctx context.Context, archives, lists []string, opts write.Options) err
 		return err
 	}
 	return write.Join(ctx, joined, opts)
+}
+
+// checkOutputs refuses outputs in a directory that is packed: the next run would pack them.
+func checkOutputs(opts Options) error {
+	outputs := append([]string{opts.Out, opts.ListOut, opts.ContentsOut, opts.DepsOut}, slices.Collect(maps.Values(opts.ViewsOut))...)
+	for _, dir := range opts.Lists {
+		root, err := filepath.EvalSymlinks(dir)
+		if info, statErr := os.Stat(root); dir == "-" || err != nil || statErr != nil || !info.IsDir() {
+			continue // reading it reports what is wrong
+		}
+		for _, name := range outputs {
+			if name == "" {
+				continue
+			}
+			in, err := isBelow(name, root)
+			if err != nil {
+				return fmt.Errorf("cannot write: %w", err)
+			}
+			if in {
+				return fmt.Errorf("%s is in the directory %s, which is packed, and would be packed by the next run: write it elsewhere", name, dir)
+			}
+		}
+	}
+	return nil
+}
+
+// isBelow reports whether a file, which may not exist, is in a directory.
+func isBelow(name, dir string) (bool, error) {
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+		return false, nil // such as a pipe, which is packed as one
+	}
+	real, err := filepath.EvalSymlinks(name)
+	if err != nil {
+		parent, err := filepath.EvalSymlinks(filepath.Dir(name))
+		if err != nil {
+			return false, nil // writing reports it
+		}
+		real = filepath.Join(parent, filepath.Base(name))
+	}
+	if real, err = filepath.Abs(real); err != nil {
+		return false, err
+	}
+	if dir, err = filepath.Abs(dir); err != nil {
+		return false, err
+	}
+	relative, err := filepath.Rel(dir, real)
+	return err == nil && filepath.IsLocal(relative), nil
+}
+
+// Links writes the symbolic links among what lists, directories and archives say to the file
+// out, as a list: what packing a later layer needs to know of this one.
+func Links(ctx context.Context, names []string, opts source.Options, out string) error {
+	sources, err := source.Open(ctx, names, opts)
+	if err != nil {
+		return err
+	}
+	defer sources.Close()
+	replaced := map[string]string{}
+	for _, r := range sources.Changes.Replacements {
+		replaced[r.Path] = r.Pos.Origin
+	}
+	links := slices.DeleteFunc(sources.Entries, func(e *list.Entry) bool {
+		origin, ok := replaced[list.CleanPath(e.Name)]
+		return e.Kind != list.Symlink || ok && origin != e.Pos.Origin
+	})
+	return write.File(ctx, out, func(w io.Writer) error { return list.Write(w, links, nil) })
 }
 
 // clone returns entries that can be changed without changing these.

@@ -310,3 +310,36 @@ func TestReadDuplicatesNameTargets(t *testing.T) {
 		t.Errorf("errors %q", got)
 	}
 }
+
+// An output in a directory that is packed is refused, whatever leads there.
+func TestRunOutputInDirectory(t *testing.T) {
+	packtest.InTree(t, map[string]string{"dir/sub/file": "", "directory/file": "", "old": ""})
+	for link, target := range map[string]string{"link": "dir", "out": "dir/sub/file"} {
+		if err := os.Symlink(target, link); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := packtest.Tree(t)
+	for _, opts := range []Options{
+		{Lists: []string{"dir"}, Options: write.Options{Out: "dir/new"}},
+		{Lists: []string{"dir"}, Options: write.Options{Out: "dir/sub/file"}},
+		{Lists: []string{"link/"}, Options: write.Options{Out: "dir/new"}},
+		{Lists: []string{"dir"}, Options: write.Options{Out: "link/sub/new"}},
+		{Lists: []string{"directory", "dir"}, Options: write.Options{Out: "out"}},
+		{Lists: []string{"."}, Options: write.Options{Out: "new"}},
+		{Lists: []string{"dir"}, Options: write.Options{Out: "new", ListOut: "./dir/list"}},
+		{Lists: []string{"dir"}, Options: write.Options{Out: "new", ViewsOut: map[string]string{"json": "dir/json"}}},
+	} {
+		if err := Run(t.Context(), opts); err == nil {
+			t.Errorf("%v into %+v: no error", opts.Lists, opts.Out)
+		}
+	}
+	if diff := cmp.Diff(before, packtest.Tree(t)); diff != "" {
+		t.Errorf("files (-before +after):\n%s", diff)
+	}
+	for _, out := range []string{"directory/new", "new", "old", "directory/../new2"} {
+		if err := Run(t.Context(), Options{Lists: []string{"dir"}, Options: write.Options{Out: out}}); err != nil {
+			t.Errorf("into %s: %v", out, err)
+		}
+	}
+}

@@ -206,14 +206,16 @@ def binary_entry(origin, path, target, workspace_name, *, metadata = None, attri
         workspace = workspace_name,
     )
 
-def archives_entry(origin, archives, *, prefix = "/", excludes = [], attribute = None):
+def archives_entry(origin, archives, *, prefix = "/", excludes = [], includes = [], whiteouts = "error", attribute = None):
     """Adds the content of archives, with its modes, owners, devices and hard links.
 
     Args:
         origin: the Label of the target that the entries come from.
-        archives: list of File: cpio or tar archives, compressed or not.
+        archives: list of File: cpio or tar archives, compressed or not, or Debian packages.
         prefix: the absolute path that the content goes below.
         excludes: list of globs of paths to leave out, prefix included.
+        includes: list of globs of paths to take, prefix included; all if it is empty.
+        whiteouts: what to do with whiteouts: "error", "apply" or "keep".
         attribute: the attribute that the prefix comes from, which errors name.
 
     Returns:
@@ -226,6 +228,8 @@ def archives_entry(origin, archives, *, prefix = "/", excludes = [], attribute =
         archives = tuple(archives),
         prefix = prefix,
         excludes = tuple(excludes),
+        includes = tuple(includes),
+        whiteouts = whiteouts,
     )
 
 def lists_entry(origin, lists, locations, variables):

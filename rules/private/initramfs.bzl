@@ -3,7 +3,7 @@
 load(":archs.bzl", "ARCH_ATTRS", "maybe_target_arch")
 load(":layer.bzl", "LAYER_ATTRS", "layers_of", "own_entries")
 load(":layer_info.bzl", "disjoint_layers", "initramfs_layer_info")
-load(":pack.bzl", "declare_views", "join_action", "lint_action", "pack_action", "tail_action")
+load(":pack.bzl", "declare_views", "join_action", "links_action", "lint_action", "pack_action", "tail_action")
 load(":paths.bzl", "label_text")
 load(":platform_transition.bzl", "PLATFORM_ATTRS", "platform_transition")
 load(":providers.bzl", "InitramfsInfo")
@@ -90,7 +90,7 @@ def _pack_whole(ctx, layers, archive, completed, views, method):
 def _pack_layers(ctx, layers, archive, completed, views, method):
     layered = ctx.actions.args()
     layered.add("--layer")
-    parts, folders = [], []
+    parts, folders, earlier = [], [], []
     layers = disjoint_layers(layers)
     for i, layer in enumerate(layers):
         name = "%s.parts/%d" % (ctx.label.name, i)
@@ -99,16 +99,22 @@ def _pack_layers(ctx, layers, archive, completed, views, method):
             list = ctx.actions.declare_file(name + ".list"),
         )
         contents = _contents(ctx, layer, name)
+        links = ctx.actions.args()
+        links.add_all(earlier, before_each = "--earlier")
         pack_action(
             ctx,
             layer,
             part.file,
             part.list,
             method,
-            [layered, _format_args(ctx)],
+            [layered, links, _format_args(ctx)],
+            inputs = earlier,
             contents = contents,
             progress = "Packing layer %d of %d of initramfs" % (i + 1, len(layers)),
         )
+        if i < len(layers) - 1:
+            earlier = earlier + [ctx.actions.declare_file(name + ".links")]
+            links_action(ctx, layer, earlier[-1])
         parts.append(part)
         folders += [contents] if contents else []
     join_action(

@@ -74,17 +74,33 @@ that has no files is an error.""",
 
 _ARCHIVE_ATTRS = {
     "archive_excludes": attr.string_list(
-        doc = """Globs of entries of `archives` to leave out, by path in the image: `["/usr/share/doc/**"]`. `*` and `?` do
-not match a slash, `**` does. A glob that matches nothing is an error.""",
+        doc = """Globs of entries of `archives` to leave out, by path in the image: `["/usr/share/doc"]`. A directory is left out
+with everything below it. `*` and `?` do not match a slash, `**` does. A glob that matches nothing is an error.""",
+    ),
+    "archive_includes": attr.string_list(
+        doc = """Globs of entries of `archives` to take, by path in the image: `["/usr/lib/*/libz.so*"]`. A directory is taken
+with everything below it, and the directories above are taken too, with their modes and owners. By default all entries are
+taken. `archive_excludes` leaves out entries of those. A glob that matches nothing is an error.""",
     ),
     "archive_prefix": attr.string(
         default = "/",
         doc = """The path that the content of `archives` goes below, such as "/opt/app".""",
     ),
+    "archive_whiteouts": attr.string(
+        default = "error",
+        doc = """What to do with whiteouts (`.wh.NAME`) in `archives`, by which a layer of a container image removes what an earlier
+one has. "error": refuse them. "apply": `archives` are the layers of one container image, in order: whiteouts remove entries of
+the archives before, and a later entry replaces an earlier one. "keep": add them as files.""",
+        values = [
+            "apply",
+            "error",
+            "keep",
+        ],
+    ),
     "archives": attr.label_list(
         allow_files = True,
-        doc = """Archives whose content is added: cpio (whatever a kernel unpacks: any codec, several members) and tar,
-compressed or not. Modes, owners, devices and hard links come from the archive.""",
+        doc = """Archives whose content is added: cpio (whatever a kernel unpacks: any codec, several members), tar, compressed or
+not, and Debian packages (.deb). Modes, owners, devices and hard links come from the archive.""",
     ),
 }
 
@@ -211,10 +227,12 @@ def _archive_entries(ctx, origin):
             ctx.files.archives,
             prefix = ctx.attr.archive_prefix,
             excludes = ctx.attr.archive_excludes,
+            includes = ctx.attr.archive_includes,
+            whiteouts = ctx.attr.archive_whiteouts,
             attribute = "archive_prefix",
         )]
-    if ctx.attr.archive_excludes or ctx.attr.archive_prefix != "/":
-        fail("%s: archive_prefix and archive_excludes are about archives, and there are none" % origin)
+    if ctx.attr.archive_excludes or ctx.attr.archive_includes or ctx.attr.archive_prefix != "/":
+        fail("%s: archive_prefix, archive_excludes and archive_includes are about archives, and there are none" % origin)
     return []
 
 def _list_entries(ctx, origin):

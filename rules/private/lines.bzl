@@ -178,6 +178,9 @@ def _archives_lines(e):
     return (
         ["#: attribute archive_excludes"] +
         ["#: exclude " + _escape(glob) for glob in e.excludes] +
+        ["#: attribute archive_includes"] +
+        ["#: include " + _escape(glob) for glob in e.includes] +
+        ["#: attribute archive_whiteouts", "#: whiteouts " + e.whiteouts] +
         ["#: attribute archives"] +
         ["#: archive %s %s" % (_escape(file.path), _escape(e.prefix)) for file in e.archives]
     )
@@ -201,6 +204,18 @@ _LINES = {
     "slink": lambda e, _: [_slink(e.name, e.target, e.owner)],
     "tree": _tree_lines,
 }
+
+def link_lines(e, expander):
+    """The lines of list_lines from which the symbolic links of a layer follow.
+
+    Args:
+        e: an entry of InitramfsLayerInfo.entries.
+        expander: the DirectoryExpander.
+
+    Returns:
+        The lines.
+    """
+    return list_lines(e, expander) if e.kind in ("archives", "lists", "replaces", "slink") else []
 
 def list_lines(e, expander):
     """The lines of the generated list for an entry: a map_each callback of Args.

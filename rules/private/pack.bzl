@@ -1,6 +1,6 @@
 """The packer's actions: what turns layers into an archive, and reads one."""
 
-load(":lines.bzl", "list_lines")
+load(":lines.bzl", "link_lines", "list_lines")
 load(":tables.bzl", "IMAGE_VIEWS")
 load(":toolchains.bzl", "PACKER_TOOLCHAIN_TYPE")
 
@@ -97,6 +97,34 @@ def pack_action(ctx, layer, archive, completed, method, options, inputs = [], co
         depset(inputs, transitive = [layer.files]),
         [fixed, _view_args(ctx, views), compression_args(ctx, method)] + options + [generated],
         tools = [method.compressor] if method.compressor else [],
+    )
+
+def links_action(ctx, layer, links):
+    """Lists the symbolic links of a layer, which the layers after it need to be packed.
+
+    Args:
+        ctx: the rule's context.
+        layer: its InitramfsLayerInfo.
+        links: the File to make.
+    """
+    lines = ctx.actions.args()
+    lines.set_param_file_format("multiline")
+    lines.add_all(layer.entries, map_each = link_lines)
+    if not layer.archives and not layer.lists:
+        ctx.actions.write(links, lines)
+        return
+    lines.use_param_file("%s", use_always = True)
+    args = ctx.actions.args()
+    args.add("--directives")
+    args.add("--out", links)
+    _run(
+        ctx,
+        "InitramfsLinks",
+        "Listing the links of initramfs",
+        "links",
+        [links],
+        depset(transitive = [layer.archives, layer.lists]),
+        [args, lines],
     )
 
 def join_action(ctx, archive, parts, method, options, inputs = []):

@@ -96,6 +96,7 @@ After an error, the exit code is 1 and FILE is unchanged. Wrong usage exits with
 	cli.Options(cmd, "For build systems", func(flags *pflag.FlagSet) {
 		flags.BoolVar(&opts.Read.Directives, "directives", false, `Obey the directives in lists: lines that begin with "#: "`)
 		flags.StringVar(&opts.Outputs, "build-outputs", "", "Files below `DIR` are outputs of build actions: keep links that are declared as links, and refuse links to files that are neither outputs nor sources")
+		flags.StringArrayVar(&opts.Earlier, "earlier", nil, "Follow the symbolic links of an earlier layer, which packer links has written to `FILE`; may be repeated")
 		flags.BoolVar(&opts.Layer, "layer", false, "Make one layer of an image, for packer join: the completed list records what join has to check")
 	})
 	return cmd

@@ -38,6 +38,7 @@ func newProgram() *cobra.Command {
 	program.AddCommand(
 		packCommand(),
 		joinCommand(),
+		linksCommand(),
 		concatCommand(),
 		bootconfigCommand(),
 		lsCommand(),

@@ -19,6 +19,7 @@ func TestHelp(t *testing.T) {
 func TestOptions(t *testing.T) {
 	values := map[string]string{
 		"align":              "4096",
+		"earlier":            "links",
 		"owner":              "0:0",
 		"whiteouts":          "apply",
 		"apply":              "boot.conf",
@@ -100,6 +101,8 @@ func testUsage(t *testing.T) (messages map[string]string) {
 		"join --out out a.cpio a.list b.cpio",
 		"join --out out --tail",
 		"join --out out --compress gzip --compressor gzip a.cpio a.list",
+		"links a.list",
+		"links --out out",
 		"concat",
 		"concat a.cpio",
 		"concat --out out",

@@ -1,7 +1,9 @@
 package plan
 
 import (
+	"path"
 	"slices"
+	"strings"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/list"
 	"github.com/rules-initramfs/rules_initramfs/internal/pack/source"
@@ -114,7 +116,7 @@ func replace(entries []*list.Entry, replacements []source.Replacement, layer boo
 		}
 		switch {
 		case own < 0:
-			errs.Add(r.Errorf("this target has no entry %s: add one, or remove the path here", printable.Text(r.Path)))
+			errs.Add(r.Errorf("this target has no entry %s: add one, or remove the path here%s", printable.Text(r.Path), near(r.Path, byPath)))
 			continue
 		case layer:
 			all[own].Attribute = r.Attribute
@@ -124,7 +126,7 @@ func replace(entries []*list.Entry, replacements []source.Replacement, layer boo
 				all[own].Replaced = append(all[own].Replaced, r.Path)
 			}
 		case own == 0 && !r.Optional:
-			errs.Add(r.Errorf(replacesNothing, r.Path))
+			errs.Add(r.Errorf(replacesNothing, printable.Text(r.Path), near(r.Path, byPath)))
 		}
 		for _, e := range all[:own] {
 			if e == all[own] {
@@ -137,4 +139,34 @@ func replace(entries []*list.Entry, replacements []source.Replacement, layer boo
 	return slices.DeleteFunc(entries, func(e *list.Entry) bool { return removed[e] })
 }
 
-const replacesNothing = "no target before this one has an entry %s: remove the path here"
+const replacesNothing = "no target before this one has an entry %s: remove the path here%s"
+
+// near returns words about the paths that may be meant by one that is not there: those with
+// the same last component, or with one other byte in the last component. It returns three
+// at most.
+func near[T any](wanted string, paths map[string]T) string {
+	var similar []string
+	for at := range paths {
+		sameBase := path.Base(at) == path.Base(wanted)
+		if at != wanted && (sameBase || path.Dir(at) == path.Dir(wanted) && oneOff(path.Base(at), path.Base(wanted))) {
+			similar = append(similar, printable.Text(at))
+		}
+	}
+	if len(similar) == 0 {
+		return ""
+	}
+	slices.Sort(similar)
+	return "; similar paths: " + strings.Join(similar[:min(3, len(similar))], ", ")
+}
+
+// oneOff reports whether two texts differ in one byte, which may be missing in one of them.
+func oneOff(a, b string) bool {
+	if len(a) > len(b) {
+		a, b = b, a
+	}
+	same := 0
+	for same < len(a) && a[same] == b[same] {
+		same++
+	}
+	return len(a) > 2 && len(b)-len(a) <= 1 && same < len(b) && (a[same:] == b[same+1:] || len(a) == len(b) && a[same+1:] == b[same+1:])
+}

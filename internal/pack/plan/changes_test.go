@@ -285,6 +285,11 @@ func TestApplyErrors(t *testing.T) {
 			},
 		},
 		{
+			"replaces what has a similar path",
+			map[string]string{"all.list": "#: origin //a:a\nfile /etc/motd x 0644 0 0\nfile /usr/mot x 0644 0 0\n#: origin //b:b\nfile /etc/mot x 0644 0 0\n#: replaces /etc/mot\n"},
+			[]string{"//b:b"},
+		},
+		{
 			"variables of another target",
 			map[string]string{
 				"all.list": "#: origin //a:a\n#: var A x\n#: origin //b:b\n#: location x out/x\n#: list b.list\n",

@@ -23,15 +23,27 @@ const implied = 0o755
 // parents must what leads to others, a directory or a symbolic link, be the same both
 // times.
 func Complete(entries []*list.Entry, parents, duplicates bool) ([]*list.Entry, error) {
+	return CompleteLayer(entries, nil, parents, duplicates)
+}
+
+// CompleteLayer is Complete for a layer of an image. Earlier layers have the symbolic links
+// of earlier: names of the layer lead over them.
+func CompleteLayer(entries, earlier []*list.Entry, parents, duplicates bool) ([]*list.Entry, error) {
 	if duplicates && !parents {
 		return entries, nil
 	}
 	c := completer{
+		earlier:    make(map[string]*list.Entry, len(earlier)),
 		duplicates: duplicates,
 		named:      make(map[string]*list.Entry, len(entries)),
 		placed:     make(map[string]*list.Entry),
 		done:       make(map[*list.Entry]bool),
 		model:      kernel.NewModel(),
+	}
+	for _, e := range earlier {
+		if e.Kind == list.Symlink {
+			c.earlier[list.CleanPath(e.Name)] = e
+		}
 	}
 	entries = slices.DeleteFunc(slices.Clone(entries), func(e *list.Entry) bool {
 		return !c.claimNames(e, parents)
@@ -50,7 +62,9 @@ type completer struct {
 	// named has every path as given; placed, every path already in entries, by
 	// where it really is once symbolic links are followed.
 	named, placed map[string]*list.Entry
-	done          map[*list.Entry]bool
+	// earlier has the symbolic links of earlier layers.
+	earlier map[string]*list.Entry
+	done    map[*list.Entry]bool
 	// model has the directories and the symbolic links that are in entries.
 	model   *kernel.Model
 	entries []*list.Entry
@@ -65,6 +79,9 @@ func (c *completer) claimNames(e *list.Entry, parents bool) bool {
 	for _, name := range e.Names() {
 		name = list.CleanPath(name)
 		first := c.named[name]
+		if first == nil && !slices.Contains(e.Replaces, name) {
+			first = c.earlier[name]
+		}
 		if parents && !c.duplicates && e.Kind == list.Dir && first != nil && first.Kind == list.Symlink {
 			own = true // it is the directory that the link leads to
 			continue
@@ -175,7 +192,10 @@ func (c *completer) directory(dir string, e *list.Entry) (string, bool) {
 		if at == nil {
 			at = c.placed[found.Path]
 		}
+		link := c.earlier[found.Path]
 		switch {
+		case at == nil && link != nil:
+			c.lead(link, found.Path)
 		case at == nil:
 			at = &list.Entry{Kind: list.Dir, Name: found.Path[1:], Perm: implied, Added: true, Pos: e.Pos}
 			c.done[at] = true
@@ -195,9 +215,13 @@ func (c *completer) directory(dir string, e *list.Entry) (string, bool) {
 func (c *completer) append(e *list.Entry, at string) {
 	c.entries = append(c.entries, e)
 	if e.Kind == list.Dir || e.Kind == list.Symlink {
-		made := c.model.Add(&kernel.Record{Name: e.Name, Mode: e.Mode(), Target: e.Target})
-		if made.Drop != 0 {
+		if made := c.lead(e, at); made.Drop != 0 {
 			c.errors.Add(errorf(e, "the kernel drops %s: %s", list.CleanPath(e.Name), made.Detail))
 		}
 	}
+}
+
+// lead adds what other names lead over to the model.
+func (c *completer) lead(e *list.Entry, at string) kernel.Result {
+	return c.model.Add(&kernel.Record{Name: at, Mode: e.Mode(), Target: e.Target})
 }

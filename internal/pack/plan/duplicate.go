@@ -88,7 +88,7 @@ func cure(first, e *list.Entry) string {
 	case e.Kind == list.Symlink && first.Kind == list.Dir:
 		return "a directory merges with a link that is given before it: change the order"
 	case e.Kind == list.Dir && first.Kind == list.Symlink && e.Pos.Origin == "":
-		return "--parents takes it for the directory that the link leads to"
+		return "with --parents, and --earlier for a layer, it is the directory that the link leads to"
 	case e.Pos.Origin == "":
 		return "--allow-duplicates lets the last one win"
 	case e.Kind == list.Dir && first.Kind == list.Dir:

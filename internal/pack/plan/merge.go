@@ -8,6 +8,8 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/image"
 	"github.com/rules-initramfs/rules_initramfs/internal/image/kernel"
 	"github.com/rules-initramfs/rules_initramfs/internal/list"
+	"github.com/rules-initramfs/rules_initramfs/internal/printable"
+	"github.com/rules-initramfs/rules_initramfs/internal/tables/kind"
 )
 
 // merger puts the layers of an image together as a kernel does that unpacks them
@@ -115,14 +117,14 @@ func (m *merger) claim(e *list.Entry, name string, result kernel.Result) bool {
 	replacement := &list.Directive{Word: "replaces", Attribute: e.Attribute, Pos: e.Pos}
 	switch {
 	case (first.Entry == nil || first.Added) && replaces && !mayReplace:
-		m.errors.Add(replacement.Errorf(replacesNothing, path))
+		m.errors.Add(replacement.Errorf(replacesNothing, printable.Text(path), near(path, m.owners)))
 	case first.Entry == nil:
 	case e.Added && first.Kind == list.Dir:
 		return false
 	case e.Added && first.Kind == list.Symlink:
-		m.errors.Add(errorf(e, "it needs the directory %s, which is a symbolic link of %s: use the path that the link leads to", path, first.Pos))
+		m.errors.Add(errorf(e, "the layer needs the directory %s, which is a symbolic link of %s: pack it with --earlier and the links of that layer, or use the path that the link leads to", printable.Text(path), first.Pos))
 	case e.Added:
-		m.errors.Add(errorf(e, "it needs the directory %s, which is a %s of %s", path, first.Kind, first.Pos))
+		m.errors.Add(errorf(e, "the layer needs the directory %s, which is a %s of %s", printable.Text(path), kind.TypeOf(first.Mode()).Name, first.Pos))
 	case first.Added && e.Kind == list.Dir:
 		// The first one keeps the place, before what is in it.
 		first.Added = false

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"os"
 
@@ -55,7 +56,23 @@ func OpenContent(e *list.Entry) (*Content, error) {
 		}
 		return &Content{Name: "/" + e.Name, Reader: reader, Size: reader.Size()}, nil
 	}
-	return OpenLocation(e.Location)
+	content, err := OpenLocation(e.Location)
+	if err == nil && e.OnDisk != (list.FileID{}) {
+		info, statErr := content.File.Stat()
+		if statErr != nil || fileID(info) != e.OnDisk {
+			content.Close()
+			return nil, &LocationError{e.Location, Unread, fmt.Errorf("%s was replaced while its directory was packed", e.Location)}
+		}
+	}
+	return content, err
+}
+
+// fileID returns which file it is; zero if the system does not say.
+func fileID(info fs.FileInfo) list.FileID {
+	if stat, ok := info.Sys().(*sysStat); ok {
+		return list.FileID{Dev: uint64(stat.Dev), Ino: uint64(stat.Ino)}
+	}
+	return list.FileID{}
 }
 
 // OpenLocation opens the file at a location. os.DevNull is an empty file. Anything else that is not a

@@ -250,8 +250,8 @@ func below(prefix, name string) string {
 	return prefix + "/" + name
 }
 
-// filter says what is taken of archives. A pattern stands for what it matches and, if that
-// is a directory, for all below it. Excludes win over includes. Without includes, all is
+// filter says what is taken of archives. A pattern that matches a directory matches all
+// below it. Excludes win over includes. Without includes, all is
 // included.
 type filter struct{ includes, excludes []*pattern }
 

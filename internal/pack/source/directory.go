@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"slices"
 	"strings"
 
@@ -54,7 +55,7 @@ func ReadDirectory(dir string, owners Owners) (entries []*list.Entry, paths []st
 		dir = strings.ReplaceAll(dir, "//", "/")
 	}
 	d := &directory{root: dir, owners: owners, errors: list.Errors{Pos: list.Pos{File: dir}}}
-	d.read("")
+	d.read("", list.FileID{})
 	if err := d.errors.Err(); err != nil || len(d.found) == 0 {
 		return nil, nil, err
 	}
@@ -79,11 +80,9 @@ type found struct {
 	entry *list.Entry
 	// line is what the name is sorted by.
 	line string
-	// file tells which names are one regular file; zero for what has one name only.
-	file file
+	// linked reports a regular file with several names.
+	linked bool
 }
-
-type file struct{ dev, ino uint64 }
 
 func (d *directory) path(name string) string {
 	if strings.HasSuffix(d.root, "/") {
@@ -94,28 +93,69 @@ func (d *directory) path(name string) string {
 
 func (d *directory) report(err error) { d.errors.Add(&list.Error{Pos: d.errors.Pos, Err: err}) }
 
-// read reads what is below the directory with this name, a path from the root.
-func (d *directory) read(name string) {
-	files, err := os.ReadDir(d.path(name))
+// errReplaced reports a directory that is another one than when it was found.
+var errReplaced = errors.New("it was replaced while it was read")
+
+// read reads what is below the directory with this name, a path from the root. want is
+// which directory it must be; zero for any. A directory that another process replaces with
+// a symbolic link is not followed: its content is read through the open directory.
+func (d *directory) read(name string, want list.FileID) {
+	subdirs, err := d.readOne(name, want)
 	if err != nil {
 		d.report(Unreadable(cmp.Or(strings.TrimSuffix(d.path(name), "/"), "/"), err))
 		return
 	}
-	for _, file := range files {
-		name := name + file.Name()
-		info, err := file.Info()
-		if err == nil {
-			err = d.add(name, info)
-		}
-		if err != nil {
-			d.report(Unreadable(d.path(name), err))
-		} else if info.IsDir() {
-			d.read(name + "/")
-		}
+	for _, dir := range subdirs {
+		d.read(dir.name, dir.id)
 	}
 }
 
-func (d *directory) add(name string, info fs.FileInfo) error {
+// subdir is a directory that was found.
+type subdir struct {
+	name string
+	id   list.FileID
+}
+
+// readOne reads one directory, and returns those in it.
+func (d *directory) readOne(name string, want list.FileID) ([]subdir, error) {
+	root, err := os.OpenRoot(d.path(name))
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	dir, err := root.Open(".")
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	info, err := dir.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if want != (list.FileID{}) && fileID(info) != want {
+		return nil, errReplaced
+	}
+	names, err := dir.Readdirnames(-1)
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(names)
+	var subdirs []subdir
+	for _, base := range names {
+		info, err := root.Lstat(base)
+		if err == nil {
+			err = d.add(root, name+base, info)
+		}
+		if err != nil {
+			d.report(Unreadable(d.path(name+base), err))
+		} else if info.IsDir() {
+			subdirs = append(subdirs, subdir{name + base + "/", fileID(info)})
+		}
+	}
+	return subdirs, nil
+}
+
+func (d *directory) add(root *os.Root, name string, info fs.FileInfo) error {
 	stat, ok := info.Sys().(*sysStat)
 	if !ok {
 		return errors.New("this system does not report owners")
@@ -137,11 +177,10 @@ func (d *directory) add(name string, info fs.FileInfo) error {
 		return fmt.Errorf("it is a %s", typ.Name)
 	case list.File:
 		e.Location = d.path(name)
-		if stat.Nlink > 1 {
-			f.file = file{uint64(stat.Dev), stat.Ino}
-		}
+		e.OnDisk = fileID(info)
+		f.linked = stat.Nlink > 1
 	case list.Symlink:
-		target, err := os.Readlink(d.path(name))
+		target, err := root.Readlink(path.Base(name))
 		if err != nil {
 			return err
 		}
@@ -165,15 +204,15 @@ func deviceNumbers(dev uint64) (major, minor uint32) {
 
 // joinLinks makes one entry of all names of a file, in the place of the last one.
 func (d *directory) joinLinks() []*list.Entry {
-	names := map[file][]string{}
+	names := map[list.FileID][]string{}
 	for _, f := range d.found {
-		if f.file != (file{}) {
-			names[f.file] = append(names[f.file], f.entry.Name)
+		if f.linked {
+			names[f.entry.OnDisk] = append(names[f.entry.OnDisk], f.entry.Name)
 		}
 	}
 	entries := make([]*list.Entry, 0, len(d.found))
 	for _, f := range d.found {
-		if all := names[f.file]; len(all) > 0 {
+		if all := names[f.entry.OnDisk]; f.linked {
 			if f.entry.Name != all[len(all)-1] {
 				continue
 			}

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"errors"
 	"net"
 	"os"
 	"strings"
@@ -160,5 +161,49 @@ func TestDeviceNumbers(t *testing.T) {
 		if major, minor := deviceNumbers(dev); [2]uint32{major, minor} != want {
 			t.Errorf("deviceNumbers(%#x) = %d, %d, want %d", dev, major, minor, want)
 		}
+	}
+}
+
+// What is put in the place of a file or directory after it was found is not packed.
+func TestReadDirectoryReplaced(t *testing.T) {
+	packtest.InTree(t, map[string]string{"dir/file": "content", "dir/sub/other": "content", "secret/other": "secret"})
+	entries, _, err := ReadDirectory("dir", Owners{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := entries[0]
+	content, err := OpenContent(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	content.Close()
+	// The file remains, so that no other gets its number.
+	if err := os.Link("dir/file", "kept"); err != nil {
+		t.Fatal(err)
+	}
+	for _, replace := range []func() error{
+		func() error { return os.Symlink("../secret/other", "new") },
+		func() error { return os.WriteFile("new", []byte("another"), 0o666) },
+		func() error { return os.Link("secret/other", "new") },
+	} {
+		if err := errors.Join(replace(), os.Rename("new", "dir/file")); err != nil {
+			t.Fatal(err)
+		}
+		if content, err := OpenContent(file); err == nil {
+			content.Close()
+			t.Error("a file that was replaced is read")
+		}
+	}
+
+	d := &directory{root: "dir"}
+	info, err := os.Stat("dir/sub")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.Rename("dir/sub", "moved"), os.Symlink("../secret", "dir/sub")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.readOne("sub/", fileID(info)); err != errReplaced || len(d.found) > 0 {
+		t.Errorf("a directory that was replaced: %v, %d entries; want %v and none", err, len(d.found), errReplaced)
 	}
 }

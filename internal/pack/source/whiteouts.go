@@ -39,7 +39,7 @@ func ParseWhiteouts(text string) (string, error) {
 // whiteouts are those of an archive, by absolute path, and its other entries.
 type whiteouts struct {
 	// removed are the paths that earlier archives no longer have, with all below them;
-	// opaque, the directories of which they have only the directory.
+	// opaque, the directories that are empty in them.
 	removed, opaque map[string]bool
 	// given are the entries by each of their paths.
 	given map[string]*list.Entry

@@ -159,7 +159,7 @@ func (a *prefetcher) fill(b *batch, entries []*list.Entry) {
 			free = b.buffer
 		}
 		if e.Content == nil {
-			c.read(e.Location, free[:maxHeld+1])
+			c.read(e, free[:maxHeld+1])
 		} else if n := e.Content.Size(); n <= maxHeld {
 			read, _ := e.Content.ReadAt(free[:n], 0)
 			c.bytes, c.held = free[:n], int64(read) == n

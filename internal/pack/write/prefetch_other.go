@@ -5,13 +5,14 @@ package write
 import (
 	"io"
 
+	"github.com/rules-initramfs/rules_initramfs/internal/list"
 	"github.com/rules-initramfs/rules_initramfs/internal/pack/source"
 )
 
 // read reads the file at a location into buffer, or opens it if it does not fit. It does
 // neither if anything is out of the ordinary.
-func (c *content) read(location string, buffer []byte) {
-	file, err := source.OpenLocation(location)
+func (c *content) read(e *list.Entry, buffer []byte) {
+	file, err := source.OpenContent(e)
 	if err != nil {
 		return
 	}
