@@ -18,7 +18,7 @@ type loosened struct{ pattern *regexp.Regexp }
 func loosen(re *regexp.Regexp) loosened {
 	tree, err := syntax.Parse(re.String(), syntax.Perl|syntax.FoldCase)
 	const few = 3
-	if err != nil || countText(tree) < few {
+	if err != nil || len(collectText(tree)) < few {
 		return loosened{}
 	}
 	pattern, err := regexp.Compile(loosenTree(tree).String())
@@ -26,18 +26,6 @@ func loosen(re *regexp.Regexp) loosened {
 		return loosened{}
 	}
 	return loosened{pattern}
-}
-
-// countText returns the number of characters that a pattern has as text.
-func countText(re *syntax.Regexp) int {
-	n := 0
-	if re.Op == syntax.OpLiteral {
-		n = len(re.Rune)
-	}
-	for _, sub := range re.Sub {
-		n += countText(sub)
-	}
-	return n
 }
 
 // loosenTree removes what matches a place and not text, and lets any blanks match blanks.
@@ -72,6 +60,55 @@ func loosenTree(re *syntax.Regexp) *syntax.Regexp {
 // match reports whether a line is a near miss of a pattern.
 func (l loosened) match(line string, pattern *regexp.Regexp) bool {
 	return len(line) <= maxNear && (l.pattern != nil && l.pattern.MatchString(line) || hasSource(line, pattern))
+}
+
+// findSimilar returns the line that is most like the text of a pattern: most of the pairs of
+// characters in the text are in the line. It is empty if no line is.
+func findSimilar(lines []string, pattern *regexp.Regexp) (similar string) {
+	tree, err := syntax.Parse(pattern.String(), syntax.Perl)
+	const few = 5
+	if err != nil || len(collectText(tree)) < few {
+		return ""
+	}
+	wanted := pairs(collectText(tree))
+	most := len(wanted) * 3 / 5
+	for _, line := range lines {
+		if len(line) > maxNear {
+			continue
+		}
+		has, n := pairs(line), 0
+		for pair := range wanted {
+			if has[pair] {
+				n++
+			}
+		}
+		// A long line has many pairs by chance.
+		if n > most && len(has) <= 4*len(wanted) {
+			similar, most = line, n
+		}
+	}
+	return similar
+}
+
+func pairs(text string) map[string]bool {
+	found := map[string]bool{}
+	text = strings.ToLower(text)
+	for i := range len(text) - 1 {
+		found[text[i:i+2]] = true
+	}
+	return found
+}
+
+// collectText returns what a pattern has as text.
+func collectText(re *syntax.Regexp) string {
+	if re.Op == syntax.OpLiteral {
+		return string(re.Rune)
+	}
+	text := ""
+	for _, sub := range re.Sub {
+		text += collectText(sub)
+	}
+	return text
 }
 
 // hasSource reports whether a line has the pattern itself in it: an author who does not think
@@ -117,4 +154,16 @@ func (e Expectation) Advice() string {
 		reason = "it differs in blanks"
 	}
 	return fmt.Sprintf("the nearest line is \"%s\": %s", e.Near, reason)
+}
+
+// Advice is like Expectation.Advice. Without a near miss, it names the line that is most like
+// the pattern among the last lines.
+func (w *Watcher) Advice(e Expectation) string {
+	if advice := e.Advice(); advice != "" {
+		return advice
+	}
+	if line := findSimilar(w.Tail(), e.Pattern); line != "" {
+		return fmt.Sprintf("the most similar line is \"%s\"", line)
+	}
+	return ""
 }

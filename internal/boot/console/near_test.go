@@ -3,6 +3,7 @@ package console
 import (
 	"io"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/golden"
@@ -33,6 +34,9 @@ func TestAdvice(t *testing.T) {
 		{"the same line", []string{"one", "two"}, nil, "one two\n", "one two"},
 		{"before it is expected", []string{"one", "two"}, nil, "two\n", "two"},
 		{"a prompt", nil, []string{"Login: $"}, "login: x\n", "login: x"},
+		{"a letter", []string{"^Wellcome, [a-z]+$"}, nil, "one\nWelcome, ada\nvoila, come here\n", ""},
+		{"another word", []string{"tests passed: 0 failed"}, nil, "tests passed: 0 errors\n[    1.0] clocksource: x\n", ""},
+		{"a long line", []string{"^passed$"}, nil, strings.Repeat("papasesedassass ", 10) + "abcdefghijklmnopqrstuvwxyz\n", ""},
 		{"anything", []string{"^(x*)$"}, nil, "abc\n", ""},
 	} {
 		r := Rules{Criteria: Criteria{Expect: patterns(test.expect...)}}
@@ -50,7 +54,7 @@ func TestAdvice(t *testing.T) {
 		if last.Near != test.near {
 			t.Errorf("%s: nearest line %q, want %q", test.name, last.Near, test.near)
 		}
-		messages[test.name] = last.Advice()
+		messages[test.name] = w.Advice(last)
 	}
 	golden.Messages(t, "TestAdvice.txt", messages)
 }
