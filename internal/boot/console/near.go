@@ -13,31 +13,25 @@ const maxNear = 300
 
 // A loosened pattern matches the lines that a pattern misses for a common reason: case, blanks,
 // and ^ or $. Its pattern is nil if it would match too much.
-type loosened struct{ pattern *regexp.Regexp }
-
-func loosen(re *regexp.Regexp) loosened {
-	tree, err := syntax.Parse(re.String(), syntax.Perl|syntax.FoldCase)
-	const few = 3
-	if err != nil || countText(tree) < few {
-		return loosened{}
-	}
-	pattern, err := regexp.Compile(loosenTree(tree).String())
-	if err != nil || pattern.MatchString("") {
-		return loosened{}
-	}
-	return loosened{pattern}
+type loosened struct {
+	pattern *regexp.Regexp
+	source  string // the pattern itself, if it is not a text too
 }
 
-// countText returns the number of characters that a pattern has as text.
-func countText(re *syntax.Regexp) int {
-	n := 0
-	if re.Op == syntax.OpLiteral {
-		n = len(re.Rune)
+func loosen(re *regexp.Regexp) (l loosened) {
+	if source := re.String(); regexp.QuoteMeta(source) != source {
+		l.source = source
 	}
-	for _, sub := range re.Sub {
-		n += countText(sub)
+	tree, err := syntax.Parse(re.String(), syntax.Perl|syntax.FoldCase)
+	const few = 3
+	if err != nil || len(collectText(tree)) < few {
+		return l
 	}
-	return n
+	pattern, err := regexp.Compile(loosenTree(tree).String())
+	if err == nil && !pattern.MatchString("") {
+		l.pattern = pattern
+	}
+	return l
 }
 
 // loosenTree removes what matches a place and not text, and lets any blanks match blanks.
@@ -46,20 +40,14 @@ func loosenTree(re *syntax.Regexp) *syntax.Regexp {
 	case syntax.OpBeginLine, syntax.OpEndLine, syntax.OpBeginText, syntax.OpEndText, syntax.OpWordBoundary:
 		return &syntax.Regexp{Op: syntax.OpEmptyMatch}
 	case syntax.OpLiteral:
+		blank := &syntax.Regexp{Op: syntax.OpCharClass, Rune: []rune{'\t', '\r', ' ', ' '}}
 		var parts []*syntax.Regexp
-		words := strings.FieldsFunc(string(re.Rune), unicode.IsSpace)
-		blanks := func() {
-			class := &syntax.Regexp{Op: syntax.OpCharClass, Rune: []rune{'\t', '\t', ' ', ' '}}
-			parts = append(parts, &syntax.Regexp{Op: syntax.OpStar, Sub: []*syntax.Regexp{class}})
-		}
-		for i, word := range words {
-			if i > 0 {
-				blanks()
+		for _, r := range re.Rune {
+			part := &syntax.Regexp{Op: syntax.OpLiteral, Flags: re.Flags, Rune: []rune{r}}
+			if unicode.IsSpace(r) {
+				part = &syntax.Regexp{Op: syntax.OpStar, Sub: []*syntax.Regexp{blank}}
 			}
-			parts = append(parts, &syntax.Regexp{Op: syntax.OpLiteral, Flags: re.Flags, Rune: []rune(word)})
-		}
-		if len(parts) == 0 {
-			blanks()
+			parts = append(parts, part)
 		}
 		return &syntax.Regexp{Op: syntax.OpConcat, Sub: parts}
 	}
@@ -69,16 +57,64 @@ func loosenTree(re *syntax.Regexp) *syntax.Regexp {
 	return re
 }
 
-// match reports whether a line is a near miss of a pattern.
-func (l loosened) match(line string, pattern *regexp.Regexp) bool {
-	return len(line) <= maxNear && (l.pattern != nil && l.pattern.MatchString(line) || hasSource(line, pattern))
+// match reports whether a line is a near miss.
+func (l loosened) match(line string) bool {
+	return len(line) <= maxNear && (l.pattern != nil && l.pattern.MatchString(line) || l.hasSource(line))
 }
 
-// hasSource reports whether a line has the pattern itself in it: an author who does not think
-// of regular expressions expects "[ OK ]".
-func hasSource(line string, pattern *regexp.Regexp) bool {
-	source := pattern.String()
-	return regexp.QuoteMeta(source) != source && strings.Contains(line, source)
+// hasSource reports whether a line has the pattern itself in it: an author who does not think of
+// regular expressions expects "[ OK ]".
+func (l loosened) hasSource(line string) bool {
+	return l.source != "" && strings.Contains(line, l.source)
+}
+
+// findSimilar returns the line that is most like the text of a pattern: most of the pairs of
+// characters in the text are in the line. It is empty if no line is.
+func findSimilar(lines []string, pattern *regexp.Regexp) (similar string) {
+	tree, err := syntax.Parse(pattern.String(), syntax.Perl)
+	const few = 5
+	if err != nil || len(collectText(tree)) < few {
+		return ""
+	}
+	wanted := pairs(collectText(tree))
+	most := len(wanted) * 3 / 5
+	for _, line := range lines {
+		if len(line) > maxNear {
+			continue
+		}
+		has, n := pairs(line), 0
+		for pair := range wanted {
+			if has[pair] {
+				n++
+			}
+		}
+		// A long line has many pairs by chance.
+		if n > most && len(has) <= 4*len(wanted) {
+			similar, most = line, n
+		}
+	}
+	return similar
+}
+
+func pairs(text string) map[string]bool {
+	found := map[string]bool{}
+	text = strings.ToLower(text)
+	for i := range len(text) - 1 {
+		found[text[i:i+2]] = true
+	}
+	return found
+}
+
+// collectText returns what a pattern has as text.
+func collectText(re *syntax.Regexp) string {
+	if re.Op == syntax.OpLiteral {
+		return string(re.Rune)
+	}
+	text := ""
+	for _, sub := range re.Sub {
+		text += collectText(sub)
+	}
+	return text
 }
 
 // controls matches what a pattern can have and a line of the console cannot.
@@ -105,7 +141,7 @@ func (e Expectation) Advice() string {
 		reason = "it came before a pattern that must come first, or is the line of that pattern: each pattern of expect needs a line of its own, in this order"
 	case e.Pattern.MatchString(e.Near):
 		reason = "it came before the prompts that come first, or only the beginning of it was a prompt"
-	case hasSource(e.Near, e.Pattern):
+	case loosen(e.Pattern).hasSource(e.Near):
 		reason = fmt.Sprintf("the pattern is a regular expression: for this text, write \"%s\"", regexp.QuoteMeta(source))
 	case e.Pattern.MatchString(strings.TrimSpace(e.Near)):
 		reason = "it has blanks at an end, which ^ or $ excludes"
@@ -117,4 +153,16 @@ func (e Expectation) Advice() string {
 		reason = "it differs in blanks"
 	}
 	return fmt.Sprintf("the nearest line is \"%s\": %s", e.Near, reason)
+}
+
+// Advice is like Expectation.Advice. Without a near miss, it names the line that is most like
+// the pattern among the last lines.
+func (w *Watcher) Advice(e Expectation) string {
+	if advice := e.Advice(); advice != "" {
+		return advice
+	}
+	if line := findSimilar(w.Tail(), e.Pattern); line != "" {
+		return fmt.Sprintf("the most similar line is \"%s\"", line)
+	}
+	return ""
 }

@@ -3,6 +3,7 @@ package console
 import (
 	"io"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/golden"
@@ -23,9 +24,10 @@ func TestAdvice(t *testing.T) {
 		{"blanks before", []string{"^PASS$"}, nil, "  PASS\n", "  PASS"},
 		{"blanks within", []string{"^all tests passed$"}, nil, "all  tests\tpassed\n", "all  tests\tpassed"},
 		{"blanks and case", []string{"^All tests"}, nil, " all  tests\n", " all  tests"},
+		{"case around a number", []string{`^passed: \d+ tests`}, nil, "Passed:  3 tests\n", "Passed:  3 tests"},
 		{"more text", []string{"^PASS$"}, nil, "PASS: 3 of 3\n", "PASS: 3 of 3"},
 		{"the last one", []string{"^PASS$"}, nil, "PASS 1\nPASS 2\n", "PASS 2"},
-		{"a number of blanks", []string{`^ +\d+ passed`}, nil, "3 Passed\n", ""},
+		{"a number of blanks", []string{`^ +\d+ passed`}, nil, "3 Passed\n", "3 Passed"},
 		{"not a regular expression", []string{"[ OK ] (all) a+b"}, nil, "[ OK ] (all) a+b\n", "[ OK ] (all) a+b"},
 		{"a color", []string{`^\x1b\[32mok`}, nil, "\x1b[32mok\n", ""},
 		{"a carriage return", []string{`ok\r$`}, nil, "ok\r\n", "ok"},
@@ -33,6 +35,9 @@ func TestAdvice(t *testing.T) {
 		{"the same line", []string{"one", "two"}, nil, "one two\n", "one two"},
 		{"before it is expected", []string{"one", "two"}, nil, "two\n", "two"},
 		{"a prompt", nil, []string{"Login: $"}, "login: x\n", "login: x"},
+		{"a letter", []string{"^Wellcome, [a-z]+$"}, nil, "one\nWelcome, ada\nvoila, come here\n", ""},
+		{"another word", []string{"tests passed: 0 failed"}, nil, "tests passed: 0 errors\n[    1.0] clocksource: x\n", ""},
+		{"a long line", []string{"^passed$"}, nil, strings.Repeat("papasesedassass ", 10) + "abcdefghijklmnopqrstuvwxyz\n", ""},
 		{"anything", []string{"^(x*)$"}, nil, "abc\n", ""},
 	} {
 		r := Rules{Criteria: Criteria{Expect: patterns(test.expect...)}}
@@ -50,7 +55,7 @@ func TestAdvice(t *testing.T) {
 		if last.Near != test.near {
 			t.Errorf("%s: nearest line %q, want %q", test.name, last.Near, test.near)
 		}
-		messages[test.name] = last.Advice()
+		messages[test.name] = w.Advice(last)
 	}
 	golden.Messages(t, "TestAdvice.txt", messages)
 }

@@ -63,7 +63,11 @@ func (b *boot) checkFit(g machine.Guest) error {
 
 	most := cmp.Or(kernel.MaxCommandLine, b.arch.MaxCommandLine)
 	if size := len(machine.CommandLine(b.arch, g)); size > most {
-		return fmt.Errorf("kernel_args: the kernel's command line has %d bytes, and kernels for %s take %d: shorten it, or pass a part of it in a bootconfig", size, b.arch.Name, most)
+		attribute := "kernel_args"
+		if len(g.KernelCmdline) > 0 {
+			attribute = "kernel_cmdline"
+		}
+		return fmt.Errorf("%s: the kernel's command line has %d bytes, and the kernel takes at most %d: shorten it, or pass a part of it in a bootconfig", attribute, size, most)
 	}
 
 	// A file in the initramfs is in memory twice: in the image, and unpacked.

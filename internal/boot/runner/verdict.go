@@ -139,7 +139,7 @@ func (b *boot) listMissing(missing []console.Expectation) string {
 		}
 		listed[e.Kind] = true
 		name := fmt.Sprintf("%s \"%s\"", b.patternName(e), e.Pattern)
-		if advice := e.Advice(); advice != "" {
+		if advice := b.screen.Advice(e); advice != "" {
 			name += " (" + advice + ")"
 		}
 		names = append(names, name)

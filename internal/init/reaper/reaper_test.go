@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -45,11 +46,17 @@ func TestRun(t *testing.T) {
 }
 
 func TestRunForwardsSignals(t *testing.T) {
+	ready := filepath.Join(t.TempDir(), "ready")
 	go func() {
-		time.Sleep(200 * time.Millisecond)
+		for {
+			if _, err := os.Stat(ready); err == nil {
+				break
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
 		syscall.Kill(os.Getpid(), syscall.SIGUSR1)
 	}()
-	exit, err := shared.Run(sh(t, "trap 'exit 9' USR1; for i in 1 2 3 4 5 6 7 8 9 10; do sleep 1; done"))
+	exit, err := shared.Run(sh(t, "trap 'exit 9' USR1; >"+ready+"; for i in 1 2 3 4 5 6 7 8 9 10; do sleep 1; done"))
 	if err != nil {
 		t.Fatal(err)
 	}
