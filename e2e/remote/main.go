@@ -19,8 +19,8 @@ import (
 
 const help = `Usage: e2e/remote/run [OPTION...] [PART...]
 
-Runs parts in the order of this list. e2e/remote/run without PART runs those of CI: execution,
-cache, failures and matrix.
+Runs parts in the order of this list. e2e/remote/run without PART runs those of CI: options,
+execution, cache, failures and matrix.
 
 Parts:
 `
@@ -33,6 +33,7 @@ type part struct {
 
 // parts are all tests, in the order in which they run.
 var parts = []part{
+	{"options", "build with the options of docs/how-to/remote.md", options},
 	{"execution", "run packing actions on a worker of another Debian release", execution},
 	{"cache", "build a second workspace from a cache, and boot an image that only the cache has", cached},
 	{"failures", "build with a cache that fails and corrupts, and with a worker that dies", failures},
