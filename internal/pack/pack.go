@@ -60,7 +60,7 @@ func Run(ctx context.Context, opts Options) error {
 	if err != nil {
 		return err
 	}
-	earlier, err := source.ReadLists(opts.Earlier, source.Options{})
+	earlier, err := source.ReadLists(ctx, opts.Earlier, source.Options{})
 	if err != nil {
 		return err
 	}

@@ -167,7 +167,7 @@ func (c *completer) placeAt(e *list.Entry, at string) {
 		takeMetadata(first, e)
 		first.Added = false
 	case c.claim(c.placed, at, e):
-		c.append(e, at)
+		c.append(e)
 	}
 }
 
@@ -211,17 +211,17 @@ func (c *completer) directory(dir string, e *list.Entry) (string, bool) {
 	}
 }
 
-// append appends an entry that has the path at.
-func (c *completer) append(e *list.Entry, at string) {
+// append appends an entry.
+func (c *completer) append(e *list.Entry) {
 	c.entries = append(c.entries, e)
 	if e.Kind == list.Dir || e.Kind == list.Symlink {
-		if made := c.lead(e, at); made.Drop != 0 {
+		if made := c.lead(e, e.Name); made.Drop != 0 {
 			c.errors.Add(errorf(e, "the kernel drops %s: %s", list.CleanPath(e.Name), made.Detail))
 		}
 	}
 }
 
-// lead adds what other names lead over to the model.
-func (c *completer) lead(e *list.Entry, at string) kernel.Result {
-	return c.model.Add(&kernel.Record{Name: at, Mode: e.Mode(), Target: e.Target})
+// lead adds a directory or a link, which names may lead through, to the model.
+func (c *completer) lead(e *list.Entry, name string) kernel.Result {
+	return c.model.Add(&kernel.Record{Name: name, Mode: e.Mode(), Target: e.Target})
 }
