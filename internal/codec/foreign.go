@@ -22,7 +22,7 @@ var foreign = []struct {
 	{0, "\xc7\x71", "a cpio archive in the old binary format", oldCpio},
 	{0, "\x71\xc7", "a cpio archive in the old binary format, of a big-endian machine", oldCpio},
 	{257, "ustar", "a tar archive", "make an image of it: packer pack"},
-	{0, "!<arch>\ndebian-binary", "a Debian package (.deb)", "take its files as a tar archive: dpkg-deb --fsys-tarfile"},
+	{0, "!<arch>\ndebian-binary", "a Debian package (.deb)", "give it to packer pack, which reads such packages"},
 	{0, "!<arch>\n", "an ar archive, such as a static library", "pack the files in it: ar x"},
 	{0, "\xed\xab\xee\xdb", "an RPM package (.rpm)", "take its files as a cpio archive: rpm2cpio"},
 	{0, "PK\x03\x04", "a zip archive", "extract it and pack the directory: unzip"},
