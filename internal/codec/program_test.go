@@ -12,7 +12,6 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -260,7 +259,7 @@ func TestProgramEnvironment(t *testing.T) {
 func holdOpen(t *testing.T) (name string, begun func(), ended func()) {
 	t.Helper()
 	name = filepath.Join(t.TempDir(), "fifo")
-	if err := syscall.Mkfifo(name, 0o600); err != nil {
+	if err := makeFIFO(name); err != nil {
 		t.Skip(err)
 	}
 	var fifo *os.File

@@ -9,7 +9,6 @@ import (
 	"maps"
 	"os"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -222,9 +221,7 @@ func TestRunCanceledBefore(t *testing.T) {
 
 func TestRunToPipe(t *testing.T) {
 	packtest.InTree(t, map[string]string{"a.list": "dir /a 0755 0 0\n"})
-	if err := syscall.Mkfifo("fifo", 0o666); err != nil {
-		t.Fatal(err)
-	}
+	packtest.MakeFIFO(t, "fifo")
 	opts := Options{Lists: []string{"a.list"}, Options: write.Options{Out: "file"}}
 	if err := Run(t.Context(), opts); err != nil {
 		t.Fatal(err)

@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/rules-initramfs/rules_initramfs/internal/pack/packtest"
 )
 
 // patience is for machines that are slow or busy: no test waits for it to pass.
@@ -131,9 +133,7 @@ func TestInterruptedWaiting(t *testing.T) {
 	} {
 		t.Run(args[0], func(t *testing.T) {
 			t.Chdir(t.TempDir())
-			if err := syscall.Mkfifo("fifo", 0o666); err != nil {
-				t.Fatal(err)
-			}
+			packtest.MakeFIFO(t, "fifo")
 			cmd, stderr := start(t, args...)
 			waitFor(t, "the packer to open the FIFO", func() bool {
 				file, err := os.OpenFile("fifo", os.O_WRONLY|syscall.O_NONBLOCK, 0)

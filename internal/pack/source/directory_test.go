@@ -20,9 +20,7 @@ func TestReadDirectory(t *testing.T) {
 	if err := os.Symlink("../x y", "tree/link"); err != nil {
 		t.Fatal(err)
 	}
-	if err := syscall.Mkfifo("tree/pipe", 0o600); err != nil {
-		t.Fatal(err)
-	}
+	packtest.MakeFIFO(t, "tree/pipe")
 	l, err := net.Listen("unix", "tree/sock")
 	if err != nil {
 		t.Fatal(err)

@@ -103,9 +103,7 @@ func TestWriteArchiveErrors(t *testing.T) {
 
 func testLocationErrors(t *testing.T, messages map[string]string) {
 	packtest.InTree(t, map[string]string{"dir/file": ""})
-	if err := syscall.Mkfifo("fifo", 0o666); err != nil {
-		t.Fatal(err)
-	}
+	packtest.MakeFIFO(t, "fifo")
 	if err := os.Symlink("fifo", "link-to-fifo"); err != nil {
 		t.Fatal(err)
 	}

@@ -137,9 +137,7 @@ func TestOutputErrors(t *testing.T) {
 
 func TestOutputPipe(t *testing.T) {
 	packtest.InTree(t, nil)
-	if err := syscall.Mkfifo("fifo", 0o666); err != nil {
-		t.Fatal(err)
-	}
+	packtest.MakeFIFO(t, "fifo")
 	var content []byte
 	read := make(chan error, 1)
 	go func() {

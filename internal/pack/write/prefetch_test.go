@@ -89,9 +89,7 @@ func TestPrefetch(t *testing.T) {
 func TestPrefetchFirstError(t *testing.T) {
 	for _, first := range []int{0, 1, 50, 200} {
 		all := manyFiles(t)
-		if err := syscall.Mkfifo("fifo", 0o666); err != nil {
-			t.Fatal(err)
-		}
+		packtest.MakeFIFO(t, "fifo")
 		for i := first; i < len(all); i++ {
 			all[i].Kind, all[i].Location = list.File, []string{"fifo", "missing", "."}[(i-first)%3]
 		}

@@ -1,10 +1,7 @@
 package kind
 
 import (
-	"os"
-	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/cpio"
@@ -53,24 +50,6 @@ func TestTypeOf(t *testing.T) {
 	for _, mode := range []uint32{0, 0o755, 0o030644, 0o170000} {
 		if got := TypeOf(mode); got.Kind != 0 || got.Letter != '?' || got.Bits != mode&cpio.TypeMask {
 			t.Errorf("TypeOf(%#o) = %v", mode, got)
-		}
-	}
-}
-
-// The bits are those of this system's stat(2).
-func TestStat(t *testing.T) {
-	dir := t.TempDir()
-	if err := os.Symlink("x", filepath.Join(dir, "link")); err != nil {
-		t.Fatal(err)
-	}
-	for name, want := range map[string]Kind{dir: Dir, filepath.Join(dir, "link"): Symlink, "/dev/null": Node} {
-		info, err := os.Lstat(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		mode := uint32(info.Sys().(*syscall.Stat_t).Mode)
-		if got := TypeOf(mode); got.Kind != want || got.Bits != mode&cpio.TypeMask {
-			t.Errorf("%s: %v, want %v", name, got, want)
 		}
 	}
 }
