@@ -246,6 +246,9 @@ func (p *Parser) entry(line string) (*Entry, error) {
 	if typ := mode & cpio.TypeMask; typ|e.Mode() != e.Mode() {
 		return nil, fmt.Errorf("mode %#o has the type of something else than a %s in it: leave the type out", mode, e.Kind)
 	}
+	if p.opts.Kernel {
+		return e, e.checkRecords()
+	}
 	return e, e.CheckNames()
 }
 
@@ -387,17 +390,33 @@ func (f *fieldReader) deviceNumber(what string, most uint32) uint32 {
 	})
 }
 
-// CheckNames refuses names that the kernel would not make a file of.
-func (e *Entry) CheckNames() error {
+// checkRecords refuses names that no record can have.
+func (e *Entry) checkRecords() error {
 	for _, name := range e.Names() {
 		switch {
-		case CleanPath(name) == "/" && e.Kind != Dir:
+		case name == "" && e.Kind != Dir:
 			return errors.New("only a dir can be named /")
 		case name == cpio.TrailerName:
 			return fmt.Errorf("the kernel takes an entry named %s for the end of the archive", cpio.TrailerName)
 		case len(name) > MaxPath:
 			return fmt.Errorf("the name has %d bytes, the kernel takes %d at most: %.40s...", len(name), MaxPath, name)
-		case e.Kind != Dir && namesDirectory(name):
+		}
+	}
+	return nil
+}
+
+// CheckNames refuses names that the kernel would not make a file of. With Options.Kernel,
+// lists may have some of them: the kernel's tool packs them, and the kernel drops them.
+func (e *Entry) CheckNames() error {
+	if err := e.checkRecords(); err != nil {
+		return err
+	}
+	for _, name := range e.Names() {
+		switch {
+		case e.Kind == Dir:
+		case CleanPath(name) == "/":
+			return errors.New("only a dir can be named /")
+		case namesDirectory(name):
 			return fmt.Errorf("only a dir can have a name that ends in /, /. or /..: %s", Escape(name))
 		}
 		for part := range strings.SplitSeq(name, "/") {

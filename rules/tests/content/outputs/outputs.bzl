@@ -1,5 +1,8 @@
 """Outputs of actions that are links, directories of links, and directories without files."""
 
+# Caches and workers return files in place of links to files of a machine.
+LOCAL = {"no-cache": "1", "no-remote": "1"}
+
 def _declared_link_impl(ctx):
     link = ctx.actions.declare_symlink(ctx.label.name)
     ctx.actions.symlink(output = link, target_path = ctx.attr.target)
@@ -24,6 +27,7 @@ def _directory_impl(ctx):
     directory = ctx.actions.declare_directory(ctx.label.name)
     ctx.actions.run_shell(
         command = 'cd "$1" && ' + ctx.attr.command,
+        execution_requirements = LOCAL,
         arguments = [directory.path],
         outputs = [directory],
     )
