@@ -118,7 +118,7 @@ func errorf(e *list.Entry, format string, args ...any) error {
 func (c *completer) checkDuplicate(name string, first, e *list.Entry) {
 	leads := func(e *list.Entry) bool { return e.Kind == list.Dir || e.Kind == list.Symlink }
 	if (leads(first) || leads(e)) && (first.Kind != e.Kind || first.Target != e.Target) {
-		c.errors.Add(errorf(e, "%s is given twice and leads to two places: first by %s; parent directories cannot be added below it", name, first.Pos))
+		c.errors.Add(errorf(e, "%s is given twice and leads to two places: it is first in %s; parent directories cannot be added below it", name, first.Pos))
 	}
 }
 

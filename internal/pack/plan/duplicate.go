@@ -26,7 +26,7 @@ func twice(e *list.Entry, path string, first *list.Entry) error {
 	if before == now {
 		return nil
 	}
-	return errorf(e, "%s is given twice: %s here, %s first by %s; %s", printable.Text(path), now, before, first.Pos, cure(first, e))
+	return errorf(e, "%s is given twice: %s here, but %s in %s; %s", printable.Text(path), now, before, first.Pos, cure(first, e))
 }
 
 // properties are what two entries of one path may differ in, as a message has them.
@@ -76,7 +76,7 @@ func difference(first, e *list.Entry) (before, now string) {
 		}
 	}
 	if e.Kind == list.File && (e.Digest == "" || first.Digest != e.Digest) {
-		return "a file", "a file with other content"
+		return "a file with one content", "a file with other content"
 	}
 	return "", ""
 }
