@@ -151,7 +151,7 @@ func (o *oracle) ours(t *testing.T, name, listOut string, opts write.ArchiveOpti
 }
 
 // packed packs a list as packer pack does. It returns nothing for a list that packer pack
-// refuses, because the kernel or its tool takes it for something else than it says.
+// refuses, because the kernel or its tool understands it in another way than it looks.
 func (o *oracle) packed(t *testing.T, name string, opts write.ArchiveOptions) []byte {
 	t.Helper()
 	err := pack.Run(t.Context(), pack.Options{

@@ -52,6 +52,8 @@ def python_program(name, main):
         name: the name.
         main: the source file.
     """
+
+    # buildifier: disable=native-py
     native.py_binary(
         name = name,
         srcs = [main],
