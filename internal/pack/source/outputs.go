@@ -44,7 +44,7 @@ func (s *Sources) ResolveOutputs(dir string) error {
 	for i, e := range s.Entries {
 		if e.Kind == list.File && e.Content == nil {
 			files[i] = o.locate(e.Location)
-			o.apart = o.apart || files[i].staged
+			o.apart = o.apart || files[i].staged && (files[i].made || o.isStaged(files[i].root))
 			if files[i].made {
 				o.places[files[i].root] = true
 			}
@@ -65,6 +65,15 @@ func (s *Sources) ResolveOutputs(dir string) error {
 		}
 	}
 	return errs.Err()
+}
+
+// isStaged reports whether a source that is a link to the same path below root is one because
+// the working directory is that of one action: root is then the real working directory, and
+// both have the same name. The real directory too has links to files at the top of the
+// workspace, but the workspace has another name than a directory of Bazel (execroot/NAME).
+func (o *outputs) isStaged(root string) bool {
+	name := func(dir string) string { return filepath.Join(filepath.Base(filepath.Dir(dir)), filepath.Base(dir)) }
+	return name(root) == name(o.work)
 }
 
 // hasNoLinks reports whether there are no links in a directory. The real working directory

@@ -19,6 +19,7 @@ func buildTree(t *testing.T) (root, outside string) {
 	t.Helper()
 	packtest.InTree(t, map[string]string{
 		"ws/src/pkg/source":      "source",
+		"ws/top":                 "a file at the top",
 		"external/repo/file":     "repository",
 		"outside/secret":         "secret",
 		"outside/dir/secret":     "secret",
@@ -52,6 +53,7 @@ func buildTree(t *testing.T) (root, outside string) {
 		"ws/src/pkg/inside":          "source",
 		"ws/src/pkg/directory":       outside + "/dir",
 		"root/src":                   work + "/ws/src",
+		"root/top":                   work + "/ws/top",
 	} {
 		if err := os.Symlink(target, name); err != nil {
 			t.Fatal(err)
@@ -240,9 +242,28 @@ func TestResolveOutputsInPlace(t *testing.T) {
 		if link != "" {
 			want = "slink /x " + link + " 0777 1 2"
 		}
-		if got, err := resolve(t, location, "out/k8/bin/other"); err != nil || got != want {
-			t.Errorf("%s: got %q, %v, want %q", name, got, err, want)
+		for _, other := range []string{"out/k8/bin/other", "src/pkg/source", "top"} {
+			if got, err := resolve(t, location, other); err != nil || got != want {
+				t.Errorf("%s beside %s: got %q, %v, want %q", name, other, got, err, want)
+			}
 		}
+	}
+}
+
+// A file at the top of the workspace is a link in the directory of an action too.
+func TestResolveOutputsTop(t *testing.T) {
+	root, _ := buildTree(t)
+	work := filepath.Join(t.TempDir(), filepath.Base(filepath.Dir(root)), "root")
+	if err := os.MkdirAll(work, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(work)
+	if err := os.Symlink(filepath.Join(root, "top"), "top"); err != nil {
+		t.Fatal(err)
+	}
+	stage(t, "link", "../lib")
+	if got, err := resolve(t, "out/cfg/bin/link", "top"); err != nil || got != "slink /x ../lib 0777 1 2" {
+		t.Errorf("got %q, %v", got, err)
 	}
 }
 
