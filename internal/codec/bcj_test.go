@@ -129,7 +129,7 @@ func TestBCJPrograms(t *testing.T) {
 					t.Fatal(err)
 				}
 				var filters []string
-				if c.content != nil { // without content there is no block
+				if c.content != nil { // xz writes no block for no content
 					filters = []string{name}
 				}
 				checkFilters(t, packed, c.content, c.member, filters...)

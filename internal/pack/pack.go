@@ -27,7 +27,7 @@ type Options struct {
 	// other.
 	Lists []string
 	// Outputs is the directory of what the actions of a build made, for
-	// source.Sources.ResolveOutputs; empty if there is no build.
+	// source.Sources.ResolveOutputs; empty outside of a build.
 	Outputs string
 	// Earlier are the names of lists with the symbolic links of earlier layers, as Links
 	// writes them.

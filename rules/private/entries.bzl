@@ -147,7 +147,7 @@ def tree_entry(origin, path, files, *, strip_prefix = "", mode = "0644", uid = 0
     Args:
         origin: the Label of the target that the entries come from.
         path: the absolute path in the image, which may be "/".
-        files: depset of File. The content of a tree artifact goes below the path. If there is no file in it, packing
+        files: depset of File. The content of a tree artifact goes below the path. If it has no files, packing
             fails.
         strip_prefix: the directory that is left out at the beginning of each file's path, without a slash at the end:
             relative to the workspace, as in short paths, or to the file's repository. Tree artifacts have none.

@@ -90,7 +90,7 @@ def _pack_whole(ctx, layers, archive, completed, views, method):
 def _pack_layers(ctx, layers, archive, completed, views, method):
     layered = ctx.actions.args()
     layered.add("--layer")
-    parts, folders, earlier = [], [], []
+    parts, directories, earlier = [], [], []
     layers = disjoint_layers(layers)
     for i, layer in enumerate(layers):
         name = "%s.parts/%d" % (ctx.label.name, i)
@@ -116,7 +116,7 @@ def _pack_layers(ctx, layers, archive, completed, views, method):
             earlier = earlier + [ctx.actions.declare_file(name + ".links")]
             links_action(ctx, layer, earlier[-1])
         parts.append(part)
-        folders += [contents] if contents else []
+        directories += [contents] if contents else []
     join_action(
         ctx,
         archive,
@@ -138,7 +138,7 @@ def _pack_layers(ctx, layers, archive, completed, views, method):
         [_format_args(ctx), _front_args(ctx), _end_args(ctx)],
         inputs = ctx.files.prepend + ctx.files.bootconfig,
     )
-    return ctx.files.prepend + [part.file for part in parts] + [tail], folders
+    return ctx.files.prepend + [part.file for part in parts] + [tail], directories
 
 def _initramfs_impl(ctx):
     origin = label_text(ctx.label)

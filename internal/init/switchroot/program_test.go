@@ -148,7 +148,7 @@ func kernelRuns(t *testing.T, root string) (runs, ok bool) {
 		return false, false // no user namespaces
 	}
 	if err == nil {
-		cmd.Wait() // it crashes: there is no code in it
+		cmd.Wait() // it has no code, so it crashes
 	}
 	return err == nil, true
 }

@@ -11,7 +11,7 @@ import (
 
 // deviceLinks are the names in /dev that programs use without asking whether they exist
 // (Documentation/admin-guide/devices.rst, "Compulsory links"). The kernel makes only device
-// nodes. /dev/ptmx is a link only if there is no node.
+// nodes. /dev/ptmx is a link only if the node is missing.
 var deviceLinks = []struct{ name, target string }{
 	{"fd", "/proc/self/fd"},
 	{"stdin", "fd/0"},
