@@ -56,7 +56,7 @@ func TestStarlark(t *testing.T) {
 
 	f.begin("The files that packer pack and join can write with an image (--write-NAME), and what they have.", "IMAGE_VIEWS", "{")
 	for _, v := range write.Views() {
-		f.line("    %s: %s,", quote(v.Name), quote(v.Doc))
+		f.line("    %s: %s,", quote(v.Name), quote(v.Doc()))
 	}
 	f.line("}")
 

@@ -17,18 +17,24 @@ type Archived struct {
 	Members []list.Member
 }
 
-// View is a file about an image that can be written with it. The packer has an option
-// --write-NAME for it; the rules have an output group and a field of InitramfsInfo.
+// View is a file about an image that can be written with it: what a command of the packer prints
+// of the image, with the origins of entries where the output has room for them. The packer has an
+// option --write-NAME for it; the rules have an output group and a field of InitramfsInfo.
 type View struct {
 	Name string
-	// Doc says what the file has.
-	Doc  string
-	show func(w io.Writer, e *image.Entry, origin string) error
+	// Command is the command of the packer with its options, without the image.
+	Command string
+	// Lines says what a line of the file is.
+	Lines string
+	show  func(w io.Writer, e *image.Entry, origin string) error
 }
 
+// Doc says what the file has.
+func (v View) Doc() string { return "the output of packer " + v.Command + " for the image: " + v.Lines }
+
 var views = []View{
-	{"json", "the output of packer ls --json for the image: one JSON object per entry, with its origin if known", listing.JSON},
-	{"listing", "the output of packer ls for the image: one line per entry",
+	{"json", "ls --json", "one JSON object per entry, with its origin if known", listing.JSON},
+	{"listing", "ls", "one line per entry",
 		func(w io.Writer, e *image.Entry, _ string) error { return listing.Text(w, e) }},
 }
 
