@@ -54,9 +54,16 @@ func TestStarlark(t *testing.T) {
 	}
 	f.line("}")
 
-	f.begin("The files that packer pack and join can write with an image (--write-NAME), and what they have.", "IMAGE_VIEWS", "{")
+	f.begin("What packer pack and join can write with an image (--write-NAME): what it has, and the command that prints the same.", "IMAGE_VIEWS", "{")
 	for _, v := range write.Views() {
-		f.line("    %s: %s,", quote(v.Name), quote(v.Doc()))
+		f.line("    %s: struct(", quote(v.Name))
+		f.line("        command = [")
+		for _, word := range strings.Fields(v.Command) {
+			f.line("            %s,", quote(word))
+		}
+		f.line("        ],")
+		f.line("        doc = %s,", quote(v.Doc()))
+		f.line("    ),")
 	}
 	f.line("}")
 

@@ -186,20 +186,21 @@ def tail_action(ctx, tail, completed, views, lists, method, options, inputs = []
         tools = [method.compressor] if method.compressor else [],
     )
 
-def listing_action(ctx, archive, listing, options = []):
-    """Lists what is in an image that was built elsewhere.
+def view_action(ctx, archive, view, file):
+    """Writes a view of an image that was built elsewhere.
 
     Args:
         ctx: the rule's context.
         archive: the image.
-        listing: the File to write.
-        options: list of options of packer ls.
+        view: a name of IMAGE_VIEWS.
+        file: the File that gets it.
     """
+    command = IMAGE_VIEWS[view].command
     args = ctx.actions.args()
-    args.add_all(options)
-    args.add("--out", listing)
+    args.add_all(command[1:])
+    args.add("--out", file)
     args.add(archive)
-    _run(ctx, "InitramfsListing", "Listing initramfs", "ls", [listing], [archive], [args])
+    _run(ctx, "InitramfsListing", "Listing initramfs", command[0], [file], [archive], [args])
 
 def lint_action(ctx, parts, report, rules, arch, origins = None):
     """Checks that a kernel unpacks all of an image and can start it.

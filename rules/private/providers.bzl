@@ -26,7 +26,7 @@ imported.""",
     "parts": """list of File: the files that concatenate to the image, in order; pad each to a 4-byte boundary. With
 split = "layer" they are built without the joined archive, so actions that take them do not run again for a layer that
 did not change. The last one, the tail, fails to build if two layers conflict.""",
-} | {view: "File: %s." % doc for view, doc in IMAGE_VIEWS.items()}
+} | {view: "File: %s." % row.doc for view, row in IMAGE_VIEWS.items()}
 
 InitramfsInfo = provider(
     doc = "A packed initramfs.",
