@@ -4,8 +4,19 @@ load(":lines.bzl", "link_lines", "list_lines")
 load(":tables.bzl", "IMAGE_VIEWS")
 load(":toolchains.bzl", "PACKER_TOOLCHAIN_TYPE")
 
-def _run(ctx, mnemonic, progress, command, outputs, inputs, arguments, tools = []):
-    """Runs a command of the packer; arguments is a list of Args."""
+def run_packer(ctx, mnemonic, progress, command, outputs, inputs, arguments, tools = []):
+    """Runs a command of the packer.
+
+    Args:
+        ctx: the context of a rule with the packer's toolchain.
+        mnemonic: the action's mnemonic.
+        progress: what Bazel says while it runs.
+        command: the command.
+        outputs: list of File.
+        inputs: list or depset of File.
+        arguments: list of Args.
+        tools: list of FilesToRunProvider that the command runs.
+    """
     packer = ctx.toolchains[PACKER_TOOLCHAIN_TYPE].packer
     first = ctx.actions.args()
     first.add(command)
@@ -88,7 +99,7 @@ def pack_action(ctx, layer, archive, completed, method, options, inputs = [], co
     generated.use_param_file("%s", use_always = True)
     generated.add_all(layer.entries, map_each = list_lines)
 
-    _run(
+    run_packer(
         ctx,
         "InitramfsPack",
         progress,
@@ -117,7 +128,7 @@ def links_action(ctx, layer, links):
     args = ctx.actions.args()
     args.add("--directives")
     args.add("--out", links)
-    _run(
+    run_packer(
         ctx,
         "InitramfsLinks",
         "Listing the links of initramfs",
@@ -145,7 +156,7 @@ def join_action(ctx, archive, parts, method, options, inputs = []):
     for part in parts:
         pairs.add_all([part.file, part.list])
         files += [part.file, part.list]
-    _run(
+    run_packer(
         ctx,
         "InitramfsJoin",
         "Joining the layers of initramfs",
@@ -175,7 +186,7 @@ def tail_action(ctx, tail, completed, views, lists, method, options, inputs = []
     args.add("--write-list", completed)
     names = ctx.actions.args()
     names.add_all(lists)
-    _run(
+    run_packer(
         ctx,
         "InitramfsTail",
         "Ending the layers of initramfs",
@@ -200,7 +211,21 @@ def view_action(ctx, archive, view, file):
     args.add_all(command[1:])
     args.add("--out", file)
     args.add(archive)
-    _run(ctx, "InitramfsListing", "Listing initramfs", command[0], [file], [archive], [args])
+    run_packer(ctx, "InitramfsListing", "Listing initramfs", command[0], [file], [archive], [args])
+
+def extract_action(ctx, archive, directory):
+    """Unpacks an image, without its owners and device nodes.
+
+    Args:
+        ctx: the rule's context.
+        archive: the image.
+        directory: the directory to make.
+    """
+    args = ctx.actions.args()
+    args.add("--skip-special")
+    args.add(archive)
+    args.add_all([directory], expand_directories = False)
+    run_packer(ctx, "InitramfsExtract", "Unpacking initramfs", "extract", [directory], [archive], [args])
 
 def lint_action(ctx, parts, report, rules, arch, origins = None):
     """Checks that a kernel unpacks all of an image and can start it.
@@ -222,7 +247,7 @@ def lint_action(ctx, parts, report, rules, arch, origins = None):
         args.add("--origins", origins)
     args.add("--out", report)
     args.add_all(parts)
-    _run(
+    run_packer(
         ctx,
         "InitramfsLint",
         "Checking initramfs",
@@ -246,4 +271,4 @@ def diff_action(ctx, old, new, out, options = []):
     args.add_all(options)
     args.add("--out", out)
     args.add_all([old, new])
-    _run(ctx, "InitramfsDiff", "Comparing initramfs", "diff", [out], [old, new], [args])
+    run_packer(ctx, "InitramfsDiff", "Comparing initramfs", "diff", [out], [old, new], [args])

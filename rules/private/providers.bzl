@@ -39,7 +39,9 @@ KernelInfo = provider(
         "arch": "string: the architecture, such as x86_64.",
         "config": "File or None: its .config.",
         "image": "File: what a boot loader starts (bzImage, Image).",
-        "modules": "File or None: a directory with lib/modules/RELEASE, which is empty if the kernel has no modules.",
+        "module_catalog": "File or None: what the modules say of themselves, for kernel_modules; None if modules is.",
+        "modules": """File or None: a directory with lib/modules/RELEASE or usr/lib/modules/RELEASE, which is empty if the
+kernel has no modules.""",
         "objects": "File or None: what is needed to link it again.",
         "release": "string or None: what `uname -r` prints, if it is known before the kernel is built.",
         "vmlinux": "File or None: the ELF image with its symbols.",
