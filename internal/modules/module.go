@@ -1,9 +1,9 @@
 // Package modules reads the kernel's modules and writes the indexes that depmod writes.
 //
 // A Tree is what a kernel's build installs below lib/modules/RELEASE: the modules, and the lists
-// of the kernel itself. A Catalog is a file with all that is known of a tree, so that modules can
-// be chosen without reading each of them again. WriteIndexes writes the indexes of all modules, or
-// of some of them, as depmod of kmod 34 does, to the byte.
+// of the kernel itself. A catalog is a file with what a Tree knows, so that modules can be chosen
+// without reading each of them again. WriteIndexes writes the indexes of all modules, or of some
+// of them, as depmod of kmod 34 does, to the byte.
 //
 // Nothing that is read is assumed to be well-formed: what is read and kept has limits.
 package modules
