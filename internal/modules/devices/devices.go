@@ -29,11 +29,11 @@ type Device struct {
 	// itself what it is.
 	Modaliases []string
 	// FirmwareNames are the values of firmware-name of the node, and of the nodes below that are
-	// no devices: paths below /lib/firmware that the driver loads besides those that its module
+	// not devices: paths below /lib/firmware that the driver loads besides those that its module
 	// names.
 	FirmwareNames []string
-	// Generic reports that the kernel needs no driver of its own for the device, for it only
-	// holds other devices or registers that they share.
+	// Generic reports that the kernel needs no driver of its own for the device: it only holds
+	// other devices, or registers that they share.
 	Generic bool
 }
 

@@ -84,7 +84,7 @@ var (
 	reservedMemory    = []string{"phram", "qcom,rmtfs-mem", "qcom,cmd-db", "qcom,smem", "ramoops", "nvmem-rmem", "google,open-dice"}
 )
 
-// notDevices are compatible strings of tables that are no devices (of_skipped_node_table in
+// notDevices are compatible strings of tables that are not devices (of_skipped_node_table in
 // drivers/of/platform.c).
 var notDevices = []string{"operating-points-v2"}
 
