@@ -272,14 +272,14 @@ func (d *depmod) depsIndex() ([]byte, error) {
 	return x.bytes()
 }
 
-// values writes a line for each value of a key.
-func (d *depmod) values(header, key, format string, args func(m *depModule, value string) []any) ([]byte, error) {
+// values writes a line for each value of a key, whose bytes may be up to the highest.
+func (d *depmod) values(header, key string, highest byte, format string, args func(m *depModule, value string) []any) ([]byte, error) {
 	var out bytes.Buffer
 	out.WriteString(header)
 	for _, m := range d.modules {
 		for _, value := range m.Info.Values(key) {
-			if !isText(value, 0xff) {
-				return nil, fmt.Errorf("%w: %s: its %s %q has control characters", ErrText, m.Path, key, value)
+			if !isText(value, highest) {
+				return nil, fmt.Errorf("%s: %w: its %s %q has bytes that are not printable", m.Path, ErrText, key, value)
 			}
 			fmt.Fprintf(&out, format, args(m, value)...)
 		}
@@ -288,17 +288,17 @@ func (d *depmod) values(header, key, format string, args func(m *depModule, valu
 }
 
 func (d *depmod) aliases() ([]byte, error) {
-	return d.values("# Aliases extracted from modules themselves.\n", "alias", "alias %s %s\n",
+	return d.values("# Aliases extracted from modules themselves.\n", "alias", 0x7f, "alias %s %s\n",
 		func(m *depModule, value string) []any { return []any{value, m.Name} })
 }
 
 func (d *depmod) softdeps() ([]byte, error) {
-	return d.values("# Soft dependencies extracted from modules themselves.\n", "softdep", "softdep %s %s\n",
+	return d.values("# Soft dependencies extracted from modules themselves.\n", "softdep", 0xff, "softdep %s %s\n",
 		func(m *depModule, value string) []any { return []any{m.Name, value} })
 }
 
 func (d *depmod) weakdeps() ([]byte, error) {
-	return d.values("# Weak dependencies extracted from modules themselves.\n", "weakdep", "weakdep %s %s\n",
+	return d.values("# Weak dependencies extracted from modules themselves.\n", "weakdep", 0xff, "weakdep %s %s\n",
 		func(m *depModule, value string) []any { return []any{m.Name, value} })
 }
 
@@ -321,7 +321,7 @@ func (d *depmod) symbolAliases() ([]byte, error) {
 	out.WriteString("# Aliases for symbols, used by symbol_request().\n")
 	for _, s := range d.symbols {
 		if !isText(s.name, 0x7f) {
-			return nil, fmt.Errorf("%w: %s: its symbol %q is not printable ASCII", ErrText, s.owner.Path, s.name)
+			return nil, fmt.Errorf("%s: %w: its symbol %q is not printable ASCII", s.owner.Path, ErrText, s.name)
 		}
 		out.WriteString("alias symbol:" + s.name + " " + s.owner.Name + "\n")
 	}
