@@ -161,6 +161,16 @@ func removeOutputs(b *bazel, options, targets []string) error {
 		if image, ok := strings.CutSuffix(file, ".list"); ok {
 			os.Remove(filepath.Join(b.dir, image+".lint"))
 		}
+		// Nor does it print what only other actions read.
+		links, err := filepath.Glob(filepath.Join(b.dir, filepath.Dir(file), "*.links"))
+		if err != nil {
+			return err
+		}
+		for _, file := range links {
+			if err := os.Remove(file); err != nil {
+				return err
+			}
+		}
 		if err := os.Remove(filepath.Join(b.dir, file)); err != nil && !errors.Is(err, os.ErrNotExist) {
 			// An action that makes a file makes the directory's content, too.
 			if info, statErr := os.Stat(filepath.Join(b.dir, file)); statErr != nil || !info.IsDir() {
