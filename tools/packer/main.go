@@ -48,6 +48,7 @@ func newProgram() *cobra.Command {
 		lintCommand(),
 		genInitCpioCommand(),
 		genInitramfsCommand(),
+		depmodCommand(),
 	)
 	return program
 }
