@@ -30,6 +30,7 @@ const maxCatalog = 64 << 20
 //	module PATH        a module; what follows is of this module
 //	arch MACHINE CLASS DATA  as in the ELF header, if it is not that of the module before
 //	size BYTES
+//	digest SHA-256     if the module was read from a file
 //	codec NAME         if the file is compressed
 //	signed             if the file is signed
 //	info KEY=VALUE     one line of modinfo
@@ -70,6 +71,9 @@ func WriteCatalog(w io.Writer, t *Tree) error {
 		if m.Arch != arch {
 			arch = m.Arch
 			fmt.Fprintf(out, "arch %d %d %d\n", arch.Machine, arch.Class, arch.Data)
+		}
+		if m.Digest != "" {
+			fmt.Fprintf(out, "digest %s\n", escape(m.Digest))
 		}
 		if m.Codec != "" {
 			fmt.Fprintf(out, "codec %s\n", escape(m.Codec))
@@ -202,6 +206,8 @@ func (c *catalogReader) readField(m *Module, word, value string) (err error) {
 	switch word {
 	case "size":
 		m.Size, err = strconv.ParseInt(value, 10, 64)
+	case "digest":
+		m.Digest = unescape(value)
 	case "codec":
 		m.Codec = unescape(value)
 	case "signed":

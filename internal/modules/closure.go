@@ -100,8 +100,12 @@ type Selection struct {
 // what depends= in their modinfo names, their softdeps and their weakdeps. What is built in is
 // accepted. All errors are returned together, wrapped in one that errors.Is finds the kinds of.
 func Choose(tree *Tree, request Request) (*Selection, error) {
+	return newLookup(tree).choose(request)
+}
+
+func (l *lookup) choose(request Request) (*Selection, error) {
 	c := &chooser{
-		lookup: newLookup(tree), excluded: map[string]bool{},
+		lookup: l, excluded: map[string]bool{},
 		chosen: map[string]*Chosen{}, builtins: map[string]*Chosen{}, left: map[string]*Chosen{}, absent: map[string]*Absent{},
 	}
 	c.exclude(request.Exclude)
@@ -121,7 +125,7 @@ func Choose(tree *Tree, request Request) (*Selection, error) {
 	if err := errors.Join(c.errs...); err != nil {
 		return nil, err
 	}
-	for _, m := range tree.Modules {
+	for _, m := range l.tree.Modules {
 		if chosen := c.chosen[m.Name]; chosen != nil {
 			s.Modules = append(s.Modules, *chosen)
 		}

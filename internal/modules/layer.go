@@ -5,6 +5,8 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -245,7 +247,7 @@ func (l *Layer) readModule(m *Module) ([]byte, error) {
 	}
 	defer file.Close()
 	// One byte more would show that the file has grown.
-	content, err := io.ReadAll(io.LimitReader(file, m.Size+1))
+	content, err := io.ReadAll(io.LimitReader(file, min(m.Size, maxModule)+1))
 	if err != nil {
 		return nil, err
 	}
@@ -362,8 +364,8 @@ func inParallel(n int, do func(i int) error) error {
 	return errors.Join(errs...)
 }
 
-// isFile reports whether content is that of the module's file.
+// isFile reports whether content is that of the file that the module was read from.
 func (m *Module) isFile(content []byte) bool {
-	return int64(len(content)) == m.Size
+	digest := sha256.Sum256(content)
+	return int64(len(content)) == m.Size && hex.EncodeToString(digest[:]) == m.Digest
 }
-

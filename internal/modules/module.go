@@ -11,8 +11,11 @@ package modules
 import (
 	"bufio"
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	stdhash "hash"
 	"io"
 	"path"
 	"strings"
@@ -49,6 +52,8 @@ type Module struct {
 	Builtin bool
 	// Size is that of the file as it is, compressed or not, in bytes.
 	Size int64
+	// Digest is the SHA-256 of the file as it is, in hexadecimal; empty if it was not read from one.
+	Digest string
 	// Codec is the name of the codec of the file, such as xz; empty if it is not compressed.
 	Codec string
 	// Arch is the architecture whose kernels can load the module.
@@ -113,20 +118,22 @@ type parser struct {
 	names   map[string]string // symbols, each once
 }
 
-// counter counts what is read.
+// counter counts what is read, and makes a digest of it.
 type counter struct {
 	io.Reader
-	n int64
+	n      int64
+	digest stdhash.Hash
 }
 
 func (c *counter) Read(p []byte) (int, error) {
 	n, err := c.Reader.Read(p)
 	c.n += int64(n)
+	c.digest.Write(p[:n])
 	return n, err
 }
 
 func (p *parser) read(name string, r io.Reader) (*Module, error) {
-	file := &counter{Reader: r}
+	file := &counter{Reader: r, digest: sha256.New()}
 	p.in.Reset(file)
 	content := io.Reader(&p.in)
 	compression := ""
@@ -153,7 +160,7 @@ func (p *parser) read(name string, r io.Reader) (*Module, error) {
 	if err != nil {
 		return nil, err
 	}
-	m.Size, m.Codec = file.n, compression
+	m.Size, m.Codec, m.Digest = file.n, compression, hex.EncodeToString(file.digest.Sum(nil))
 	return m, nil
 }
 
