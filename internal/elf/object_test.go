@@ -59,13 +59,34 @@ func TestReadObject(t *testing.T) {
 		}
 		if want.Section(".dynamic") != nil {
 			wanted.Needed = dynStrings(t, want, debugelf.DT_NEEDED)
-			wanted.RunPaths = slices.Concat(dynStrings(t, want, debugelf.DT_RPATH), dynStrings(t, want, debugelf.DT_RUNPATH))
-			if soname := dynStrings(t, want, debugelf.DT_SONAME); soname != nil {
-				wanted.Soname = soname[0]
+			for tag, to := range map[debugelf.DynTag]*string{debugelf.DT_RPATH: &wanted.RPath, debugelf.DT_RUNPATH: &wanted.RunPath, debugelf.DT_SONAME: &wanted.Soname} {
+				*to = strings.Join(dynStrings(t, want, tag), "")
+			}
+			needs, err := want.DynamicVersionNeeds()
+			if err != nil && want.Section(".gnu.version") != nil {
+				t.Fatal(err)
+			}
+			for _, need := range needs {
+				required := elf.Requirement{Name: need.Name}
+				for _, dep := range need.Needs {
+					if dep.Flags&debugelf.VER_FLG_WEAK == 0 {
+						required.Versions = append(required.Versions, dep.Dep)
+					}
+				}
+				if required.Versions != nil {
+					wanted.Requires = append(wanted.Requires, required)
+				}
+			}
+			defined, err := want.DynamicVersions()
+			if err != nil && want.Section(".gnu.version") != nil {
+				t.Fatal(err)
+			}
+			for _, version := range defined {
+				wanted.Defines = append(wanted.Defines, version.Name)
 			}
 		} else if name[0] != '/' && !strings.HasSuffix(name, "static") {
 			// debug/elf finds the dynamic section by its name, which these lack.
-			wanted.Needed, wanted.RunPaths, wanted.Soname = []string{"a.so", "b.so.1"}, []string{"/r:$ORIGIN/x", "/s"}, "me.so"
+			wanted.Needed, wanted.RPath, wanted.RunPath, wanted.Soname = []string{"a.so", "b.so.1"}, "/r:$ORIGIN/x", "/s", "me.so"
 		}
 		got, err := elf.ReadObject(bytes.NewReader(b), int64(len(b)))
 		if err != nil {
@@ -139,7 +160,7 @@ func FuzzReadObject(f *testing.F) {
 		if err != nil {
 			return
 		}
-		for _, name := range slices.Concat(o.Needed, o.RunPaths, []string{o.Interp, o.Soname}) {
+		for _, name := range slices.Concat(o.Needed, o.Defines, []string{o.Interp, o.Soname, o.RPath, o.RunPath}) {
 			if len(name) >= elf.MaxPath || !bytes.Contains(b, append([]byte(name), 0)) {
 				t.Errorf("a name of %d bytes that is not in the file: %.99q", len(name), name)
 			}

@@ -171,7 +171,7 @@ func read(img *image.Reader, o Options) (*contents, error) {
 	switch refused, ok := errors.AsType[*image.Error](err); {
 	case err == nil:
 		x.settle(model)
-		x.findNative(elf.Resolve(x))
+		x.findNative(elf.Resolve(x, elf.Options{}))
 	case ok && !isReadError(err):
 		x.refused = refused
 	default:
