@@ -185,6 +185,28 @@ def _archives_lines(e):
         ["#: archive %s %s" % (_escape(file.path), _escape(e.prefix)) for file in e.archives]
     )
 
+def _library_lines(e, expander):
+    """The lines of the sources of libraries. Those of layers have lines with origins of their own."""
+    begin = ["#: origin " + _escape(e.origin), "#: attribute " + (e.attribute or "")]
+    fields = (
+        ["dlopen=" + e.dlopen] +
+        ["feature=" + _escape(feature) for feature in e.features] +
+        ["extra=" + extra for extra in e.extras]
+    )
+    lines = ["#: libraries " + " ".join(fields)]
+    for source in e.sources.to_list():
+        lines += begin + ["#: library " + _escape(source.label)]
+        for entry in source.entries.to_list():
+            if entry.kind != "libraries":
+                lines += _origin_lines(entry) + _LINES.get(entry.kind, _plain_lines)(entry, expander)
+    return lines + begin + ["#: endlibraries"]
+
+def _origin_lines(e):
+    lines = ["#: origin " + _escape(e.origin)]
+    if getattr(e, "attribute", None):
+        lines.append("#: attribute " + e.attribute)
+    return lines
+
 def _change_lines(attribute, text):
     """A directive that changes other entries, from an attribute."""
     return ["#: attribute " + attribute, "#: " + text]
@@ -227,7 +249,5 @@ def list_lines(e, expander):
     Returns:
         The lines. The first ones say where the entry comes from.
     """
-    lines = ["#: origin " + _escape(e.origin)]
-    if getattr(e, "attribute", None):
-        lines.append("#: attribute " + e.attribute)
-    return lines + _LINES.get(e.kind, _plain_lines)(e, expander)
+    lines = _library_lines if e.kind == "libraries" else _LINES.get(e.kind, _plain_lines)
+    return _origin_lines(e) + lines(e, expander)

@@ -99,14 +99,22 @@ def pack_action(ctx, layer, archive, completed, method, options, inputs = [], co
         tools = [method.compressor] if method.compressor else [],
     )
 
-def links_action(ctx, layer, links):
+def links_action(ctx, layer, links, completed):
     """Lists the symbolic links of a layer, which the layers after it need to be packed.
 
     Args:
         ctx: the rule's context.
         layer: its InitramfsLayerInfo.
         links: the File to make.
+        completed: the completed list of the layer. It says which links the layer has of its libraries.
     """
+    if layer.libraries:
+        args = ctx.actions.args()
+        args.add("--directives")
+        args.add("--out", links)
+        args.add(completed)
+        _run(ctx, "InitramfsLinks", "Listing the links of initramfs", "links", [links], [completed], [args])
+        return
     lines = ctx.actions.args()
     lines.set_param_file_format("multiline")
     lines.add_all(layer.entries, map_each = link_lines)
