@@ -130,12 +130,70 @@ func TestResolve(t *testing.T) {
 		{"musl", []file{shared("/lib/ld-musl-x86_64.so.1"),
 			{path: "/bin/a", content: elftest.File{Interp: "/lib/ld-musl-x86_64.so.1", Needed: []string{"libc.musl-x86_64.so.1"}}.String()}},
 			needs{"/bin/a": {{Name: "libc.musl-x86_64.so.1", Status: elf.BuiltIn}}}},
+		{"a RUNPATH is not for what it loads", []file{dir("/opt"), loader,
+			{path: "/bin/a", content: elftest.File{Interp: "/lib/ld.so", Needed: []string{"libb.so"}, RunPath: "/opt"}.String()},
+			shared("/opt/libb.so", "libc.so"), shared("/opt/libc.so")},
+			needs{"/bin/a": {{Name: "libb.so", Status: elf.Found, Path: "/opt/libb.so", Opened: "/opt/libb.so"}},
+				"/opt/libb.so": {{Name: "libc.so", Status: elf.NotSearched, Path: "/opt/libc.so"}}}},
+		{"a RPATH is for what it loads", []file{dir("/opt"), loader,
+			{path: "/bin/a", content: elftest.File{Interp: "/lib/ld.so", Needed: []string{"libb.so"}, RPath: "/opt"}.String()},
+			shared("/opt/libb.so", "libc.so"), shared("/opt/libc.so")},
+			needs{"/bin/a": {{Name: "libb.so", Status: elf.Found, Path: "/opt/libb.so", Opened: "/opt/libb.so"}},
+				"/opt/libb.so": {{Name: "libc.so", Status: elf.Found, Path: "/opt/libc.so", Opened: "/opt/libc.so"}}}},
+		{"what is loaded already", []file{dir("/opt"), loader,
+			{path: "/bin/a", content: elftest.File{Interp: "/lib/ld.so", Needed: []string{"libb.so", "libc.so"}, RunPath: "/opt"}.String()},
+			shared("/opt/libb.so", "libc.so"), shared("/opt/libc.so")},
+			needs{"/bin/a": {{Name: "libb.so", Status: elf.Found, Path: "/opt/libb.so", Opened: "/opt/libb.so"}, {Name: "libc.so", Status: elf.Found, Path: "/opt/libc.so", Opened: "/opt/libc.so"}},
+				"/opt/libb.so": {{Name: "libc.so", Status: elf.Found, Path: "/opt/libc.so", Opened: "/opt/libc.so"}}}},
+		{"the worse of two programs", []file{dir("/opt"), dir("/lib"), loader,
+			{path: "/bin/a", content: elftest.File{Interp: "/lib/ld.so", Needed: []string{"libb.so"}, RPath: "/opt"}.String()},
+			program("/bin/b", "libb.so"), shared("/lib/libb.so", "libc.so"), shared("/opt/libc.so")},
+			needs{"/bin/a": {{Name: "libb.so", Status: elf.Found, Path: "/lib/libb.so", Opened: "/lib/libb.so"}},
+				"/bin/b":       {{Name: "libb.so", Status: elf.Found, Path: "/lib/libb.so", Opened: "/lib/libb.so"}},
+				"/lib/libb.so": {{Name: "libc.so", Status: elf.NotSearched, Path: "/opt/libc.so"}}}},
+		{"a version that is missing", []file{dir("/lib"), loader,
+			{path: "/bin/a", content: elftest.File{Interp: "/lib/ld.so", Needed: []string{"libb.so", "libc.so"},
+				Requires: []elf.Requirement{{Name: "libb.so", Versions: []string{"V1", "V2"}}, {Name: "libc.so", Versions: []string{"V"}}}}.String()},
+			{path: "/lib/libb.so", content: elftest.File{Type: debugelf.ET_DYN, Defines: []string{"V1"}}.String()}, shared("/lib/libc.so")},
+			needs{"/bin/a": {{Name: "libb.so", Status: elf.NoVersion, Path: "/lib/libb.so", Opened: "/lib/libb.so", Version: "V2"},
+				{Name: "libc.so", Status: elf.Found, Path: "/lib/libc.so", Opened: "/lib/libc.so"}}}},
+		{"the first directory", []file{dir("/lib/x86_64-linux-gnu"), dir("/usr/lib"), loader, program("/bin/a", "libb.so"),
+			shared("/usr/lib/libb.so"), shared("/lib/x86_64-linux-gnu/libb.so")},
+			needs{"/bin/a": {{Name: "libb.so", Status: elf.Found, Path: "/lib/x86_64-linux-gnu/libb.so", Opened: "/lib/x86_64-linux-gnu/libb.so"}}}},
+		{"the one for any CPU", []file{dir("/lib"), dir("/lib/glibc-hwcaps/x86-64-v3"), loader, program("/bin/a", "libb.so"),
+			shared("/lib/glibc-hwcaps/x86-64-v3/libb.so", "libc.so"), shared("/lib/libb.so")},
+			needs{"/bin/a": {{Name: "libb.so", Status: elf.Found, Path: "/lib/libb.so", Opened: "/lib/libb.so"}},
+				"/lib/glibc-hwcaps/x86-64-v3/libb.so": {{Name: "libc.so"}}}},
+		{"musl's search path", []file{dir("/opt"), shared("/lib/ld-musl-x86_64.so.1"),
+			{path: "/bin/a", content: elftest.File{Interp: "/lib/ld-musl-x86_64.so.1", Needed: []string{"libb.so"}, RunPath: "/opt"}.String()},
+			shared("/opt/libb.so", "libc.so", "libd.so"), shared("/opt/libd.so")},
+			needs{"/bin/a": {{Name: "libb.so", Status: elf.Found, Path: "/opt/libb.so", Opened: "/opt/libb.so"}},
+				"/opt/libb.so": {{Name: "libc.so", Status: elf.BuiltIn}, {Name: "libd.so", Status: elf.Found, Path: "/opt/libd.so", Opened: "/opt/libd.so"}}}},
 		{"firmware and debug information", []file{loader, shared("/lib/firmware/a.so", "libb.so"), shared("/lib/a.so.debug", "libb.so")},
 			needs{}},
 	} {
 		if diff := gocmp.Diff(test.want, statuses(elf.Resolve(newTree(t, test.files...), elf.Options{}))); diff != "" {
 			t.Errorf("%s: (-want +got)\n%s", test.name, diff)
 		}
+	}
+}
+
+// A program loads the first shared object of a note that there is.
+func TestResolveNotes(t *testing.T) {
+	note := `[{"soname":["libb.so.2","libb.so.1"],"priority":"required"},{"soname":["libc.so"],"priority":"required"},{"soname":["libd.so"],"feature":"d"}]`
+	files := elf.Resolve(newTree(t, dir("/lib"), shared("/lib/ld.so"),
+		file{path: "/bin/a", content: elftest.File{Interp: "/lib/ld.so", Needed: []string{"ld.so"}, Notes: note}.String()},
+		shared("/lib/libb.so.1", "libe.so"), shared("/lib/libd.so")), elf.Options{})
+	a := files[1]
+	var got []bool
+	for _, load := range a.Loads {
+		got = append(got, load.IsWanted, load.IsFound())
+	}
+	if diff := gocmp.Diff([]bool{true, true, true, false, false, false}, got); diff != "" {
+		t.Errorf("wanted and found: (-want +got)\n%s", diff)
+	}
+	if diff := gocmp.Diff([]elf.Need{{Name: "libe.so"}}, statuses(files)["/lib/libb.so.1"]); diff != "" {
+		t.Errorf("what the library needs: (-want +got)\n%s", diff)
 	}
 }
 

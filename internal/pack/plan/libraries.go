@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -19,7 +20,7 @@ import (
 // libraries: package elf says what that is. A source's file keeps its path, mode and owner, and so do
 // the symbolic links by which a loader comes to it, and the directories above.
 func takeLibraries(entries []*list.Entry, l *source.Libraries) ([]*list.Entry, error) {
-	c := &closure{Libraries: l, nodes: map[string]*node{}}
+	c := &closure{Libraries: l, nodes: map[string]*node{}, features: map[string]bool{}}
 	defer c.reader.Close()
 	isOwn := func(e *list.Entry) bool { return l.All || e.Pos.Origin == l.Pos.Origin }
 	var own []*list.Entry
@@ -78,8 +79,10 @@ type closure struct {
 	nodes map[string]*node
 	paths []string
 	// made are the links that no source has.
-	made   []*list.Entry
-	errors list.Errors
+	made []*list.Entry
+	// features are those of all notes of what is in the image.
+	features map[string]bool
+	errors   list.Errors
 }
 
 // node is what has a path.
@@ -321,7 +324,10 @@ func (c *closure) Lookup(name string) (*elf.File, string) {
 
 // resolve takes what the programs need, and reports what is not there.
 func (c *closure) resolve() {
-	files := elf.Resolve(c, elf.Options{Wants: c.wants})
+	c.takeConversions()
+	extra := c.extraLibraries()
+	hasExtra := len(extra) == 0
+	files := elf.Resolve(c, elf.Options{Wants: c.wants, Extra: extra})
 	for _, file := range files {
 		if file.Needs == nil {
 			continue
@@ -339,7 +345,20 @@ func (c *closure) resolve() {
 		for i, load := range file.Loads {
 			c.takeLoad(file, file.Object.Notes[i], load)
 		}
+		for _, need := range file.Extra {
+			hasExtra = true
+			switch {
+			case need.Status == elf.Found:
+				c.take(need.Opened, fmt.Sprintf("%s may load %s (the extra libraries)", file.Path, need.Name))
+			case !isBuiltInService(need.Name):
+				c.fail(file, "no source has the extra library %s", printable.Text(need.Name))
+			}
+		}
 	}
+	if !hasExtra {
+		c.errors.Add(c.Errorf("the extra libraries %s are of the GNU C library, and no program uses its dynamic loader", strings.Join(extra, ", ")))
+	}
+	c.checkFeatures()
 	for _, file := range files {
 		if file.LoadedBy != nil && file.IsSpare {
 			c.take(file.Path, fmt.Sprintf("%s needs it for some CPUs", file.LoadedBy.Path))
@@ -347,8 +366,22 @@ func (c *closure) resolve() {
 	}
 }
 
+// checkFeatures reports features that no note has.
+func (c *closure) checkFeatures() {
+	for _, feature := range c.Features {
+		if name := strings.TrimPrefix(feature, "-"); !c.features[name] {
+			known := "no program or library has a note"
+			if len(c.features) > 0 {
+				known = "there are " + printable.Text(strings.Join(slices.Sorted(maps.Keys(c.features)), ", "))
+			}
+			c.errors.Add(c.Errorf("no program or library loads anything for the feature %s: %s", printable.Text(name), known))
+		}
+	}
+}
+
 // wants reports whether the options ask for what a note names.
 func (c *closure) wants(note elf.Note) bool {
+	c.features[note.Feature] = true
 	switch {
 	case slices.Contains(c.Features, "-"+note.Feature):
 		return false
