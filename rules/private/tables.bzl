@@ -133,6 +133,7 @@ LINT_RULES = {
     "elf-interpreter": "error",
     "library": "error",
     "plugin": "warning",
+    "dlopen": "warning",
     "bad-elf": "warning",
     "architecture": "error",
     "mixed-class": "warning",
