@@ -374,7 +374,7 @@ func (r *resolver) resolve(l *loading, file *File, name string) Need {
 	case ok:
 	case l.missing[name] == file:
 		return Need{Name: name}
-	case name == base && r.loaders[base], l.program.Object.Interp == "" && r.loaders[name], l.isMusl && isMuslBuiltIn(name):
+	case name == base, l.program.Object.Interp == "" && r.loaders[name], l.isMusl && isMuslBuiltIn(name):
 		return Need{Name: name, Status: BuiltIn}
 	default:
 		// What is there in any case comes first: what is spare is there only if nothing else is.

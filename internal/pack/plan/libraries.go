@@ -298,8 +298,8 @@ func (c *closure) Files() iter.Seq2[string, *elf.File] {
 	return func(yield func(string, *elf.File) bool) {
 		for _, at := range c.paths {
 			n := c.nodes[at]
-			if n.isDir() || n.isSpare() && strings.HasPrefix(at, "/etc/") {
-				continue
+			if n.isSpare() && strings.HasPrefix(at, "/etc/") {
+				continue // it configures no loader of the image
 			}
 			if !yield(at, n.file) {
 				return
