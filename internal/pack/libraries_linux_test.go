@@ -86,7 +86,7 @@ func (j *judge) pack(own string, spare []string) ([]*list.Entry, error) {
 	if err := os.WriteFile("a.list", []byte(text), 0o666); err != nil {
 		j.Fatal(err)
 	}
-	opts := Options{Options: write.Options{Out: "image", ListOut: "image.list", Method: method(j.T, "none"), Jobs: 1}, Lists: []string{"a.list"},
+	opts := Options{Options: write.Options{Out: "image", ListOut: "image.list", ViewsOut: map[string]string{"libraries": "image.libraries"}, Method: method(j.T, "none"), Jobs: 1}, Lists: []string{"a.list"},
 		Read: source.Options{Directives: true}, Parents: true}
 	if err := Run(j.Context(), opts); err != nil {
 		return nil, err
@@ -217,6 +217,19 @@ func TestLibrariesLoad(t *testing.T) {
 			}
 			if !j.agree("/bin/" + test.name) {
 				t.Errorf("the loader does not find all")
+			}
+			report, err := os.ReadFile("image.libraries")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for line := range strings.Lines(string(report)) {
+				if !strings.Contains(line, " needs ") {
+					t.Errorf("the report: %s", line)
+				}
+			}
+			taken := len(slices.DeleteFunc(slices.Clone(entries), func(e *list.Entry) bool { return e.Reason == "" }))
+			if n := strings.Count(string(report), "\n"); n != taken {
+				t.Errorf("%d lines of the report for %d files:\n%s", n, taken, report)
 			}
 			// Now what was taken is all that there is, less one file.
 			files := 0

@@ -26,6 +26,7 @@ def _initramfs_import_impl(ctx):
             archive = archive,
             compression = ctx.attr.compression or _codec_of(archive),
             json = listings.json,
+            libraries = None,
             list = None,
             listing = listings.listing,
             parts = [archive],

@@ -149,6 +149,7 @@ LINT_RULES = {
 # The files that packer pack and join can write with an image (--write-NAME), and what they have.
 IMAGE_VIEWS = {
     "json": "the output of packer ls --json for the image: one JSON object per entry, with its origin if known",
+    "libraries": "what programs need of the sources of libraries: one line per file, with what needs it",
     "listing": "the output of packer ls for the image: one line per entry",
 }
 
