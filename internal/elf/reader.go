@@ -23,6 +23,10 @@ type File struct {
 	IsDir bool
 	// IsExecutable is set for a file that may be executed.
 	IsExecutable bool
+	// IsFirst marks the program that the kernel starts, when /proc is not mounted: its loader does not
+	// know $ORIGIN in its own search path (sysdeps/unix/sysv/linux/dl-origin.c of the GNU C library,
+	// fixup_rpath in ldso/dynlink.c of musl).
+	IsFirst bool
 	// IsSpare marks a file that is there only if another one needs it. A file that is not spare is
 	// preferred to one that is.
 	IsSpare bool

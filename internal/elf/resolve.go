@@ -308,6 +308,9 @@ func (r *resolver) load(program *File, isPlugin bool) {
 		loaded: map[string]Need{}, by: map[*File]*File{program: nil}, origin: map[*File]string{program: path.Dir(program.Path)},
 		dirs: map[*File][]directory{}, queue: []*File{program}, missing: map[string]*File{},
 	}
+	if program.IsFirst {
+		l.origin[program] = ""
+	}
 	isGNU := interp != "" && !l.isMusl && !isAndroidLoader(interp)
 	for i := 0; i < len(l.queue); i++ {
 		file := l.queue[i]
@@ -528,11 +531,13 @@ func (r *resolver) searchPath(l *loading, file *File) []directory {
 }
 
 // expand returns what a directory or name with $ORIGIN, $LIB or $PLATFORM may mean (ld.so(8)).
-// $ORIGIN is the directory of the path by which the loader opened the file.
+// $ORIGIN is the directory of the path by which the loader opened the file; empty if the loader does
+// not know it.
 func expand(element string, arch Arch, origin string) []string {
-	if n := strings.Count(element, "$"); n == 0 {
+	switch n := strings.Count(element, "$"); {
+	case n == 0:
 		return []string{element}
-	} else if n > maxTokens {
+	case n > maxTokens, origin == "" && (strings.Contains(element, "$ORIGIN") || strings.Contains(element, "${ORIGIN}")):
 		return nil
 	}
 	libs := []string{""}

@@ -19,6 +19,7 @@ load(
     "tree_entry",
 )
 load(":layer_info.bzl", "initramfs_layer_info")
+load(":lines.bzl", "SHARED_LIBRARY_DIRECTORY", "is_shared_library")
 load(":paths.bzl", "check_parts", "label_text")
 load(":providers.bzl", "InitramfsInfo", "InitramfsLayerInfo")
 load(":renames.bzl", "check_renamed", "renamed_attrs")
@@ -46,7 +47,8 @@ named.""",
     "files": attr.string_keyed_label_dict(
         allow_files = True,
         doc = """Regular files, by path in the image: `{"/init": "//cmd/init"}`. The executable of a target and /init have
-mode 0755, all others 0644. The mode on disk does not count.""",
+mode 0755, all others 0644. The mode on disk does not count. The shared libraries that Bazel has built for an executable are added
+to /usr/lib.""",
     ),
     "hardlinks": attr.string_dict(
         doc = """More names of files of the same target, by path in the image: `{"/bin/[": "/bin/busybox"}`.""",
@@ -202,6 +204,12 @@ def _file_entries(ctx, origin):
         where = "%s: files: %s" % (origin, path)
         file = single_file(where, target, or_executable = True, hint = ", or use trees for it")
         entries.append(file_entry(origin, path, file, mode = _file_mode(path, target, file), attribute = "files"))
+        if file == target[DefaultInfo].files_to_run.executable and not file.is_source:
+            entries += [
+                file_entry(origin, SHARED_LIBRARY_DIRECTORY + library.basename, library, mode = "0755", attribute = "files")
+                for library in target[DefaultInfo].default_runfiles.files.to_list()
+                if is_shared_library(library.short_path)
+            ]
     return entries
 
 def _binary_entries(ctx, origin):

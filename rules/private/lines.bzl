@@ -105,11 +105,26 @@ def _runfiles(e, own):
         found[link.path] = link.target_file
     return found
 
+# Where loaders look for shared libraries in any case. The first program needs them there: without /proc, its loader does
+# not know $ORIGIN, from which Bazel's search paths begin.
+SHARED_LIBRARY_DIRECTORY = "/usr/lib/"
+
+def is_shared_library(path):
+    """Reports whether a path of a file is that of a shared library that Bazel links programs with.
+
+    Args:
+        path: the path, among runfiles or below the workspace.
+
+    Returns:
+        A bool.
+    """
+    return "/_solib_" in "/" + path
+
 def _needs_own_place(e, runfiles):
     """Reports whether a program finds its shared libraries only by its own name or place among the runfiles."""
     if e.name.endswith("/" + e.file.basename):
         return False
-    return any(["/_solib_" in path for path in runfiles])
+    return any([is_shared_library(path) for path in runfiles])
 
 def _binary_lines(e, expander):
     own = rlocation_path(e.workspace, e.file)
@@ -137,6 +152,8 @@ def _binary_lines(e, expander):
             lines.append(_file(root + path, "/dev/null", "0644"))
         elif path != own:
             lines += _below(root + path, file, expander, "0755") or [_dir(root + path)]
+        if e.name == "/init" and is_shared_library(path):
+            lines.append(_file(SHARED_LIBRARY_DIRECTORY + path.split("/")[-1], file.path, "0755"))
     if not any([path.startswith(e.workspace + "/") for path in runfiles]):
         # Bazel makes sure that the directory of the main repository exists.
         lines.append(_file(root + e.workspace + "/.runfile", "/dev/null", "0644"))

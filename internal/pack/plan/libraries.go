@@ -324,6 +324,9 @@ func (c *closure) Lookup(name string) (*elf.File, string) {
 
 // resolve takes what the programs need, and reports what is not there.
 func (c *closure) resolve() {
+	if n, _ := c.walk("/init", nil); n != nil && n.file != nil {
+		n.file.IsFirst = true
+	}
 	c.takeConversions()
 	extra := c.extraLibraries()
 	hasExtra := len(extra) == 0
