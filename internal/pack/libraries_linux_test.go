@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/rules-initramfs/rules_initramfs/internal/image"
 	"github.com/rules-initramfs/rules_initramfs/internal/image/unpack"
 	"github.com/rules-initramfs/rules_initramfs/internal/lint"
@@ -30,19 +32,9 @@ type judge struct {
 }
 
 func newJudge(t *testing.T) *judge {
-	if _, err := exec.LookPath("gcc"); err != nil {
-		t.Skip("needs gcc on PATH")
-	}
+	dir := compilerLibraries(t, "gcc")
 	if os.Getuid() != 0 {
 		t.Skip("needs root, for chroot")
-	}
-	found, err := exec.Command("gcc", "-print-file-name=libc.so.6").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir, err := filepath.EvalSymlinks(filepath.Dir(strings.TrimSpace(string(found))))
-	if err != nil {
-		t.Fatal(err)
 	}
 	j := &judge{T: t, libraries: map[string]string{}}
 	names, err := filepath.Glob(dir + "/*.so*")
@@ -66,6 +58,23 @@ func newJudge(t *testing.T) *judge {
 		}
 	}
 	return j
+}
+
+// compilerLibraries returns the directory of the C library that a compiler links with.
+func compilerLibraries(t *testing.T, compiler string) string {
+	t.Helper()
+	if _, err := exec.LookPath(compiler); err != nil {
+		t.Skipf("needs %s on PATH", compiler)
+	}
+	found, err := exec.Command(compiler, "-print-file-name=libc.so.6").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := filepath.EvalSymlinks(filepath.Dir(strings.TrimSpace(string(found))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
 }
 
 // compile makes a program or, with -shared, a library in the working directory.
@@ -254,6 +263,62 @@ func TestLibrariesLoad(t *testing.T) {
 			}
 			if files < 2 {
 				t.Errorf("%d files were taken", files)
+			}
+		})
+	}
+}
+
+// Libraries for another architecture are found on this machine, beside those of this one.
+func TestLibrariesCross(t *testing.T) {
+	for _, triplet := range []string{"aarch64-linux-gnu", "riscv64-linux-gnu"} {
+		t.Run(triplet, func(t *testing.T) {
+			compiler := triplet + "-gcc"
+			dir := compilerLibraries(t, compiler)
+			t.Chdir(t.TempDir())
+			// A cross compiler may have no headers of a C library.
+			if err := os.WriteFile("a.c", []byte("double cos(double); int _start(void) { return cos(1) > 2; }"), 0o666); err != nil {
+				t.Fatal(err)
+			}
+			options := []string{"-nostdlib", "-fno-builtin", "-o", "a", "a.c", "-Wl,--no-as-needed", dir + "/libm.so.6", dir + "/libc.so.6"}
+			if text, err := exec.Command(compiler, options...).CombinedOutput(); err != nil {
+				t.Fatalf("%v\n%s", err, text)
+			}
+			machine, err := filepath.Glob("/usr/lib/*-linux-gnu/lib[cm].so.6")
+			if err != nil {
+				t.Fatal(err)
+			}
+			cross, err := filepath.Glob(dir + "/*.so.*")
+			if err != nil {
+				t.Fatal(err)
+			}
+			var spare []string
+			for _, name := range machine {
+				spare = append(spare, fmt.Sprintf("file %s %s 0644 0 0\n", name, name))
+			}
+			for _, name := range cross {
+				spare = append(spare, fmt.Sprintf("file /usr/lib/%s %s 0644 0 0\n", filepath.Base(name), name))
+			}
+			j := &judge{T: t}
+			entries, err := j.pack("file /init a 0755 0 0\n", spare)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var taken []string
+			for _, e := range entries {
+				if e.Kind == list.File && e.Reason != "" {
+					taken = append(taken, strings.TrimRight(filepath.Base(e.Name), ".0123456789"))
+				}
+			}
+			slices.Sort(taken)
+			want := []string{"ld-linux-aarch64.so", "libc.so", "libm.so"}
+			if triplet == "riscv64-linux-gnu" {
+				want[0] = "ld-linux-riscv64-lp64d.so"
+			}
+			if diff := cmp.Diff(want, taken); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			if !j.lints() {
+				t.Error("lint refuses the image")
 			}
 		})
 	}
