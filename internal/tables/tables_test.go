@@ -57,11 +57,15 @@ func TestStarlark(t *testing.T) {
 	f.begin("What packer pack and join can write with an image (--write-NAME): what it has, and the command that prints the same.", "IMAGE_VIEWS", "{")
 	for _, v := range write.Views() {
 		f.line("    %s: struct(", quote(v.Name))
-		f.line("        command = [")
-		for _, word := range strings.Fields(v.Command) {
-			f.line("            %s,", quote(word))
+		if words := strings.Fields(v.Command); len(words) == 0 {
+			f.line("        command = None,")
+		} else {
+			f.line("        command = [")
+			for _, word := range words {
+				f.line("            %s,", quote(word))
+			}
+			f.line("        ],")
 		}
-		f.line("        ],")
 		f.line("        doc = %s,", quote(v.Doc()))
 		f.line("    ),")
 	}

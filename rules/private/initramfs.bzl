@@ -114,7 +114,7 @@ def _pack_layers(ctx, layers, archive, completed, views, method):
         )
         if i < len(layers) - 1:
             earlier = earlier + [ctx.actions.declare_file(name + ".links")]
-            links_action(ctx, layer, earlier[-1])
+            links_action(ctx, layer, earlier[-1], part.list)
         parts.append(part)
         directories += [contents] if contents else []
     join_action(

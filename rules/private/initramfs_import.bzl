@@ -2,7 +2,7 @@
 
 load(":pack.bzl", "declare_views", "view_action")
 load(":providers.bzl", "InitramfsInfo")
-load(":tables.bzl", "CODECS")
+load(":tables.bzl", "CODECS", "IMAGE_VIEWS")
 load(":toolchains.bzl", "PACKER_TOOLCHAIN_TYPE")
 
 def _codec_of(file):
@@ -14,7 +14,7 @@ def _codec_of(file):
 
 def _initramfs_import_impl(ctx):
     archive = ctx.file.src
-    views = declare_views(ctx)
+    views = declare_views(ctx, [view for view, row in IMAGE_VIEWS.items() if row.command])
     for view, file in views.items():
         view_action(ctx, archive, view, file)
     return [
@@ -24,7 +24,7 @@ def _initramfs_import_impl(ctx):
             compression = ctx.attr.compression or _codec_of(archive),
             list = None,
             parts = [archive],
-            **views
+            **({view: None for view in IMAGE_VIEWS} | views)
         ),
     ]
 

@@ -52,16 +52,17 @@ def compression_args(ctx, method):
         args.add("--compress", "%s:%d" % (method.codec, method.level) if method.level else method.codec)
     return args
 
-def declare_views(ctx):
+def declare_views(ctx, views = IMAGE_VIEWS):
     """Declares the files of IMAGE_VIEWS for the image of a target.
 
     Args:
         ctx: the rule's context.
+        views: the names of those to declare.
 
     Returns:
         A dict of a name to a File.
     """
-    return {view: ctx.actions.declare_file("%s.%s" % (ctx.label.name, view)) for view in IMAGE_VIEWS}
+    return {view: ctx.actions.declare_file("%s.%s" % (ctx.label.name, view)) for view in views}
 
 def _view_args(ctx, views):
     """The options that name the files of views."""
@@ -110,14 +111,22 @@ def pack_action(ctx, layer, archive, completed, method, options, inputs = [], co
         tools = [method.compressor] if method.compressor else [],
     )
 
-def links_action(ctx, layer, links):
+def links_action(ctx, layer, links, completed):
     """Lists the symbolic links of a layer, which the layers after it need to be packed.
 
     Args:
         ctx: the rule's context.
         layer: its InitramfsLayerInfo.
         links: the File to make.
+        completed: the completed list of the layer. It says which links the layer has of its libraries.
     """
+    if layer.libraries:
+        args = ctx.actions.args()
+        args.add("--directives")
+        args.add("--out", links)
+        args.add(completed)
+        _run(ctx, "InitramfsLinks", "Listing the links of initramfs", "links", [links], [completed], [args])
+        return
     lines = ctx.actions.args()
     lines.set_param_file_format("multiline")
     lines.add_all(layer.entries, map_each = link_lines)
@@ -203,7 +212,7 @@ def view_action(ctx, archive, view, file):
     Args:
         ctx: the rule's context.
         archive: the image.
-        view: a name of IMAGE_VIEWS.
+        view: a name of IMAGE_VIEWS that has a command.
         file: the File that gets it.
     """
     command = IMAGE_VIEWS[view].command

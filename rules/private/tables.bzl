@@ -133,6 +133,7 @@ LINT_RULES = {
     "elf-interpreter": "error",
     "library": "error",
     "plugin": "warning",
+    "dlopen": "warning",
     "bad-elf": "warning",
     "architecture": "error",
     "mixed-class": "warning",
@@ -153,6 +154,10 @@ IMAGE_VIEWS = {
             "--json",
         ],
         doc = "the output of packer ls --json for the image: one JSON object per entry, with its origin if known",
+    ),
+    "libraries": struct(
+        command = None,
+        doc = "what programs need of the sources of libraries: one line per file, with what needs it",
     ),
     "listing": struct(
         command = [

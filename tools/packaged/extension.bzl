@@ -1,6 +1,6 @@
 """What distribution packages have installed on this machine, for examples and tests.
 
-@packaged has kernels and programs. Targets of what is not installed are incompatible, so what needs them is skipped.
+@packaged has kernels, programs and shared libraries. Targets of what is not installed are incompatible, so what needs them is skipped.
 @cross_compilers has C toolchains for other architectures.
 """
 
@@ -26,6 +26,25 @@ def _kernel(rctx, row):
                 _last_match(rctx, "/boot", "vmlinuz-", ""))
     return file
 
+# Shared libraries of this machine, and the dynamic loaders of its programs by architecture.
+_LIBRARIES = ["libc.so.6", "libgcc_s.so.1", "libm.so.6", "libstdc++.so.6"]
+_LOADERS = {"x86_64": "lib64/ld-linux-x86-64.so.2", "arm64": "lib/ld-linux-aarch64.so.1"}
+
+def _libraries(rctx):
+    """A package with the C library of this machine, as a tree: @packaged//libraries."""
+    build = ["package(default_visibility = [\"//visibility:public\"])"]
+    files = []
+    for arch, row in ARCHS.items():
+        if rctx.os.arch == row.jvm and arch in _LOADERS:
+            triplet = row.cross_compile.removesuffix("-")
+            files = ["usr/lib/%s/%s" % (triplet, name) for name in _LIBRARIES] + ["usr/" + _LOADERS[arch]]
+    files = [file for file in files if rctx.path("/" + file).exists]
+    for file in files:
+        rctx.symlink("/" + file, "libraries/" + file)
+    compatible = "" if files else ", target_compatible_with = [\"@platforms//:incompatible\"]"
+    build.append("filegroup(name = \"libraries\", srcs = %r%s)" % (files, compatible))
+    rctx.file("libraries/BUILD.bazel", "\n".join(build) + "\n")
+
 def _modules(rctx, row, release):
     """The packages of the modules of a kernel, or nothing."""
     packages = "/usr/lib/kernels/%s/packages" % row.debian
@@ -43,6 +62,7 @@ def _full_modules(rctx, row):
     return _modules(rctx, row, releases[0]) if releases else []
 
 def _packaged_impl(rctx):
+    _libraries(rctx)
     found = {
         "busybox": [rctx.which("busybox")],
         "linux_source": [_last_match(rctx, "/usr/src", "linux-source-", "")],
