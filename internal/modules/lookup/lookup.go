@@ -33,7 +33,7 @@ const maxIndex = 64 << 20
 type Module struct {
 	Name    string   // with _ for each -
 	File    string   // the path of its file
-	Depends []string // the names of all modules that it needs, those that are loaded first at the end
+	Depends []string // the names of all modules that it needs, the first to load at the end
 }
 
 // Softdeps are the modules to load before and after a module, if they exist. They are
@@ -112,8 +112,8 @@ func readIndex(name string) (string, error) {
 }
 
 // parseDep reads modules.dep. Each line is a module's file, a colon, and the files of
-// all that it needs, those that are loaded first at the end (output_deps of kmod's
-// tools/depmod.c). Paths are relative to dir, or absolute. In busybox's depmod the order
+// the modules that it needs, directly or not, the first to load at the end
+// (output_deps of kmod's tools/depmod.c). Paths are relative to dir, or absolute. In busybox's depmod the order
 // is the same.
 func (x *Index) parseDep(dir, text string) error {
 	number := 0
