@@ -25,7 +25,7 @@ type compression struct {
 var compressions = []compression{
 	{"gzip", "\x1f\x8b", func(r io.Reader) (io.Reader, error) { return gzip.NewReader(r) }},
 	{"xz", lzma.XZMagic, openXZ},
-	{"zstd", "\x28\xb5\x2f\xfd", nil},
+	{"zstd", "\x28\xb5\x2f\xfd", openZstd},
 }
 
 func openXZ(r io.Reader) (io.Reader, error) {
