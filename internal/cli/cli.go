@@ -252,6 +252,35 @@ func Args(names ...string) cobra.PositionalArgs {
 	}
 }
 
+// ReadArguments parses the options in the files that a command's arguments name as @FILE, one on
+// each line, as if they had been given last. Another argument is an error.
+func ReadArguments(cmd *cobra.Command, args []string) error {
+	for _, arg := range args {
+		name, ok := strings.CutPrefix(arg, "@")
+		if !ok {
+			return Usagef(cmd, "unexpected argument %q", arg)
+		}
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		var options []string
+		for line := range strings.Lines(string(text)) {
+			options = append(options, strings.TrimSuffix(line, "\n"))
+		}
+		if len(options) == 0 {
+			continue // pflag would keep the arguments before
+		}
+		if err := cmd.ParseFlags(options); err != nil {
+			return optionError(cmd, err)
+		}
+		if rest := cmd.Flags().Args(); len(rest) > 0 {
+			return Usagef(cmd, "unexpected argument %q in %s", rest[0], name)
+		}
+	}
+	return nil
+}
+
 // Required reports the first of these options that a command was not given.
 func Required(cmd *cobra.Command, names ...string) error {
 	for _, name := range names {

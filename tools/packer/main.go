@@ -39,6 +39,7 @@ func newProgram() *cobra.Command {
 		packCommand(),
 		joinCommand(),
 		linksCommand(),
+		modulesCommand(),
 		concatCommand(),
 		bootconfigCommand(),
 		lsCommand(),

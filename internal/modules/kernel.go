@@ -1,0 +1,206 @@
+package modules
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// ErrKernel means that a directory does not have the modules of one kernel.
+var ErrKernel = errors.New("not the modules of one kernel")
+
+// Kernel is where the modules of a kernel are.
+type Kernel struct {
+	// Release is the kernel's release, as uname -r prints it; empty if Dir does not say.
+	Release string
+	// Dir is the directory lib/modules/RELEASE.
+	Dir string
+	// Prefix is what is before modules/RELEASE: lib or usr/lib; empty if Dir was given itself.
+	Prefix string
+}
+
+// FindKernel finds the modules of a kernel in a directory, which has lib/modules/RELEASE or
+// usr/lib/modules/RELEASE, or is RELEASE itself. More than one kernel is an error.
+func FindKernel(dir string) (Kernel, error) {
+	var found []Kernel
+	var first os.FileInfo
+	for _, prefix := range []string{"usr/lib", "lib"} {
+		modules := filepath.Join(dir, prefix, "modules")
+		info, err := os.Stat(modules)
+		switch {
+		case errors.Is(err, os.ErrNotExist):
+			continue
+		case err != nil:
+			return Kernel{}, err
+		case first != nil && os.SameFile(first, info): // lib is a link to usr/lib
+			continue
+		}
+		first = info
+		entries, err := os.ReadDir(modules)
+		if err != nil {
+			return Kernel{}, err
+		}
+		for _, e := range entries {
+			release := filepath.Join(modules, e.Name())
+			if info, err := os.Stat(release); err == nil && info.IsDir() {
+				found = append(found, Kernel{Release: e.Name(), Dir: release, Prefix: prefix})
+			}
+		}
+	}
+	switch {
+	case len(found) == 1:
+		return found[0], nil
+	case len(found) > 1:
+		var names []string
+		for _, k := range found {
+			names = append(names, path.Join(k.Prefix, "modules", k.Release))
+		}
+		return Kernel{}, fmt.Errorf("%w: %s has %s: name one of these directories", ErrKernel, dir, strings.Join(names, " and "))
+	case first != nil:
+		return Kernel{}, fmt.Errorf("%w: %s has no directory of a kernel's release in its directory modules", ErrKernel, dir)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return Kernel{}, err
+	}
+	if !slices.ContainsFunc(entries, func(e os.DirEntry) bool { return e.Name() == "kernel" || strings.HasPrefix(e.Name(), "modules.") }) {
+		return Kernel{}, fmt.Errorf("%w: %s has neither lib/modules/RELEASE nor the directory kernel: name the directory into which the kernel's modules_install wrote, or one in which its package is unpacked", ErrKernel, dir)
+	}
+	return Kernel{Dir: dir}, nil
+}
+
+// file returns the kernel's own file of this name, if it is where packages have it: next to the
+// modules, or in boot with the release in its name.
+func (k Kernel) file(name string) string {
+	candidates := []string{filepath.Join(k.Dir, name)}
+	if k.Prefix != "" {
+		root := strings.TrimSuffix(k.Dir, filepath.Join(k.Prefix, "modules", k.Release))
+		candidates = append(candidates, filepath.Join(root, "boot", name+"-"+k.Release))
+	}
+	for _, file := range candidates {
+		if info, err := os.Stat(file); err == nil && info.Mode().IsRegular() {
+			return file
+		}
+	}
+	return ""
+}
+
+// ConfigFile returns the name of the kernel's .config in its package; empty if it has none.
+func (k Kernel) ConfigFile() string { return k.file("config") }
+
+// SystemMapFile returns the name of System.map in its package; empty if it has none.
+func (k Kernel) SystemMapFile() string { return k.file("System.map") }
+
+// Name sets the release from the modules if the directory did not say it, and checks that all
+// modules are of this release.
+func (k *Kernel) Name(tree *Tree) error {
+	if k.Release == "" {
+		k.Release = filepath.Base(k.Dir)
+		if len(tree.Modules) > 0 {
+			k.Release = releaseOf(tree.Modules[0])
+		}
+	}
+	if k.Release == "" || !filepath.IsLocal(k.Release) || strings.ContainsRune(k.Release, '/') {
+		return fmt.Errorf("%w: %q is not a kernel's release", ErrKernel, k.Release)
+	}
+	for _, m := range tree.Modules {
+		if release := releaseOf(m); release != k.Release {
+			return fmt.Errorf("%w: %s is for %s, and the kernel is %s: remove the modules of the other kernel", ErrVermagic, m.Path, release, k.Release)
+		}
+	}
+	return nil
+}
+
+// SetBuiltins replaces the kernel's modules.builtin and modules.builtin.modinfo; nil leaves one as it
+// is.
+func (t *Tree) SetBuiltins(builtin, info []byte) (err error) {
+	if builtin != nil {
+		t.Builtin = builtin
+	}
+	if info != nil {
+		t.BuiltinInfo = info
+	}
+	t.Builtins, err = parseBuiltins(t.KernelFiles)
+	return err
+}
+
+// releaseOf returns the release that a module was built for.
+func releaseOf(m *Module) string {
+	release, _, _ := strings.Cut(m.Info.Vermagic(), " ")
+	return release
+}
+
+// Added is a module from elsewhere that Add adds.
+type Added struct {
+	*Module
+	// File is the module's file.
+	File string
+}
+
+// ReadAdded reads modules that were built out of the kernel's tree. Their paths are
+// updates/NAME.ko, where modprobe prefers them.
+func ReadAdded(files []string) ([]Added, error) {
+	var added []Added
+	var errs []error
+	for _, name := range files {
+		file, err := os.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		if !IsModule(name) {
+			errs = append(errs, fmt.Errorf("%s: %w: its name does not end with .ko, .ko.gz, .ko.xz or .ko.zst", name, ErrNotModule))
+		} else if m, err := Read(name, file); err != nil {
+			errs = append(errs, err)
+		} else {
+			m.Path = "updates/" + filepath.Base(name)
+			added = append(added, Added{m, name})
+		}
+		file.Close()
+	}
+	return added, errors.Join(errs...)
+}
+
+// Add adds modules to a tree. Each must be for the tree's architecture and have its vermagic. It
+// replaces the module of the tree that has its name; those are returned.
+func (t *Tree) Add(added []Added, release string) (replaced []*Module, err error) {
+	var errs []error
+	modules := slices.Clone(t.Modules)
+	byName := map[string]Added{}
+	for _, m := range added {
+		want := release
+		if len(t.Modules) > 0 {
+			want = t.Modules[0].Info.Vermagic()
+		}
+		got := m.Info.Vermagic()
+		if len(t.Modules) == 0 {
+			got = releaseOf(m.Module)
+		}
+		switch other := byName[m.Name]; {
+		case other.Module != nil:
+			errs = append(errs, fmt.Errorf("%w: %s and %s are both the module %s: remove one of them", ErrTree, other.File, m.File, m.Name))
+		case len(t.Modules) > 0 && m.Arch != t.Modules[0].Arch:
+			errs = append(errs, fmt.Errorf("%w: %s is for %v, and the kernel is for %v: build it for this kernel", ErrArchitecture, m.File, m.Arch, t.Modules[0].Arch))
+		case strings.TrimSpace(got) != strings.TrimSpace(want):
+			errs = append(errs, fmt.Errorf("%w: %s has the vermagic %q, and the kernel %q: build it with the headers of this kernel", ErrVermagic, m.File, got, want))
+		}
+		byName[m.Name] = m
+		// One that replaces a module below updates takes its place.
+		modules = slices.DeleteFunc(modules, func(o *Module) bool {
+			same := o.Name == m.Name
+			if same {
+				replaced = append(replaced, o)
+			}
+			return same
+		})
+		modules = append(modules, m.Module)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	t.Modules, err = Sort(modules, t.Order)
+	return replaced, err
+}

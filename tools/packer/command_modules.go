@@ -1,0 +1,321 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/rules-initramfs/rules_initramfs/internal/cli"
+	"github.com/rules-initramfs/rules_initramfs/internal/kbuild/config"
+	"github.com/rules-initramfs/rules_initramfs/internal/listing"
+	"github.com/rules-initramfs/rules_initramfs/internal/modules"
+	"github.com/rules-initramfs/rules_initramfs/internal/modules/devices"
+)
+
+// chooser is what packer modules was asked for.
+type chooser struct {
+	kernel, catalog, writeCatalog string
+	builtin, builtinInfo          string
+	systemMap, config             string
+	added                         []string
+
+	request modules.Request
+	devices []string
+
+	firmware    []string
+	missing     modules.Severity
+	missingOf   map[string]modules.Severity
+	builtinToo  bool
+	strip       bool
+	compression modules.Compression
+
+	output, prefix, report, json, origin string
+}
+
+func modulesCommand() *cobra.Command {
+	c := &chooser{missing: modules.SeverityError, missingOf: map[string]modules.Severity{}, compression: modules.KeepCompression}
+	cmd := &cobra.Command{
+		Use:     "modules --kernel DIR --output DIR [OPTION...] [@FILE...]\nmodules --kernel DIR --write-catalog FILE",
+		GroupID: groupMake,
+		Short:   "Choose kernel modules, what they need, and their firmware",
+		Long: `Write a directory with kernel modules, the indexes that depmod makes for them, and firmware.
+The modules are those that are wanted or serve a device, and, transitively, what they need:
+the modules whose symbols they use, their softdeps and their weakdeps. A wanted module that
+is built into the kernel is accepted. What is wanted and is not there is an error.
+
+A WORD is the name of a module (virtio_net; - and _ are the same), a pattern of paths
+(kernel/drivers/nvme/**), or an alias (fs-ext4, pci:v00001AF4d00001000sv...).
+
+@FILE has arguments, one a line. After an error, the exit code is 1 and nothing is left in
+the output directory. Wrong usage exits with 2.`,
+		Example: "packer modules --kernel / --want virtio_net --want fs-ext4 --missing-firmware warning --output modules",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := cli.ReadArguments(cmd, args); err != nil {
+				return err
+			}
+			if err := cmp.Or(cli.Required(cmd, "kernel"), cli.Exclusive(cmd, "catalog", "write-catalog"), cli.Exclusive(cmd, "output", "write-catalog")); err != nil {
+				return err
+			}
+			if c.writeCatalog != "" {
+				return c.catalogTree(cmd.Context())
+			}
+			if err := cli.Required(cmd, "output"); err != nil {
+				return err
+			}
+			err := c.run(cmd.Context())
+			if err != nil && c.origin != "" {
+				err = prefixErrors(c.origin, err)
+			}
+			return err
+		},
+	}
+	cli.Options(cmd, "Kernel", c.addKernelOptions)
+	cli.Options(cmd, "Modules", func(flags *pflag.FlagSet) {
+		flags.StringArrayVar(&c.request.Words, "want", nil, "Choose the module, or the modules, that `WORD` names; may be repeated")
+		flags.StringArrayVar(&c.devices, "devices", nil, "Choose the modules that serve the devices in `FILE`, a list of modaliases; may be repeated")
+		flags.StringArrayVar(&c.request.Exclude, "exclude", nil, "Do not choose the module `NAME`; an error if another one needs it; may be repeated")
+		flags.BoolVar(&c.strip, "strip", false, "Drop debug information, and with it the signatures of the modules that have any")
+		addParsed(flags, &c.compression, "compress", modules.ParseCompression, "Compress modules with `CODEC[:LEVEL]`: none, gzip, xz or zstd, which the .config must have on; keep (default) leaves them as they are")
+	})
+	cli.CompleteValues(cmd, "compress", modules.Compressions()...)
+	cli.Options(cmd, "Firmware", c.addFirmwareOptions)
+	cli.Options(cmd, "Output", func(flags *pflag.FlagSet) {
+		flags.StringVar(&c.output, "output", "", "Write modules and firmware to `DIR`, new or empty")
+		addParsed(flags, &c.prefix, "prefix", parsePrefix, "Write to `PATH`/modules and PATH/firmware below DIR, lib or usr/lib (default: as the kernel's directory has it, else lib)")
+		flags.StringVar(&c.report, "report", "", "Write to `FILE` what is chosen and why, for people")
+		flags.StringVar(&c.json, "json", "", "Write to `FILE` the same as one JSON object")
+		flags.StringVar(&c.origin, "origin", "", "Begin errors with `TEXT`, such as the label of a target")
+	})
+	return cmd
+}
+
+func (c *chooser) addKernelOptions(flags *pflag.FlagSet) {
+	flags.StringVar(&c.kernel, "kernel", "", "Take the modules of the kernel in `DIR`, which has lib/modules/RELEASE or usr/lib/modules/RELEASE, or is RELEASE")
+	flags.StringVar(&c.catalog, "catalog", "", "Take what is known of the modules from `FILE`, which --write-catalog has written")
+	flags.StringVar(&c.writeCatalog, "write-catalog", "", "Write to `FILE` what is known of all modules, and nothing else")
+	flags.StringVar(&c.builtin, "builtin", "", "Use `FILE` instead of the kernel's modules.builtin")
+	flags.StringVar(&c.builtinInfo, "builtin-modinfo", "", "Use `FILE` instead of the kernel's modules.builtin.modinfo")
+	flags.StringVar(&c.systemMap, "system-map", "", "Check with the System.map `FILE` that the kernel has the symbols that modules from elsewhere need (default: the one in DIR)")
+	flags.StringVar(&c.config, "config", "", "Read from the .config `FILE` what the kernel can decompress (default: the one in DIR)")
+	flags.StringArrayVar(&c.added, "module", nil, "Add the module `FILE`, which was built out of the kernel's tree, as updates/NAME.ko; may be repeated")
+}
+
+func (c *chooser) addFirmwareOptions(flags *pflag.FlagSet) {
+	flags.StringArrayVar(&c.firmware, "firmware", nil, "Look for firmware in `DIR`, where it has the names that drivers ask for, and in its WHENCE, if it has one, for links; may be repeated")
+	flags.Func("missing-firmware", "What to do if firmware is missing: `SEVERITY` is error (default), warning or off; NAME=SEVERITY is for one module; may be repeated", func(text string) error {
+		name, word, one := strings.Cut(text, "=")
+		if !one {
+			word = name
+		}
+		severity, err := modules.ParseSeverity(word)
+		switch {
+		case err != nil:
+			return err
+		case one:
+			c.missingOf[modules.Name(name)] = severity
+		default:
+			c.missing = severity
+		}
+		return nil
+	})
+	flags.BoolVar(&c.builtinToo, "builtin-firmware", false, "Add the firmware of all built-in modules, not only of those that are wanted or serve a device")
+}
+
+// parsePrefix reads the directory of modules and firmware.
+func parsePrefix(text string) (string, error) {
+	if text != "lib" && text != "usr/lib" {
+		return "", fmt.Errorf("%q: want lib or usr/lib", text)
+	}
+	return text, nil
+}
+
+// catalogTree writes the catalog of the kernel's modules.
+func (c *chooser) catalogTree(ctx context.Context) error {
+	kernel, err := modules.FindKernel(c.kernel)
+	if err != nil {
+		return err
+	}
+	tree, err := modules.ReadTree(os.DirFS(kernel.Dir))
+	if err != nil {
+		return fmt.Errorf("%s: %w", kernel.Dir, err)
+	}
+	return writeResults(ctx, c.writeCatalog, func(w io.Writer) error { return modules.WriteCatalog(w, tree) })
+}
+
+func (c *chooser) run(ctx context.Context) error {
+	kernel, tree, err := c.readKernel()
+	if err != nil {
+		return err
+	}
+	values, err := c.readConfig(kernel)
+	if err != nil {
+		return err
+	}
+	if values != nil {
+		if err := c.compression.Check(values.Get); err != nil {
+			return err
+		}
+	}
+	replaced, files, err := c.addModules(&kernel, tree)
+	if err != nil {
+		return err
+	}
+	if c.request.Devices, err = readDevices(c.devices); err != nil {
+		return err
+	}
+	selection, err := modules.Choose(tree, c.request)
+	if err != nil {
+		return err
+	}
+	firmware, missing, err := modules.CollectFirmware(tree, selection, modules.FirmwareRequest{
+		Dirs: c.firmware, Reads: values.On, Missing: c.missing, MissingOf: c.missingOf, Builtin: c.builtinToo,
+	})
+	if err != nil {
+		return err
+	}
+	layer := &modules.Layer{
+		Kernel: kernel, Tree: tree, Selection: selection, Firmware: firmware, Files: files,
+		Prefix: cmp.Or(c.prefix, kernel.Prefix, "lib"), Strip: c.strip, SignaturesForced: values.On("CONFIG_MODULE_SIG_FORCE"), Compression: c.compression,
+	}
+	if err := layer.Write(ctx, c.output); err != nil {
+		return err
+	}
+	for _, m := range missing {
+		if m.Severity == modules.SeverityWarning {
+			warn(m.String())
+		}
+	}
+	return c.writeReports(ctx, modules.NewReport(layer, replaced, missing))
+}
+
+func (c *chooser) writeReports(ctx context.Context, report *modules.Report) error {
+	if c.report != "" {
+		if err := writeResults(ctx, c.report, report.WriteText); err != nil {
+			return err
+		}
+	}
+	if c.json == "" {
+		return nil
+	}
+	return writeResults(ctx, c.json, func(w io.Writer) error { return listing.EncodeJSON(w, report) })
+}
+
+// readKernel reads the modules of the kernel, or their catalog.
+func (c *chooser) readKernel() (modules.Kernel, *modules.Tree, error) {
+	kernel, err := modules.FindKernel(c.kernel)
+	if err != nil {
+		return kernel, nil, err
+	}
+	tree, err := c.readTree(kernel.Dir)
+	if err != nil {
+		return kernel, nil, err
+	}
+	builtin, err := readOptional(c.builtin)
+	if err != nil {
+		return kernel, nil, err
+	}
+	info, err := readOptional(c.builtinInfo)
+	if err != nil {
+		return kernel, nil, err
+	}
+	if err := tree.SetBuiltins(builtin, info); err != nil {
+		return kernel, nil, err
+	}
+	return kernel, tree, kernel.Name(tree)
+}
+
+// readOptional reads a file; nil without a name.
+func readOptional(name string) ([]byte, error) {
+	if name == "" {
+		return nil, nil
+	}
+	content, err := os.ReadFile(name)
+	return append([]byte{}, content...), err
+}
+
+func (c *chooser) readTree(dir string) (*modules.Tree, error) {
+	if c.catalog == "" {
+		tree, err := modules.ReadTree(os.DirFS(dir))
+		if err != nil {
+			err = fmt.Errorf("%s: %w", dir, err)
+		}
+		return tree, err
+	}
+	file, err := os.Open(c.catalog)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	tree, err := modules.ReadCatalog(file)
+	if err != nil {
+		err = fmt.Errorf("%s: %w", c.catalog, err)
+	}
+	return tree, err
+}
+
+// readConfig reads the kernel's .config; nil if there is none.
+func (c *chooser) readConfig(kernel modules.Kernel) (config.Values, error) {
+	name := cmp.Or(c.config, kernel.ConfigFile())
+	if name == "" {
+		return nil, nil
+	}
+	return config.ReadValues(name)
+}
+
+// addModules adds the modules from elsewhere to the tree, and returns the ones that they replace
+// and the files by their paths.
+func (c *chooser) addModules(kernel *modules.Kernel, tree *modules.Tree) (replaced []*modules.Module, files map[string]string, err error) {
+	added, err := modules.ReadAdded(c.added)
+	if err != nil {
+		return nil, nil, err
+	}
+	files = map[string]string{}
+	for _, m := range added {
+		files[m.Path] = m.File
+	}
+	replaced, err = tree.Add(added, kernel.Release)
+	return replaced, files, err
+}
+
+// readDevices reads descriptions of hardware. A device of a list that does not say where it is has
+// its first modalias as its path.
+func readDevices(names []string) ([]devices.Device, error) {
+	var all []devices.Device
+	for _, name := range names {
+		content, err := os.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		described, err := devices.Parse(name, content)
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range described {
+			if d.Path == "" {
+				d.Path = d.Modaliases[0]
+			}
+			all = append(all, d)
+		}
+	}
+	return all, nil
+}
+
+// prefixErrors begins each line of an error with a text.
+func prefixErrors(text string, err error) error {
+	var joined interface{ Unwrap() []error }
+	if errors.As(err, &joined) && strings.Contains(err.Error(), "\n") {
+		var errs []error
+		for _, err := range joined.Unwrap() {
+			errs = append(errs, prefixErrors(text, err))
+		}
+		return errors.Join(errs...)
+	}
+	return fmt.Errorf("%s: %w", text, err)
+}
