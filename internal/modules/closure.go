@@ -224,6 +224,8 @@ func (c *chooser) follow(m *Module) {
 			c.take(dependency, why)
 		}
 	}
+	// modprobe reads only the first of several softdeps (kmod_module_get_softdeps in
+	// libkmod/libkmod-module.c). The module may ask for what the others name when it runs.
 	pre, post := m.Info.Softdeps()
 	c.invite(append(pre, post...), Reason{Softdep, m.Name})
 	c.invite(m.Info.Weakdeps(), Reason{Weakdep, m.Name})

@@ -322,7 +322,7 @@ func CollectFirmware(tree *Tree, s *Selection, request FirmwareRequest) ([]Firmw
 	for name := range request.MissingOf {
 		if !slices.ContainsFunc(tree.Modules, func(m *Module) bool { return m.Name == name }) &&
 			!slices.ContainsFunc(tree.Builtins, func(m *Module) bool { return m.Name == name }) {
-			return nil, nil, fmt.Errorf("%w: no module is named %q, whose firmware may be missing%s", ErrUnknown, name, newLookup(tree).adviseName(name))
+			return nil, nil, fmt.Errorf("%w: firmware of %q may be missing, and no module has this name%s", ErrUnknown, name, newLookup(tree).adviseName(name))
 		}
 	}
 	severity := func(modules ...string) Severity {
@@ -421,7 +421,7 @@ const maxNames = 5
 func missingError(missing []MissingFirmware, dirs int) error {
 	where := "no directory of firmware is given"
 	if dirs > 0 {
-		where = "no directory of firmware has it"
+		where = "no directory of firmware has that"
 	}
 	var errs []error
 	for len(missing) > 0 {
@@ -431,7 +431,7 @@ func missingError(missing []MissingFirmware, dirs int) error {
 			n = len(missing)
 		}
 		if missing[0].Severity == SeverityError {
-			errs = append(errs, fmt.Errorf("%w: %s of %s: %s: add one that has it, or declare that firmware of %s may be missing", ErrFirmware, missingNames(missing[:n]), whose, where, whose))
+			errs = append(errs, fmt.Errorf("%w: %s may ask for %s, and %s: add one that has it, or declare that firmware of %s may be missing", ErrFirmware, whose, missingNames(missing[:n]), where, whose))
 		}
 		missing = missing[n:]
 	}
