@@ -19,6 +19,9 @@ func TestHelp(t *testing.T) {
 func TestOptions(t *testing.T) {
 	values := map[string]string{
 		"align":              "4096",
+		"aliases":            "modules.alias",
+		"builtin":            "modules.builtin.modinfo",
+		"driver-index":       "drivers.index",
 		"earlier":            "links",
 		"owner":              "0:0",
 		"whiteouts":          "apply",
@@ -124,6 +127,11 @@ func testUsage(t *testing.T) (messages map[string]string) {
 		"lint",
 		"lint --list-rules image",
 		"lint --config config --kernel-codecs gzip image",
+		"devices",
+		"devices --config .config board.dtb",
+		"devices --unserved board.dtb",
+		"driver-index",
+		"driver-index a b",
 		"gen_init_cpio",
 		"gen_init_cpio a.list a.list",
 		"gen_init_cpio -t 5x a.list",
