@@ -288,7 +288,7 @@ func (r *resolver) addStandard(key sharedName, name string, file *File, rank sea
 // (_dl_map_object_deps in elf/dl-deps.c).
 type loading struct {
 	program  *File
-	isPlugin bool // program is none, but a shared object that some program loads
+	isPlugin bool // program is a shared object that an unknown program loads
 	isMusl   bool
 	loaded   map[string]Need // by all names
 	by       map[*File]*File // what made the loader load a file
