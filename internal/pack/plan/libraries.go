@@ -354,7 +354,7 @@ func (c *closure) resolve() {
 			case need.Status == elf.Found:
 				c.take(need.Opened, fmt.Sprintf("%s may load %s (the extra libraries)", file.Path, need.Name))
 			case !isBuiltInService(need.Name):
-				c.fail(file, "no source has the extra library %s", printable.Text(need.Name))
+				c.fail(file, "no source has the extra library %s: add one that has it, or do not ask for it (a service of nss is one of /etc/nsswitch.conf)", printable.Text(need.Name))
 			}
 		}
 	}
@@ -400,10 +400,10 @@ func (c *closure) takeLoader(file *elf.File) {
 	n, _ := c.walk(interp, nil)
 	switch {
 	case n == nil || n.file == nil || n.file.Object == nil:
-		c.fail(file, "no source has its dynamic loader, %s", printable.Text(interp))
+		c.fail(file, "no source has its dynamic loader, %s: add the C library that it was linked with", printable.Text(interp))
 		return
 	case n.file.Object.Arch != file.Object.Arch:
-		c.fail(file, "its dynamic loader, %s, is for %s", printable.Text(interp), n.file.Object.Arch)
+		c.fail(file, "its dynamic loader, %s, is for %s: add a source for the architecture of the program", printable.Text(interp), n.file.Object.Arch)
 		return
 	}
 	c.take(interp, fmt.Sprintf("%s needs its dynamic loader", file.Path))
@@ -423,7 +423,7 @@ func (c *closure) takeLoad(file *elf.File, note elf.Note, load elf.Load) {
 		}
 	}
 	if note.Priority == elf.Required || slices.Contains(c.Features, note.Feature) {
-		c.fail(file, "no source has %s, which it loads for %s (%s)", printable.Text(strings.Join(note.Sonames, " or ")),
+		c.fail(file, "no source has %s, which it loads for %s (%s): add one that has it, or leave the feature out", printable.Text(strings.Join(note.Sonames, " or ")),
 			printable.Text(cmp.Or(note.Feature, "its work")), printable.Text(string(note.Priority)))
 	}
 }
@@ -433,14 +433,14 @@ func (c *closure) explain(file *elf.File, need elf.Need) string {
 	name, at := printable.Text(need.Name), printable.Text(need.Path)
 	switch need.Status {
 	case elf.Missing:
-		return fmt.Sprintf("no source has %s, which it needs", name)
+		return fmt.Sprintf("no source has %s, which it needs: add one that has it", name)
 	case elf.OtherArch:
 		other, _ := c.Lookup(need.Path)
-		return fmt.Sprintf("it needs %s for %s, and %s is for %s", name, file.Object.Arch, at, other.Object.Arch)
+		return fmt.Sprintf("it needs %s for %s, and %s is for %s: add a source for this architecture", name, file.Object.Arch, at, other.Object.Arch)
 	case elf.NotSearched:
-		return fmt.Sprintf("it needs %s, and its loader does not look where %s is", name, at)
+		return fmt.Sprintf("it needs %s, and its loader does not look where %s is: use a source that has it in /usr/lib, or link the program with a search path (RUNPATH)", name, at)
 	case elf.NoVersion:
-		return fmt.Sprintf("it needs %s with the symbol version %s, which %s lacks", name, printable.Text(need.Version), at)
+		return fmt.Sprintf("it needs %s with the symbol version %s, which %s lacks: use the version that it was linked with, or a newer one", name, printable.Text(need.Version), at)
 	}
 	return ""
 }
