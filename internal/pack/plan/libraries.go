@@ -20,7 +20,10 @@ import (
 // libraries: package elf says what that is. A source's file keeps its path, mode and owner, and so do
 // the symbolic links by which a loader comes to it, and the directories above.
 func takeLibraries(entries []*list.Entry, l *source.Libraries) ([]*list.Entry, error) {
-	c := &closure{Libraries: l, nodes: map[string]*node{}, features: map[string]bool{}}
+	c := &closure{
+		Libraries: l, nodes: map[string]*node{}, features: map[string]bool{},
+		missing: map[missingLibrary]bool{}, compared: map[string]bool{},
+	}
 	defer c.reader.Close()
 	isOwn := func(e *list.Entry) bool { return l.All || e.Pos.Origin == l.Pos.Origin }
 	var own []*list.Entry
@@ -82,7 +85,16 @@ type closure struct {
 	made []*list.Entry
 	// features are those of all notes of what is in the image.
 	features map[string]bool
+	// missing are the shared objects that were reported: once for all that need them.
+	missing map[missingLibrary]bool
+	// compared has the paths of shared objects that were compared with those that are taken.
+	compared map[string]bool
 	errors   list.Errors
+}
+
+type missingLibrary struct {
+	name string
+	arch elf.Arch
 }
 
 // node is what has a path.
@@ -341,7 +353,12 @@ func (c *closure) resolve() {
 		for _, need := range file.Needs {
 			if need.Status == elf.Found {
 				c.take(need.Opened, fmt.Sprintf("%s needs %s", file.Path, need.Name))
-			} else if text := c.explain(file, need); text != "" && !file.IsPlugin {
+				c.checkOthers(need)
+				continue
+			}
+			text := c.explain(file, need)
+			if missing := (missingLibrary{need.Name, file.Object.Arch}); text != "" && !file.IsPlugin && !c.missing[missing] {
+				c.missing[missing] = true
 				c.fail(file, "%s", text)
 			}
 		}
@@ -534,6 +551,18 @@ func (c *closure) taken(spare []spareEntry) (links, others []*list.Entry) {
 	return links, others
 }
 
+// checkOthers reports a shared object that another source has in another directory with other
+// content.
+func (c *closure) checkOthers(need elf.Need) {
+	n, _ := c.walk(need.Path, nil)
+	for _, at := range need.Others {
+		if other, _ := c.walk(at, nil); n != nil && other != nil && n.isSpare() && other.isSpare() && other.label != n.label && !c.compared[other.at] {
+			c.compared[other.at] = true
+			c.checkSame(n, other)
+		}
+	}
+}
+
 // checkSame reports two entries of sources with one path that differ in content: it is not known
 // which of them is meant.
 func (c *closure) checkSame(n, other *node) {
@@ -543,6 +572,6 @@ func (c *closure) checkSame(n, other *node) {
 	if first.Kind == second.Kind && first.Target == second.Target && first.Digest == second.Digest {
 		return
 	}
-	c.errors.Add(c.Errorf("%s is in %s and in %s with other content: leave one of them out (%s)",
-		printable.Text(n.at), printable.Text(n.label), printable.Text(other.label), printable.Text(n.reason)))
+	c.errors.Add(c.Errorf("%s is in %s, and %s in %s has other content: leave one of them out (%s)",
+		printable.Text(n.at), printable.Text(n.label), printable.Text(other.at), printable.Text(other.label), printable.Text(n.reason)))
 }
