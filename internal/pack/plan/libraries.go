@@ -455,6 +455,9 @@ func (c *closure) explain(file *elf.File, need elf.Need) string {
 		other, _ := c.Lookup(need.Path)
 		return fmt.Sprintf("it needs %s for %s, and %s is for %s: add a source for this architecture", name, file.Object.Arch, at, other.Object.Arch)
 	case elf.NotSearched:
+		if file.LosesOrigin() {
+			return fmt.Sprintf("it needs %s, which is at %s: its loader does not know $ORIGIN, because /proc is not mounted when the kernel starts it: move the library to /usr/lib", name, at)
+		}
 		return fmt.Sprintf("it needs %s, and its loader does not look where %s is: use a source that has it in /usr/lib, or link the program with a search path (RUNPATH)", name, at)
 	case elf.NoVersion:
 		return fmt.Sprintf("it needs %s with the symbol version %s, which %s lacks: use the version that it was linked with, or a newer one", name, printable.Text(need.Version), at)

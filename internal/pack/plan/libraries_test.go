@@ -187,6 +187,7 @@ func TestLibrariesErrors(t *testing.T) {
 		{"no library", "file /a a 0755 0 0\n" + begin("") + "#: library libc\nfile /lib64/ld-linux-x86-64.so.2 ld 0755 0 0\nfile /usr/lib/libm.so.6 libm 0644 0 0\n" + end},
 		{"another architecture", "file /a c 0755 0 0\n" + begin("") + "#: library libc\nfile /lib64/ld-linux-x86-64.so.2 ld 0755 0 0\nfile /usr/lib/libc.so.6 arm 0644 0 0\n" + end},
 		{"not searched", "file /a c 0755 0 0\n" + begin("") + "#: library libc\nfile /lib64/ld-linux-x86-64.so.2 ld 0755 0 0\nfile /opt/libc.so.6 libc 0644 0 0\n" + end},
+		{"$ORIGIN of the first program", "file /init origin 0755 0 0\n" + begin("") + "#: library libc\nfile /lib64/ld-linux-x86-64.so.2 ld 0755 0 0\nfile /private/libm.so.6 libv 0644 0 0\n" + end},
 		{"no version", "file /a newer 0755 0 0\n" + begin("") + "#: library libc\nfile /lib64/ld-linux-x86-64.so.2 ld 0755 0 0\nfile /usr/lib/libv.so libv 0644 0 0\n" + end},
 		{"two contents", "file /a c 0755 0 0\n" + begin("") + debian + "#: library other.deb\nfile /usr/lib/x86_64-linux-gnu/libc.so.6 libm2 0755 1 2\n" + end},
 		{"two contents in two directories", "file /a c 0755 0 0\n" + begin("") + debian + "#: library other.deb\nfile /usr/lib/libc.so.6 libm2 0755 1 2\n" + end},
