@@ -9,7 +9,7 @@ import (
 // note of the "ELF dlopen metadata" specification
 // (https://uapi-group.org/specifications/specs/elf_dlopen_metadata/).
 type Note struct {
-	// Sonames are the names of the shared object, of which it loads the first that it finds.
+	// Sonames are the names of the shared object. It loads the first one that it finds.
 	Sonames []string `json:"soname"`
 	// Feature is what it loads it for, as a word, and Description as a sentence; each may be empty.
 	Feature     string `json:"feature"`

@@ -52,6 +52,11 @@ type File struct {
 	LoadedBy *File
 }
 
+// LosesOrigin reports whether the file has a search path with $ORIGIN that its loader does not know.
+func (f *File) LosesOrigin() bool {
+	return f.IsFirst && strings.Contains(f.Object.RPath+f.Object.RunPath, "ORIGIN")
+}
+
 // Limits of all files together.
 const (
 	// maxMemory is the size up to which an ELF file is held in memory while it is read, in bytes.

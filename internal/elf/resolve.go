@@ -29,6 +29,9 @@ type Need struct {
 	// Opened is the path by which a loader opens it, which may lead through symbolic links, if it
 	// is Found.
 	Opened string
+	// Others are all paths at which the standard directories have a shared object of this name, if
+	// there are several.
+	Others []string
 	// Version is one of Object.Requires that the shared object lacks, if the status is NoVersion.
 	Version string
 }
@@ -125,8 +128,8 @@ type searched struct {
 type standardObject struct {
 	path string // of the one that is used, unless there are variants for the CPU
 	rank searched
-	// variants are those for some CPUs.
-	variants []string
+	// variants are those for some CPUs, and all is every one that is for any CPU.
+	variants, all []string
 }
 
 type sharedName struct {
@@ -281,6 +284,8 @@ func (r *resolver) addStandard(key sharedName, name string, file *File, rank sea
 	}
 	if rank.isVariant {
 		s.variants = append(s.variants, name)
+	} else {
+		s.all = append(s.all, name)
 	}
 }
 
@@ -288,7 +293,7 @@ func (r *resolver) addStandard(key sharedName, name string, file *File, rank sea
 // (_dl_map_object_deps in elf/dl-deps.c).
 type loading struct {
 	program  *File
-	isPlugin bool // program is none, but a shared object that some program loads
+	isPlugin bool // program is a shared object that an unknown program loads
 	isMusl   bool
 	loaded   map[string]Need // by all names
 	by       map[*File]*File // what made the loader load a file
@@ -442,7 +447,11 @@ func (r *resolver) search(l *loading, file *File, name string, spare bool) Need 
 		}
 	}
 	if s := r.standard[sharedName{name, arch}]; s != nil && isUsable(r.objects[s.path]) {
-		return Need{Name: name, Status: Found, Path: s.path, Opened: s.path}
+		need := Need{Name: name, Status: Found, Path: s.path, Opened: s.path}
+		if len(s.all) > 1 {
+			need.Others = s.all
+		}
+		return need
 	}
 	return Need{Name: name}
 }

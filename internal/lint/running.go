@@ -213,7 +213,7 @@ func (x *contents) checkNeeds(at string, p *program, report reporter) {
 			report(at, fmt.Sprintf("it needs %s, which is in the image only for %s: %s", need.Name, other.Object.Arch, need.Path),
 				fmt.Sprintf("add the one for %s", arch))
 		case elf.NotSearched:
-			if p.elf.IsFirst && strings.Contains(p.elf.Object.RPath+p.elf.Object.RunPath, "ORIGIN") {
+			if p.elf.LosesOrigin() {
 				report(at, fmt.Sprintf("it needs %s, which is at %s: its loader does not know $ORIGIN, because /proc is not mounted when the kernel starts it", need.Name, need.Path),
 					"move the library to /usr/lib, or use a search path (RUNPATH) without $ORIGIN")
 				continue

@@ -73,7 +73,7 @@ func Write(w io.Writer, entries []*Entry, members []Member) error {
 		}
 		if e.Reason != "" {
 			out.WriteString("#: reason")
-			for word := range strings.FieldsSeq(e.Reason) {
+			for word := range strings.SplitSeq(e.Reason, " ") {
 				out.WriteString(" " + Escape(word))
 			}
 			out.WriteString("\n")

@@ -12,8 +12,8 @@ as file or nod, or one for several entries or for a change of others (archives, 
 tree); `origin`, the label of the target that it comes from; `name`, the absolute path in the image, unless
 it is archives or lists; and other fields, which may change.""",
         "files": "depset of File: everything that the entries need to be packed.",
-        "libraries": """depset of struct: the sources of the layers' libraries, of which the entries have only what programs
-need.""",
+        "libraries": """depset of struct: the sources of the layers' libraries. The entries have only what programs need of
+them.""",
         "lists": "depset of File: those of `files` that are lists, whose entries are known only when they are read.",
         "targets": """depset of struct: what each target adds by itself, with the fields `archives`, `entries`, `files`,
 `libraries` and `lists`. A target that is reached in several ways is there once.""",

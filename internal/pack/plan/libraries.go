@@ -20,7 +20,10 @@ import (
 // libraries: package elf says what that is. A source's file keeps its path, mode and owner, and so do
 // the symbolic links by which a loader comes to it, and the directories above.
 func takeLibraries(entries []*list.Entry, l *source.Libraries) ([]*list.Entry, error) {
-	c := &closure{Libraries: l, nodes: map[string]*node{}, features: map[string]bool{}}
+	c := &closure{
+		Libraries: l, nodes: map[string]*node{}, features: map[string]bool{},
+		missing: map[missingLibrary]bool{}, compared: map[string]bool{},
+	}
 	defer c.reader.Close()
 	isOwn := func(e *list.Entry) bool { return l.All || e.Pos.Origin == l.Pos.Origin }
 	var own []*list.Entry
@@ -82,7 +85,16 @@ type closure struct {
 	made []*list.Entry
 	// features are those of all notes of what is in the image.
 	features map[string]bool
+	// missing are the shared objects that were reported: once for all that need them.
+	missing map[missingLibrary]bool
+	// compared has the paths of shared objects that were compared with those that are taken.
+	compared map[string]bool
 	errors   list.Errors
+}
+
+type missingLibrary struct {
+	name string
+	arch elf.Arch
 }
 
 // node is what has a path.
@@ -341,7 +353,12 @@ func (c *closure) resolve() {
 		for _, need := range file.Needs {
 			if need.Status == elf.Found {
 				c.take(need.Opened, fmt.Sprintf("%s needs %s", file.Path, need.Name))
-			} else if text := c.explain(file, need); text != "" && !file.IsPlugin {
+				c.checkOthers(need)
+				continue
+			}
+			text := c.explain(file, need)
+			if missing := (missingLibrary{need.Name, file.Object.Arch}); text != "" && !file.IsPlugin && !c.missing[missing] {
+				c.missing[missing] = true
 				c.fail(file, "%s", text)
 			}
 		}
@@ -354,7 +371,7 @@ func (c *closure) resolve() {
 			case need.Status == elf.Found:
 				c.take(need.Opened, fmt.Sprintf("%s may load %s (the extra libraries)", file.Path, need.Name))
 			case !isBuiltInService(need.Name):
-				c.fail(file, "no source has the extra library %s", printable.Text(need.Name))
+				c.fail(file, "no source has the extra library %s: add one that has it, or do not ask for it (a service of nss is one of /etc/nsswitch.conf)", printable.Text(need.Name))
 			}
 		}
 	}
@@ -400,10 +417,10 @@ func (c *closure) takeLoader(file *elf.File) {
 	n, _ := c.walk(interp, nil)
 	switch {
 	case n == nil || n.file == nil || n.file.Object == nil:
-		c.fail(file, "no source has its dynamic loader, %s", printable.Text(interp))
+		c.fail(file, "no source has its dynamic loader, %s: add the C library that it was linked with", printable.Text(interp))
 		return
 	case n.file.Object.Arch != file.Object.Arch:
-		c.fail(file, "its dynamic loader, %s, is for %s", printable.Text(interp), n.file.Object.Arch)
+		c.fail(file, "its dynamic loader, %s, is for %s: add a source for the architecture of the program", printable.Text(interp), n.file.Object.Arch)
 		return
 	}
 	c.take(interp, fmt.Sprintf("%s needs its dynamic loader", file.Path))
@@ -423,7 +440,7 @@ func (c *closure) takeLoad(file *elf.File, note elf.Note, load elf.Load) {
 		}
 	}
 	if note.Priority == elf.Required || slices.Contains(c.Features, note.Feature) {
-		c.fail(file, "no source has %s, which it loads for %s (%s)", printable.Text(strings.Join(note.Sonames, " or ")),
+		c.fail(file, "no source has %s, which it loads for %s (%s): add one that has it, or leave the feature out", printable.Text(strings.Join(note.Sonames, " or ")),
 			printable.Text(cmp.Or(note.Feature, "its work")), printable.Text(string(note.Priority)))
 	}
 }
@@ -433,14 +450,17 @@ func (c *closure) explain(file *elf.File, need elf.Need) string {
 	name, at := printable.Text(need.Name), printable.Text(need.Path)
 	switch need.Status {
 	case elf.Missing:
-		return fmt.Sprintf("no source has %s, which it needs", name)
+		return fmt.Sprintf("no source has %s, which it needs: add one that has it", name)
 	case elf.OtherArch:
 		other, _ := c.Lookup(need.Path)
-		return fmt.Sprintf("it needs %s for %s, and %s is for %s", name, file.Object.Arch, at, other.Object.Arch)
+		return fmt.Sprintf("it needs %s for %s, and %s is for %s: add a source for this architecture", name, file.Object.Arch, at, other.Object.Arch)
 	case elf.NotSearched:
-		return fmt.Sprintf("it needs %s, and its loader does not look where %s is", name, at)
+		if file.LosesOrigin() {
+			return fmt.Sprintf("it needs %s, which is at %s: its loader does not know $ORIGIN, because /proc is not mounted when the kernel starts it: move the library to /usr/lib", name, at)
+		}
+		return fmt.Sprintf("it needs %s, and its loader does not look where %s is: use a source that has it in /usr/lib, or link the program with a search path (RUNPATH)", name, at)
 	case elf.NoVersion:
-		return fmt.Sprintf("it needs %s with the symbol version %s, which %s lacks", name, printable.Text(need.Version), at)
+		return fmt.Sprintf("it needs %s with the symbol version %s, which %s lacks: use the version that it was linked with, or a newer one", name, printable.Text(need.Version), at)
 	}
 	return ""
 }
@@ -534,6 +554,18 @@ func (c *closure) taken(spare []spareEntry) (links, others []*list.Entry) {
 	return links, others
 }
 
+// checkOthers reports a shared object that another source has in another directory with other
+// content.
+func (c *closure) checkOthers(need elf.Need) {
+	n, _ := c.walk(need.Path, nil)
+	for _, at := range need.Others {
+		if other, _ := c.walk(at, nil); n != nil && other != nil && n.isSpare() && other.isSpare() && other.label != n.label && !c.compared[other.at] {
+			c.compared[other.at] = true
+			c.checkSame(n, other)
+		}
+	}
+}
+
 // checkSame reports two entries of sources with one path that differ in content: it is not known
 // which of them is meant.
 func (c *closure) checkSame(n, other *node) {
@@ -543,6 +575,6 @@ func (c *closure) checkSame(n, other *node) {
 	if first.Kind == second.Kind && first.Target == second.Target && first.Digest == second.Digest {
 		return
 	}
-	c.errors.Add(c.Errorf("%s is in %s and in %s with other content: leave one of them out (%s)",
-		printable.Text(n.at), printable.Text(n.label), printable.Text(other.label), printable.Text(n.reason)))
+	c.errors.Add(c.Errorf("%s is in %s, and %s in %s has other content: leave one of them out (%s)",
+		printable.Text(n.at), printable.Text(n.label), printable.Text(other.at), printable.Text(other.label), printable.Text(n.reason)))
 }

@@ -17,8 +17,8 @@ import (
 // the GNU C library, LIBGCC_S_SO).
 const threadLibrary = "libgcc_s.so.1"
 
-// extraLibraries are the shared objects of source.LibraryExtras, but for those of gconv, which have no
-// names that are known. isOptional says of which the C library may be without.
+// extraLibraries returns the shared objects of source.LibraryExtras, except those of gconv, which have
+// no fixed names.
 func (c *closure) extraLibraries() (names []string) {
 	if slices.Contains(c.Extras, source.ExtraGCC) {
 		names = append(names, threadLibrary)
@@ -83,7 +83,7 @@ func parseServices(text string) []string {
 }
 
 // takeConversions takes the modules of iconv(3) for the architectures of the programs, and their
-// configuration: all that is in directories gconv (iconv/gconv_conf.c of the GNU C library).
+// configuration: everything in directories gconv (iconv/gconv_conf.c of the GNU C library).
 func (c *closure) takeConversions() {
 	if !slices.Contains(c.Extras, source.ExtraGconv) {
 		return
@@ -97,8 +97,7 @@ func (c *closure) takeConversions() {
 	isTaken := false
 	for _, at := range c.paths {
 		n := c.nodes[at]
-		dir := conversionDirectory(at)
-		if dir == "" || !n.isSpare() || n.isDir() || n.file != nil && (n.file.Object == nil || !archs[n.file.Object.Arch]) {
+		if !isConversion(at) || !n.isSpare() || n.isDir() || n.file != nil && (n.file.Object == nil || !archs[n.file.Object.Arch]) {
 			continue
 		}
 		n.reason = "the extra library gconv"
@@ -107,19 +106,11 @@ func (c *closure) takeConversions() {
 		}
 	}
 	if !isTaken {
-		c.errors.Add(c.Errorf("no source has the modules of iconv: a directory gconv below /usr/lib with programs' architecture"))
+		c.errors.Add(c.Errorf("no source has the modules of iconv: a directory gconv below /usr/lib with modules for the architecture of the programs"))
 	}
 }
 
-// conversionDirectory returns the directory gconv that a path is below, or "".
-func conversionDirectory(at string) string {
-	if !strings.HasPrefix(strings.TrimPrefix(at, "/usr"), "/lib") {
-		return ""
-	}
-	for dir := path.Dir(at); dir != "/"; dir = path.Dir(dir) {
-		if path.Base(dir) == "gconv" {
-			return dir
-		}
-	}
-	return ""
+// isConversion reports whether a path is below a directory gconv.
+func isConversion(at string) bool {
+	return strings.HasPrefix(strings.TrimPrefix(at, "/usr"), "/lib") && strings.Contains(path.Dir(at)+"/", "/gconv/")
 }

@@ -21,7 +21,7 @@ type Libraries struct {
 	Sources []*LibrarySource
 }
 
-// LibrarySource has entries of which an image gets those that a program needs.
+// LibrarySource has entries that an image gets only if a program needs them.
 type LibrarySource struct {
 	// Label is what the user calls it.
 	Label   string
