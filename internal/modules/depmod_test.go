@@ -30,11 +30,20 @@ type judge struct {
 
 func newJudge(t testing.TB) judge {
 	t.Helper()
-	depmod, err := exec.LookPath("depmod")
-	if err != nil {
-		t.Skip("needs depmod of kmod 34 on PATH")
+	return judge{t, kmod(t, "depmod"), t.TempDir()}
+}
+
+// kmod returns the path of a program of kmod 34. Distributions have it in /usr/sbin, which is not
+// always on PATH.
+func kmod(t testing.TB, name string) string {
+	t.Helper()
+	for _, name := range []string{name, "/usr/sbin/" + name} {
+		if program, err := exec.LookPath(name); err == nil {
+			return program
+		}
 	}
-	return judge{t, depmod, t.TempDir()}
+	t.Skipf("needs %s of kmod 34 on PATH or in /usr/sbin", name)
+	return ""
 }
 
 // run returns the indexes that depmod makes of base/lib/modules/release, by their names, and what
@@ -234,7 +243,7 @@ func TestKernels(t *testing.T) {
 			read := time.Since(start)
 			j.compare(want, tree.Modules, tree.KernelFiles)
 			ours := time.Since(start)
-			t.Logf("%d modules: depmod %v, ours %v, of which %v to read modules", len(tree.Modules), theirs, ours, read)
+			t.Logf("%d modules: depmod %v, ours %v, %v of it to read modules", len(tree.Modules), theirs, ours, read)
 
 			var catalog bytes.Buffer
 			if err := WriteCatalog(&catalog, tree); err != nil {

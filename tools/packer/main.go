@@ -49,6 +49,7 @@ func newProgram() *cobra.Command {
 		lintCommand(),
 		genInitCpioCommand(),
 		genInitramfsCommand(),
+		depmodCommand(),
 	)
 	return program
 }

@@ -71,6 +71,28 @@ func File(ctx context.Context, name string, content func(io.Writer) error) error
 	return outputs.commit()
 }
 
+// Content is a file to write.
+type Content struct {
+	Name string
+	Data []byte
+}
+
+// Files writes files that get their names when all of them are written: all, or none. It fails if
+// ctx ends before that.
+func Files(ctx context.Context, files []Content) error {
+	outputs := &outputs{ctx: ctx}
+	defer outputs.discard()
+	for _, f := range files {
+		if err := outputs.write(f.Name, 0, func(w io.Writer) error {
+			_, err := w.Write(f.Data)
+			return err
+		}); err != nil {
+			return err
+		}
+	}
+	return outputs.commit()
+}
+
 // output is a file that gets its name only when it is whole. Anything but a regular file
 // (a pipe, a device) is written as it goes.
 type output struct {
