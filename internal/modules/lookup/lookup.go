@@ -193,6 +193,9 @@ func (x *Index) Module(name string) (Module, bool) {
 	return m, ok
 }
 
+// Modules returns how many modules are files.
+func (x *Index) Modules() int { return len(x.modules) }
+
 // Builtin reports whether the module of a name is part of the kernel.
 func (x *Index) Builtin(name string) bool { return x.builtin[Name(name)] }
 
