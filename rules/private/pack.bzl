@@ -125,7 +125,7 @@ def links_action(ctx, layer, links, completed):
         args.add("--directives")
         args.add("--out", links)
         args.add(completed)
-        _run(ctx, "InitramfsLinks", "Listing the links of initramfs", "links", [links], [completed], [args])
+        run_packer(ctx, "InitramfsLinks", "Listing the links of initramfs", "links", [links], [completed], [args])
         return
     lines = ctx.actions.args()
     lines.set_param_file_format("multiline")

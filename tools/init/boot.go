@@ -12,6 +12,7 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/init/settings"
 	"github.com/rules-initramfs/rules_initramfs/internal/init/switchroot"
 	"github.com/rules-initramfs/rules_initramfs/internal/init/system"
+	"github.com/rules-initramfs/rules_initramfs/internal/printable"
 )
 
 const (
@@ -64,10 +65,13 @@ func boot(args []string) {
 	m.end(m.settings.OnFailure)
 }
 
-// logError prints err, unless it is nil.
+// logError prints err, each of several joined errors on a line, unless it is nil.
 func logError(err error) {
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "init:", err)
+	if err == nil {
+		return
+	}
+	for _, line := range printable.ErrorLines(err) {
+		fmt.Fprintln(os.Stderr, "init:", line)
 	}
 }
 

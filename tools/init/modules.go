@@ -9,6 +9,7 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/init/modules"
 	"github.com/rules-initramfs/rules_initramfs/internal/init/rootfind"
 	"github.com/rules-initramfs/rules_initramfs/internal/init/settings"
+	"github.com/rules-initramfs/rules_initramfs/internal/printable"
 )
 
 // autoloadWait is how long init waits for the root's device if the command line has no
@@ -62,25 +63,32 @@ func (m *machine) loadModules(params []settings.Param) error {
 		return err
 	}
 	m.autoload = &autoload{loader: loader}
-	return m.autoload.start()
+	if err := m.autoload.start(); err != nil {
+		m.autoload = nil
+		return err
+	}
+	return nil
 }
 
 func logLoaded(what string, loader *modules.Loader) {
 	if names := loader.Loaded(); len(names) > 0 {
-		fmt.Fprintf(os.Stderr, "init: %s %s\n", what, strings.Join(names, " "))
+		fmt.Fprintf(os.Stderr, "init: %s %s\n", what, printable.Text(strings.Join(names, " ")))
 	}
 }
 
 func (a *autoload) start() error {
-	var err error
+	err := a.loader.CheckDirectory()
+	if err != nil {
+		return fmt.Errorf("cannot autoload: %w", err)
+	}
 	if a.modprobe, err = os.ReadFile(modprobePath); err != nil {
-		return fmt.Errorf("cannot autoload: the kernel was built without modules: %v", err)
+		return fmt.Errorf("cannot autoload: the kernel was built without modules: %w", err)
+	}
+	if a.devices, err = modules.WatchDevices(a.loader, logError); err != nil {
+		return fmt.Errorf("cannot autoload: %w", err)
 	}
 	if _, err := os.Stat(strings.TrimSpace(string(a.modprobe))); err != nil {
 		logError(os.WriteFile(modprobePath, []byte(self), 0))
-	}
-	if a.devices, err = modules.WatchDevices(a.loader, logError); err != nil {
-		return err
 	}
 	a.devices.Settle()
 	logLoaded("loaded for devices:", a.loader)
@@ -101,7 +109,7 @@ func (a *autoload) fileSystems(types ...string) {
 
 // stop ends it, before another program becomes the first process.
 func (a *autoload) stop() {
-	if a == nil || a.devices == nil {
+	if a == nil {
 		return
 	}
 	a.devices.Close()

@@ -1,3 +1,5 @@
+// Package modules loads kernel modules: those that are named, those that serve the
+// machine's devices, and those that the kernel asks for.
 package modules
 
 import (
@@ -137,7 +139,26 @@ func (l *Loader) unknown(name string) error {
 	if names := l.index.Near(name); len(names) > 0 {
 		near = " (near: " + strings.Join(names, ", ") + ")"
 	}
+	if err := l.CheckDirectory(); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnknown, err)
+	}
 	return fmt.Errorf("%w in %s%s: correct the name, or add this kernel's module to the image there", ErrUnknown, l.dir, near)
+}
+
+// CheckDirectory returns an error if the image has no modules for the running kernel. It
+// says for which kernels the image has some.
+func (l *Loader) CheckDirectory() error {
+	if l.index.Modules() > 0 {
+		return nil
+	}
+	others := ""
+	if entries, _ := os.ReadDir(filepath.Dir(l.dir)); len(entries) > 0 {
+		others = ", but modules of another kernel:"
+		for _, entry := range entries {
+			others += " " + entry.Name()
+		}
+	}
+	return fmt.Errorf("the image has no modules in %s%s: add those of this kernel", l.dir, others)
 }
 
 // Serve begins to load the modules that serve a device, by its modalias. Those that

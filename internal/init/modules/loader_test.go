@@ -229,6 +229,18 @@ func TestLoadFails(t *testing.T) {
 	} else {
 		messages["unknown"] = strings.ReplaceAll(err.Error(), dir, "DIR")
 	}
+	parent := t.TempDir()
+	for _, release := range []string{"6.1.0", "7.2.12"} {
+		if err := os.MkdirAll(filepath.Join(parent, release), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	other, _ := testLoader(t, filepath.Join(parent, "6.12"))
+	if err := other.Load([]string{"loop"}); !errors.Is(err, ErrUnknown) {
+		t.Errorf("error %v, want that a module is unknown", err)
+	} else {
+		messages["another kernel"] = strings.ReplaceAll(err.Error(), parent, "DIR")
+	}
 	k.errs = map[string]error{"failover": unix.ENOEXEC, "noisy": unix.EEXIST}
 	err = l.Load([]string{"virtio_net", "noisy", "quiet"})
 	if errors.Is(err, ErrUnknown) || err == nil {

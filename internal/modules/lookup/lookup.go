@@ -8,13 +8,15 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"iter"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/rules-initramfs/rules_initramfs/internal/modules/devices/aliases"
+	"github.com/rules-initramfs/rules_initramfs/internal/near"
 )
 
 // The indexes that are read. All but the first may be missing.
@@ -191,6 +193,9 @@ func (x *Index) Module(name string) (Module, bool) {
 	return m, ok
 }
 
+// Modules returns how many modules are files.
+func (x *Index) Modules() int { return len(x.modules) }
+
 // Builtin reports whether the module of a name is part of the kernel.
 func (x *Index) Builtin(name string) bool { return x.builtin[Name(name)] }
 
@@ -201,11 +206,11 @@ func (x *Index) Softdeps(name string) Softdeps { return x.softdeps[Name(name)] }
 // modalias, or a name by which the kernel asks for a module, such as "fs-ext4". It
 // returns all, in the order of modules.alias, as modprobe loads all.
 func (x *Index) Serving(alias string) ([]string, error) {
-	aliases, err := x.aliases()
+	all, err := x.aliases()
 	if err != nil {
 		return nil, err
 	}
-	return aliases.Match(alias), nil
+	return all.Match(alias), nil
 }
 
 // ServedByKernel reports whether an alias is that of a module that is part of the kernel.
@@ -219,7 +224,7 @@ func (x *Index) ServedByKernel(alias string) (bool, error) {
 	alias = normalize(alias)
 	for info := range strings.SplitSeq(text, "\x00") {
 		_, rest, _ := strings.Cut(info, ".")
-		if pattern, ok := strings.CutPrefix(rest, "alias="); ok && matches(normalize(pattern), alias) {
+		if pattern, ok := strings.CutPrefix(rest, "alias="); ok && aliases.Match(normalize(pattern), alias) {
 			return true, nil
 		}
 	}
@@ -231,58 +236,8 @@ const nearest = 3
 
 // Near returns names of modules that a misspelled name may mean, the nearest first.
 func (x *Index) Near(name string) []string {
-	name = Name(name)
-	if len(name) > 64 { // the kernel's MODULE_NAME_LEN is shorter
-		return nil
-	}
-	type candidate struct {
-		name     string
-		distance int
-	}
-	var all []candidate
-	for _, names := range []iter.Seq[string]{maps.Keys(x.modules), maps.Keys(x.builtin)} {
-		for other := range names {
-			d := distance(name, other)
-			if strings.HasPrefix(other, name) && len(name) > 2 {
-				d = min(d, 1)
-			}
-			if d <= max(1, min(len(name), len(other))/3) {
-				all = append(all, candidate{other, d})
-			}
-		}
-	}
-	slices.SortFunc(all, func(a, b candidate) int {
-		if a.distance != b.distance {
-			return a.distance - b.distance
-		}
-		return strings.Compare(a.name, b.name)
-	})
-	var near []string
-	for _, c := range all[:min(len(all), nearest)] {
-		near = append(near, c.name)
-	}
-	return slices.Compact(near)
-}
-
-// distance is the number of characters to insert, delete or replace to make b of a.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
+	names := slices.Collect(maps.Keys(x.modules))
+	return near.Names(name, slices.AppendSeq(names, maps.Keys(x.builtin)), nearest)
 }
 
 // ParseSoftdep reads a line "softdep NAME pre: NAME... post: NAME...", of
