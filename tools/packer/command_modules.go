@@ -16,7 +16,6 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/kbuild/config"
 	"github.com/rules-initramfs/rules_initramfs/internal/listing"
 	"github.com/rules-initramfs/rules_initramfs/internal/modules"
-	"github.com/rules-initramfs/rules_initramfs/internal/modules/devices"
 )
 
 // chooser is what packer modules was asked for.
@@ -170,6 +169,10 @@ func (c *chooser) run(ctx context.Context) error {
 	if c.request.Devices, err = readDevices(c.devices); err != nil {
 		return err
 	}
+	// A device of a list that does not say where it is goes by its first modalias.
+	for i, d := range c.request.Devices {
+		c.request.Devices[i].Path = cmp.Or(d.Path, d.Modaliases[0])
+	}
 	selection, err := modules.Choose(tree, c.request)
 	if err != nil {
 		return err
@@ -282,29 +285,6 @@ func (c *chooser) addModules(kernel *modules.Kernel, tree *modules.Tree) (replac
 	}
 	replaced, err = tree.Add(added, kernel.Release)
 	return replaced, files, err
-}
-
-// readDevices reads descriptions of hardware. A device of a list that does not say where it is has
-// its first modalias as its path.
-func readDevices(names []string) ([]devices.Device, error) {
-	var all []devices.Device
-	for _, name := range names {
-		content, err := os.ReadFile(name)
-		if err != nil {
-			return nil, err
-		}
-		described, err := devices.Parse(name, content)
-		if err != nil {
-			return nil, err
-		}
-		for _, d := range described {
-			if d.Path == "" {
-				d.Path = d.Modaliases[0]
-			}
-			all = append(all, d)
-		}
-	}
-	return all, nil
 }
 
 // prefixErrors begins each line of an error with a text.

@@ -57,7 +57,6 @@ func TestOptions(t *testing.T) {
 		"write-catalog":      "catalog",
 		"align":              "4096",
 		"aliases":            "modules.alias",
-		"builtin":            "modules.builtin.modinfo",
 		"driver-index":       "drivers.index",
 		"earlier":            "links",
 		"owner":              "0:0",
