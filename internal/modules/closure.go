@@ -96,6 +96,15 @@ type Selection struct {
 	Devices []Served
 }
 
+// Loadable returns the modules without the reasons.
+func (s *Selection) Loadable() []*Module {
+	var list []*Module
+	for _, m := range s.Modules {
+		list = append(list, m.Module)
+	}
+	return list
+}
+
 // Choose returns the modules that a request asks for, and, transitively, those that they need:
 // what depends= in their modinfo names, their softdeps and their weakdeps. What is built in is
 // accepted. All errors are returned together, wrapped in one that errors.Is finds the kinds of.

@@ -79,7 +79,7 @@ the output directory. Wrong usage exits with 2.`,
 	cli.Options(cmd, "Kernel", c.addKernelOptions)
 	cli.Options(cmd, "Modules", func(flags *pflag.FlagSet) {
 		flags.StringArrayVar(&c.request.Words, "want", nil, "Choose the module, or the modules, that `WORD` names; may be repeated")
-		flags.StringArrayVar(&c.devices, "devices", nil, "Choose the modules that serve the devices in `FILE`, a list of modaliases; may be repeated")
+		flags.StringArrayVar(&c.devices, "devices", nil, "Choose the modules that serve the devices in `FILE`, which is a device tree (.dtb) or a list of modaliases; may be repeated")
 		flags.StringArrayVar(&c.request.Exclude, "exclude", nil, "Do not choose the module `NAME`; an error if another one needs it; may be repeated")
 		flags.BoolVar(&c.strip, "strip", false, "Drop debug information, and with it the signatures of the modules that have any")
 		addParsed(flags, &c.compression, "compress", modules.ParseCompression, "Compress modules with `CODEC[:LEVEL]`: none, gzip, xz or zstd, which the .config must have on; keep (default) leaves them as they are")
@@ -102,7 +102,7 @@ func (c *chooser) addKernelOptions(flags *pflag.FlagSet) {
 	flags.StringVar(&c.writeCatalog, "write-catalog", "", "Write to `FILE` what is known of all modules, and nothing else")
 	flags.StringVar(&c.builtin, "builtin", "", "Use `FILE` instead of the kernel's modules.builtin")
 	flags.StringVar(&c.builtinInfo, "builtin-modinfo", "", "Use `FILE` instead of the kernel's modules.builtin.modinfo")
-	flags.StringVar(&c.systemMap, "system-map", "", "Check with the System.map `FILE` that the kernel has the symbols that modules from elsewhere need (default: the one in DIR)")
+	flags.StringVar(&c.systemMap, "system-map", "", "Fail if a chosen module needs a symbol that is in no chosen module and not in `FILE`, which is the kernel's System.map")
 	flags.StringVar(&c.config, "config", "", "Read from the .config `FILE` what the kernel can decompress (default: the one in DIR)")
 	flags.StringArrayVar(&c.added, "module", nil, "Add the module `FILE`, which was built out of the kernel's tree, as updates/NAME.ko; may be repeated")
 }
@@ -167,12 +167,17 @@ func (c *chooser) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.request.Devices, err = readDevices(c.devices); err != nil {
+	if c.request.Devices, err = readAllDevices(c.devices); err != nil {
 		return err
 	}
 	selection, err := modules.Choose(tree, c.request)
 	if err != nil {
 		return err
+	}
+	if c.systemMap != "" {
+		if err := checkSymbols(selection.Loadable(), c.systemMap); err != nil {
+			return err
+		}
 	}
 	firmware, missing, err := modules.CollectFirmware(tree, selection, modules.FirmwareRequest{
 		Dirs: c.firmware, Reads: values.On, Missing: c.missing, MissingOf: c.missingOf, Builtin: c.builtinToo,
@@ -284,16 +289,12 @@ func (c *chooser) addModules(kernel *modules.Kernel, tree *modules.Tree) (replac
 	return replaced, files, err
 }
 
-// readDevices reads descriptions of hardware. A device of a list that does not say where it is has
-// its first modalias as its path.
-func readDevices(names []string) ([]devices.Device, error) {
+// readAllDevices reads descriptions of hardware. A device of a list that does not say where it is
+// has its first modalias as its path.
+func readAllDevices(names []string) ([]devices.Device, error) {
 	var all []devices.Device
 	for _, name := range names {
-		content, err := os.ReadFile(name)
-		if err != nil {
-			return nil, err
-		}
-		described, err := devices.Parse(name, content)
+		described, err := readDevices(name)
 		if err != nil {
 			return nil, err
 		}

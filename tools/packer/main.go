@@ -18,6 +18,7 @@ const (
 	groupMake   = "make"
 	groupRead   = "read"
 	groupCheck  = "check"
+	groupDevice = "device"
 	groupKernel = "kernel"
 )
 
@@ -33,6 +34,7 @@ func newProgram() *cobra.Command {
 		&cobra.Group{ID: groupMake, Title: "Make images"},
 		&cobra.Group{ID: groupRead, Title: "Read images"},
 		&cobra.Group{ID: groupCheck, Title: "Check images"},
+		&cobra.Group{ID: groupDevice, Title: "Find drivers"},
 		&cobra.Group{ID: groupKernel, Title: "Replace the kernel's tools"},
 	)
 	program.AddCommand(
@@ -47,6 +49,8 @@ func newProgram() *cobra.Command {
 		extractCommand(),
 		diffCommand(),
 		lintCommand(),
+		devicesCommand(),
+		driverIndexCommand(),
 		genInitCpioCommand(),
 		genInitramfsCommand(),
 		depmodCommand(),

@@ -23,6 +23,8 @@ type Device struct {
 	// Bus is the bus that the node's parent is: one of the constants that begin with Bus. It is
 	// empty for a list of modaliases.
 	Bus Bus
+	// Compatible are the compatible strings of the node, the most specific first.
+	Compatible []string
 	// Modaliases are what the aliases of modules are matched with. The first is the one that the
 	// kernel gives to user space, in MODALIAS of the device's uevent. With the others, the
 	// kernel's bus can choose a driver that is loaded already. There is none if the device says

@@ -151,6 +151,9 @@ func TestFromTree(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			for i := range got {
+				got[i].Compatible = nil // the modaliases have them
+			}
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
@@ -299,5 +302,65 @@ func FuzzParse(f *testing.F) {
 				t.Errorf("a path of %d bytes", len(d.Path))
 			}
 		}
+	})
+}
+
+func TestKernel(t *testing.T) {
+	var k Kernel
+	err := errors.Join(
+		k.ReadAliases(strings.NewReader("# Aliases extracted from modules themselves.\nalias i2c:a m1\nalias of:N*T*Ca m2\nalias platform:a sound card m3\n\n")),
+		k.ReadBuiltIn(strings.NewReader("b1.license=GPL\x00b1.alias=of:N*T*Cb\x00b1.alias=of:N*T*CbC*\x00")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for modalias, want := range map[string][]string{
+		"of:NxT(null)Ca": {"m2"}, "i2c:a": {"m1"}, "platform:a sound card": {"m3"}, "of:NxT(null)Cb": nil,
+	} {
+		if diff := cmp.Diff(want, k.Modules(modalias)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", modalias, diff)
+		}
+	}
+	if diff := cmp.Diff([]string{"b1"}, k.BuiltIn("of:NxT(null)CbCc")); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestKernelErrors(t *testing.T) {
+	messages := map[string]string{}
+	aliases := func(k *Kernel, text string) error { return k.ReadAliases(strings.NewReader(text)) }
+	builtIn := func(k *Kernel, text string) error { return k.ReadBuiltIn(strings.NewReader(text)) }
+	for name, test := range map[string]struct {
+		read func(*Kernel, string) error
+		text string
+		want error
+	}{
+		"aliases: softdep":   {aliases, "softdep a pre: b\n", ErrAliases},
+		"aliases: no module": {aliases, "# x\nalias pci:v\n", ErrAliases},
+		"aliases: long":      {aliases, "alias " + strings.Repeat("a", maxField), ErrAliases},
+		"builtin: text":      {builtIn, "kernel/a.ko\n", ErrModinfo},
+		"builtin: no key":    {builtIn, "a=b\x00", ErrModinfo},
+		"builtin: no value":  {builtIn, "a.alias\x00", ErrModinfo},
+		"builtin: long":      {builtIn, "a.alias=" + strings.Repeat("a", maxField), ErrModinfo},
+	} {
+		err := test.read(&Kernel{}, test.text)
+		if !errors.Is(err, test.want) {
+			t.Errorf("%s: error %v, want %v", name, err, test.want)
+		}
+		messages[name] = fmt.Sprint(err)
+	}
+	golden.Section(t, "errors.txt", messages)
+}
+
+func FuzzKernel(f *testing.F) {
+	f.Add("alias of:N*T*Ca m\n", "b.alias=of:N*T*Cb\x00")
+	f.Fuzz(func(t *testing.T, aliases, builtIn string) {
+		var k Kernel
+		if err := k.ReadAliases(strings.NewReader(aliases)); err != nil && !errors.Is(err, ErrAliases) {
+			t.Errorf("error without a class: %v", err)
+		}
+		if err := k.ReadBuiltIn(strings.NewReader(builtIn)); err != nil && !errors.Is(err, ErrModinfo) {
+			t.Errorf("error without a class: %v", err)
+		}
+		k.Modules("of:NxT(null)Ca")
 	})
 }

@@ -206,7 +206,7 @@ func busOf(parent, node *fdt.Node, compatible []string) Bus {
 }
 
 func newDevice(path string, bus Bus, node *fdt.Node, compatible []string) Device {
-	d := Device{Path: path, Bus: bus}
+	d := Device{Path: path, Bus: bus, Compatible: compatible}
 	of := ofModalias(node, compatible)
 	switch bus {
 	case I2C:

@@ -1,0 +1,114 @@
+package drivers
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/rules-initramfs/rules_initramfs/internal/kbuild/config"
+	"github.com/rules-initramfs/rules_initramfs/internal/modules/devices"
+)
+
+// For returns the drivers for a device. Those for the more specific of its compatible strings
+// come first, and of these those whose module has fewer options.
+func (x *Index) For(d devices.Device) []Driver {
+	var found []Driver
+	for _, modalias := range d.Modaliases {
+		for _, driver := range x.Match(modalias) {
+			if !slices.ContainsFunc(found, func(other Driver) bool { return same(driver, other) }) {
+				found = append(found, driver)
+			}
+		}
+	}
+	rank := func(driver Driver) int {
+		for i, compatible := range d.Compatible {
+			if slices.Contains(driver.Aliases, "of:N*T*C"+strings.ReplaceAll(compatible, " ", "_")) {
+				return i
+			}
+		}
+		return len(d.Compatible)
+	}
+	slices.SortStableFunc(found, func(a, b Driver) int {
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(len(a.Options), len(b.Options)))
+	})
+	return found
+}
+
+func same(a, b Driver) bool {
+	return a.Source == b.Source && a.Module == b.Module && slices.Equal(a.Options, b.Options)
+}
+
+// Setting says whether a configuration has a driver.
+type Setting struct {
+	// Value is y for a driver in the kernel image, m for a module, and n for none.
+	Value string
+	// Off are the options that are off, and Absent those of which the configuration says nothing:
+	// what they depend on is off, or belongs to another architecture.
+	Off, Absent []string
+}
+
+// In returns whether a configuration has a driver.
+func (d Driver) In(c config.Values) Setting {
+	s := Setting{Value: "y"}
+	for _, option := range d.Options {
+		switch value, known := c[option]; {
+		case !known:
+			s.Absent = append(s.Absent, option)
+		case value == "n":
+			s.Off = append(s.Off, option)
+		case value == "m":
+			s.Value = "m"
+		}
+	}
+	if len(s.Off)+len(s.Absent) > 0 {
+		s.Value = "n"
+	}
+	return s
+}
+
+// Explain returns in words what a configuration says of a driver, such as "CONFIG_CHARGER_BQ25890
+// is off".
+func (d Driver) Explain(c config.Values) string {
+	s := d.In(c)
+	var parts []string
+	if len(s.Off) > 0 {
+		parts = append(parts, isOrAre(s.Off)+" off")
+	}
+	if len(s.Absent) > 0 {
+		parts = append(parts, isOrAre(s.Absent)+" not in the configuration: what this needs is off")
+	}
+	switch {
+	case len(parts) > 0:
+		return strings.Join(parts, ", and ")
+	case len(d.Options) == 0:
+		return "every kernel has it"
+	}
+	return fmt.Sprintf("%s is %s", d.Options[0], c.Get(d.Options[0]))
+}
+
+func isOrAre(options []string) string {
+	if len(options) == 1 {
+		return options[0] + " is"
+	}
+	return strings.Join(options, ", ") + " are"
+}
+
+// State returns what a kernel with a configuration has for a device, of which drivers are those
+// in its source. They may be in the kernel image without aliases.
+func State(s devices.Served, drivers []Driver, c config.Values) devices.State {
+	state := s.State()
+	if state == devices.ByModule || state == devices.ByBuiltIn {
+		return state
+	}
+	best := state
+	for _, driver := range drivers {
+		switch driver.In(c).Value {
+		case "y":
+			best = devices.ByBuiltIn
+		case "m":
+			return devices.ByModule
+		}
+	}
+	return best
+}
