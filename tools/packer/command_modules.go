@@ -192,10 +192,8 @@ func (c *chooser) run(ctx context.Context) error {
 	if err := layer.Write(ctx, c.output); err != nil {
 		return err
 	}
-	for _, m := range missing {
-		if m.Severity == modules.SeverityWarning {
-			warn(m.String())
-		}
+	for _, warning := range modules.FirmwareWarnings(missing) {
+		warn(warning)
 	}
 	return c.writeReports(ctx, modules.NewReport(layer, replaced, missing))
 }
