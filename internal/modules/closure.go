@@ -73,14 +73,6 @@ type Absent struct {
 	Why  []Reason
 }
 
-// Served is a device and the modules that serve it.
-type Served struct {
-	devices.Device
-	// Modules are the names of the modules that serve it and are chosen, Builtin those that are in
-	// the kernel itself.
-	Modules, Builtin []string
-}
-
 // Selection is what Choose has chosen.
 type Selection struct {
 	// Modules are in the order of the tree, which is depmod's.
@@ -92,8 +84,17 @@ type Selection struct {
 	Excluded []Chosen
 	// Absent are by word.
 	Absent []Absent
-	// Devices are those of the request.
-	Devices []Served
+	// Devices are those of the request, each with the names of the chosen modules that serve it.
+	Devices []devices.Served
+}
+
+// Loadable returns the modules without the reasons.
+func (s *Selection) Loadable() []*Module {
+	var list []*Module
+	for _, m := range s.Modules {
+		list = append(list, m.Module)
+	}
+	return list
 }
 
 // Choose returns the modules that a request asks for, and, transitively, those that they need:
@@ -188,8 +189,8 @@ func (c *chooser) ask(word string) {
 }
 
 // serve chooses the modules that serve a device.
-func (c *chooser) serve(d devices.Device) Served {
-	served := Served{Device: d}
+func (c *chooser) serve(d devices.Device) devices.Served {
+	served := devices.Served{Device: d}
 	for _, alias := range d.Modaliases {
 		modules, builtin := c.match(alias)
 		for _, m := range modules {
@@ -199,10 +200,10 @@ func (c *chooser) serve(d devices.Device) Served {
 		}
 		c.report(builtin, Reason{Serves, d.Path})
 		for _, m := range builtin {
-			served.Builtin = append(served.Builtin, m.Name)
+			served.BuiltIn = append(served.BuiltIn, m.Name)
 		}
 	}
-	for _, names := range []*[]string{&served.Modules, &served.Builtin} {
+	for _, names := range []*[]string{&served.Modules, &served.BuiltIn} {
 		slices.Sort(*names)
 		*names = slices.Compact(*names)
 	}

@@ -151,7 +151,7 @@ func TestReasons(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	if d := s.Devices[0]; !slices.Equal(d.Modules, []string{"rtc_a", "rtc_b"}) || !slices.Equal(d.Builtin, []string{"rtc_core"}) {
+	if d := s.Devices[0]; !slices.Equal(d.Modules, []string{"rtc_a", "rtc_b"}) || !slices.Equal(d.BuiltIn, []string{"rtc_core"}) {
 		t.Errorf("device: %+v", d)
 	}
 }

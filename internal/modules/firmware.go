@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"maps"
 	"os"
 	"path"
@@ -303,14 +304,6 @@ type MissingFirmware struct {
 	Severity Severity
 }
 
-// String returns what is missing, for people.
-func (m MissingFirmware) String() string {
-	if m.Hint != "" {
-		return fmt.Sprintf("firmware %s of %s is missing: %s", m.Name, m.For, m.Hint)
-	}
-	return fmt.Sprintf("firmware %s of %s is missing", m.Name, m.For)
-}
-
 // CollectFirmware returns the firmware that chosen modules and devices may ask for, by name, and
 // what is missing. Missing firmware of SeverityError is an error that wraps ErrFirmware.
 func CollectFirmware(tree *Tree, s *Selection, request FirmwareRequest) ([]Firmware, []MissingFirmware, error) {
@@ -354,7 +347,7 @@ func CollectFirmware(tree *Tree, s *Selection, request FirmwareRequest) ([]Firmw
 		}
 	}
 	for _, d := range s.Devices {
-		if err := c.add(d.FirmwareNames, d.Path, severity(append(d.Modules, d.Builtin...)...)); err != nil {
+		if err := c.add(d.FirmwareNames, d.Path, severity(slices.Concat(d.Modules, d.BuiltIn)...)); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -417,6 +410,16 @@ func (c *firmwareCollector) lack(missing MissingFirmware) {
 // maxNames is how many names of missing firmware a message has for each module.
 const maxNames = 5
 
+// FirmwareWarnings returns a warning for each module or device that firmware of SeverityWarning is
+// missing for.
+func FirmwareWarnings(missing []MissingFirmware) []string {
+	var warnings []string
+	for whose, names := range byModule(missing, SeverityWarning) {
+		warnings = append(warnings, fmt.Sprintf("firmware is missing: %s may ask for %s", whose, missingNames(names)))
+	}
+	return warnings
+}
+
 // missingError returns the errors about missing firmware, one for each module or device.
 func missingError(missing []MissingFirmware, dirs int) error {
 	where := "no directory of firmware is given"
@@ -424,18 +427,28 @@ func missingError(missing []MissingFirmware, dirs int) error {
 		where = "no directory of firmware has that"
 	}
 	var errs []error
-	for len(missing) > 0 {
-		whose := missing[0].For
-		n := slices.IndexFunc(missing, func(m MissingFirmware) bool { return m.For != whose })
-		if n < 0 {
-			n = len(missing)
-		}
-		if missing[0].Severity == SeverityError {
-			errs = append(errs, fmt.Errorf("%w: %s may ask for %s, and %s: add one that has it, or declare that firmware of %s may be missing", ErrFirmware, whose, missingNames(missing[:n]), where, whose))
-		}
-		missing = missing[n:]
+	for whose, names := range byModule(missing, SeverityError) {
+		errs = append(errs, fmt.Errorf("%w: %s may ask for %s, and %s: add one that has it, or declare that firmware of %s may be missing", ErrFirmware, whose, missingNames(names), where, whose))
 	}
 	return errors.Join(errs...)
+}
+
+// byModule returns what is missing for each module or device, if it has the severity. The missing
+// firmware must be sorted by them.
+func byModule(missing []MissingFirmware, severity Severity) iter.Seq2[string, []MissingFirmware] {
+	return func(yield func(string, []MissingFirmware) bool) {
+		for len(missing) > 0 {
+			whose := missing[0].For
+			n := slices.IndexFunc(missing, func(m MissingFirmware) bool { return m.For != whose })
+			if n < 0 {
+				n = len(missing)
+			}
+			if missing[0].Severity == severity && !yield(whose, missing[:n]) {
+				return
+			}
+			missing = missing[n:]
+		}
+	}
 }
 
 func missingNames(missing []MissingFirmware) string {

@@ -73,13 +73,13 @@ func FindKernel(dir string) (Kernel, error) {
 	return Kernel{Dir: dir}, nil
 }
 
-// file returns the kernel's own file of this name, if it is where packages have it: next to the
-// modules, or in boot with the release in its name.
-func (k Kernel) file(name string) string {
-	candidates := []string{filepath.Join(k.Dir, name)}
+// ConfigFile returns the name of the kernel's .config, if it is where packages have it: next to the
+// modules, or in boot with the release in its name. It is empty if the kernel has none.
+func (k Kernel) ConfigFile() string {
+	candidates := []string{filepath.Join(k.Dir, "config")}
 	if k.Prefix != "" {
 		root := strings.TrimSuffix(k.Dir, filepath.Join(k.Prefix, "modules", k.Release))
-		candidates = append(candidates, filepath.Join(root, "boot", name+"-"+k.Release))
+		candidates = append(candidates, filepath.Join(root, "boot", "config-"+k.Release))
 	}
 	for _, file := range candidates {
 		if info, err := os.Stat(file); err == nil && info.Mode().IsRegular() {
@@ -88,12 +88,6 @@ func (k Kernel) file(name string) string {
 	}
 	return ""
 }
-
-// ConfigFile returns the name of the kernel's .config in its package; empty if it has none.
-func (k Kernel) ConfigFile() string { return k.file("config") }
-
-// SystemMapFile returns the name of System.map in its package; empty if it has none.
-func (k Kernel) SystemMapFile() string { return k.file("System.map") }
 
 // Name sets the release from the modules if the directory did not say it, and checks that all
 // modules are of this release.

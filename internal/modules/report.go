@@ -7,6 +7,7 @@ import (
 	"path"
 	"strings"
 
+	"github.com/rules-initramfs/rules_initramfs/internal/modules/devices"
 	"github.com/rules-initramfs/rules_initramfs/internal/printable"
 )
 
@@ -52,8 +53,9 @@ type ReportedAbsent struct {
 type ReportedDevice struct {
 	Path       string   `json:"path"`
 	Modaliases []string `json:"modaliases"`
-	// Modules and Builtin are the names of the modules that serve it. If both are empty, none
-	// does.
+	// State is what the layer or the kernel has for it.
+	State devices.State `json:"state"`
+	// Modules and Builtin are the names of the modules that serve it.
 	Modules []string `json:"modules"`
 	Builtin []string `json:"built_in"`
 }
@@ -92,7 +94,7 @@ func NewReport(l *Layer, replaced []*Module, missing []MissingFirmware) *Report 
 		r.Absent = append(r.Absent, ReportedAbsent{a.Word, a.Why})
 	}
 	for _, d := range s.Devices {
-		r.Devices = append(r.Devices, ReportedDevice{d.Path, append([]string{}, d.Modaliases...), append([]string{}, d.Modules...), append([]string{}, d.Builtin...)})
+		r.Devices = append(r.Devices, ReportedDevice{d.Path, append([]string{}, d.Modaliases...), d.State(), append([]string{}, d.Modules...), append([]string{}, d.BuiltIn...)})
 	}
 	for _, f := range l.Firmware {
 		r.Firmware = append(r.Firmware, ReportedFirmware{f.Name, f.Target, f.For})
@@ -181,10 +183,12 @@ func (d ReportedDevice) served() string {
 	switch {
 	case len(parts) > 0:
 		return strings.Join(parts, "; ")
-	case len(d.Modaliases) == 0:
-		return "has no modalias"
+	case d.State == devices.Unserved && d.Modaliases[0] != d.Path:
+		return "no module serves it (" + d.Modaliases[0] + ")"
+	case d.State == devices.Unserved:
+		return "no module serves it"
 	}
-	return "no module serves it (" + d.Modaliases[0] + ")"
+	return string(d.State)
 }
 
 // reasons returns the first reasons for a module, and how many more there are.

@@ -16,6 +16,7 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/kbuild/config"
 	"github.com/rules-initramfs/rules_initramfs/internal/listing"
 	"github.com/rules-initramfs/rules_initramfs/internal/modules"
+	"github.com/rules-initramfs/rules_initramfs/internal/modules/devices"
 )
 
 // chooser is what packer modules was asked for.
@@ -78,7 +79,7 @@ the output directory. Wrong usage exits with 2.`,
 	cli.Options(cmd, "Kernel", c.addKernelOptions)
 	cli.Options(cmd, "Modules", func(flags *pflag.FlagSet) {
 		flags.StringArrayVar(&c.request.Words, "want", nil, "Choose the module, or the modules, that `WORD` names; may be repeated")
-		flags.StringArrayVar(&c.devices, "devices", nil, "Choose the modules that serve the devices in `FILE`, a list of modaliases; may be repeated")
+		flags.StringArrayVar(&c.devices, "devices", nil, "Choose the modules that serve the devices in `FILE`, which is a device tree (.dtb) or a list of modaliases; may be repeated")
 		flags.StringArrayVar(&c.request.Exclude, "exclude", nil, "Do not choose the module `NAME`; an error if another one needs it; may be repeated")
 		flags.BoolVar(&c.strip, "strip", false, "Drop debug information, and with it the signatures of the modules that have any")
 		addParsed(flags, &c.compression, "compress", modules.ParseCompression, "Compress modules with `CODEC[:LEVEL]`: none, gzip, xz or zstd, which the .config must have on; keep (default) leaves them as they are")
@@ -101,7 +102,7 @@ func (c *chooser) addKernelOptions(flags *pflag.FlagSet) {
 	flags.StringVar(&c.writeCatalog, "write-catalog", "", "Write to `FILE` what is known of all modules, and nothing else")
 	flags.StringVar(&c.builtin, "builtin", "", "Use `FILE` instead of the kernel's modules.builtin")
 	flags.StringVar(&c.builtinInfo, "builtin-modinfo", "", "Use `FILE` instead of the kernel's modules.builtin.modinfo")
-	flags.StringVar(&c.systemMap, "system-map", "", "Check with the System.map `FILE` that the kernel has the symbols that modules from elsewhere need (default: the one in DIR)")
+	flags.StringVar(&c.systemMap, "system-map", "", "Fail if a chosen module needs a symbol that is in no chosen module and not in `FILE`, which is the kernel's System.map")
 	flags.StringVar(&c.config, "config", "", "Read from the .config `FILE` what the kernel can decompress (default: the one in DIR)")
 	flags.StringArrayVar(&c.added, "module", nil, "Add the module `FILE`, which was built out of the kernel's tree, as updates/NAME.ko; may be repeated")
 }
@@ -166,16 +167,17 @@ func (c *chooser) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.request.Devices, err = readDevices(c.devices); err != nil {
+	if c.request.Devices, err = readAllDevices(c.devices); err != nil {
 		return err
-	}
-	// A device of a list that does not say where it is goes by its first modalias.
-	for i, d := range c.request.Devices {
-		c.request.Devices[i].Path = cmp.Or(d.Path, d.Modaliases[0])
 	}
 	selection, err := modules.Choose(tree, c.request)
 	if err != nil {
 		return err
+	}
+	if c.systemMap != "" {
+		if err := checkSymbols(selection.Loadable(), c.systemMap); err != nil {
+			return err
+		}
 	}
 	firmware, missing, err := modules.CollectFirmware(tree, selection, modules.FirmwareRequest{
 		Dirs: c.firmware, Reads: values.On, Missing: c.missing, MissingOf: c.missingOf, Builtin: c.builtinToo,
@@ -190,10 +192,8 @@ func (c *chooser) run(ctx context.Context) error {
 	if err := layer.Write(ctx, c.output); err != nil {
 		return err
 	}
-	for _, m := range missing {
-		if m.Severity == modules.SeverityWarning {
-			warn(m.String())
-		}
+	for _, warning := range modules.FirmwareWarnings(missing) {
+		warn(warning)
 	}
 	return c.writeReports(ctx, modules.NewReport(layer, replaced, missing))
 }
@@ -285,6 +285,25 @@ func (c *chooser) addModules(kernel *modules.Kernel, tree *modules.Tree) (replac
 	}
 	replaced, err = tree.Add(added, kernel.Release)
 	return replaced, files, err
+}
+
+// readAllDevices reads descriptions of hardware. A device of a list that does not say where it is
+// has its first modalias as its path.
+func readAllDevices(names []string) ([]devices.Device, error) {
+	var all []devices.Device
+	for _, name := range names {
+		described, err := readDevices(name)
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range described {
+			if d.Path == "" {
+				d.Path = d.Modaliases[0]
+			}
+			all = append(all, d)
+		}
+	}
+	return all, nil
 }
 
 // prefixErrors begins each line of an error with a text.
