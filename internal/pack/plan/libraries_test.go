@@ -45,6 +45,7 @@ var libraryFiles = map[string]string{
 	"musl":         elftest.File{Interp: "/lib/ld-musl-x86_64.so.1", Needed: []string{"libc.so", "libm2.so"}}.String(),
 	"nsswitch":     "# names\npasswd: files compat\nhosts: files [!UNAVAIL=return] dns # none\n",
 	"text":         "text\n",
+	"opt":          "/opt\n",
 	"plugin":       library("libplugged.so"),
 	"gconv-module": elftest.File{Type: debugelf.ET_DYN, Needed: []string{"libKSC.so"}, RunPath: "$ORIGIN"}.String(),
 }
@@ -144,6 +145,8 @@ func TestLibraries(t *testing.T) {
 				"dir /usr/lib/x86_64-linux-gnu/glibc-hwcaps/x86-64-v3 0755 0 0", "file /usr/lib/x86_64-linux-gnu/glibc-hwcaps/x86-64-v3/libc.so.6 libm2 0644 0 0")},
 		{"musl", "file /a musl 0755 0 0\n" + begin("") + "#: library musl\nfile /lib/ld-musl-x86_64.so.1 ld 0755 0 0\nslink /lib/libc.musl-x86_64.so.1 ld-musl-x86_64.so.1 0777 0 0\nfile /usr/lib/libm2.so libv 0644 0 0\n" + end,
 			of("file /a musl 0755 0 0", "dir /lib 0755 0 0", "file /lib/ld-musl-x86_64.so.1 ld 0755 0 0", "dir /usr 0755 0 0", "dir /usr/lib 0755 0 0", "file /usr/lib/libm2.so libv 0644 0 0")},
+		{"musl's search path", "file /a musl 0755 0 0\n" + begin("") + "#: library musl\nfile /lib/ld-musl-x86_64.so.1 ld 0755 0 0\nfile /opt/libm2.so libv 0644 0 0\nfile /etc/ld-musl-x86_64.path opt 0644 0 0\nfile /etc/ld-musl-arm.path opt 0644 0 0\n" + end,
+			of("file /a musl 0755 0 0", "dir /lib 0755 0 0", "file /lib/ld-musl-x86_64.so.1 ld 0755 0 0", "dir /opt 0755 0 0", "file /opt/libm2.so libv 0644 0 0", "dir /etc 0755 0 0", "file /etc/ld-musl-x86_64.path opt 0644 0 0")},
 		{"what a note recommends", "file /a notes 0755 0 0\n" + begin("") + debian + "file /usr/lib/libs.so libv 0644 0 0\n" + end,
 			of(lib64, "file /a notes 0755 0 0", above, loaded, libc, libm)},
 		{"what a note suggests", "file /a notes 0755 0 0\n" + begin("dlopen=suggested") + debian + "file /usr/lib/libs.so libv 0644 0 0\n" + end,
