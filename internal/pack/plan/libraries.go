@@ -379,8 +379,14 @@ func (c *closure) resolve() {
 		c.errors.Add(c.Errorf("the extra libraries %s are of the GNU C library, and no program uses its dynamic loader", strings.Join(extra, ", ")))
 	}
 	c.checkFeatures()
+	taken := map[*elf.File]bool{}
+	for _, n := range c.nodes {
+		if n.reason != "" {
+			taken[n.file] = true
+		}
+	}
 	for _, file := range files {
-		if file.LoadedBy != nil && file.IsSpare {
+		if file.LoadedBy != nil && file.IsSpare && !taken[file] {
 			c.take(file.Path, fmt.Sprintf("%s needs it for some CPUs", file.LoadedBy.Path))
 		}
 	}
