@@ -20,6 +20,16 @@ func isMuslPath(name string) bool {
 	return strings.HasPrefix(name, "/etc/ld-musl-") && path.Ext(name) == ".path"
 }
 
+// MuslPath returns the path of the file with the search path of a loader of musl; empty for another
+// loader.
+func MuslPath(interp string) string {
+	name, _, ok := strings.Cut(path.Base(interp), ".so")
+	if !ok || !isMuslLoader(interp) {
+		return ""
+	}
+	return "/etc/" + name + ".path"
+}
+
 // readConfiguration finds the directories that the configuration of the loaders names.
 func (r *resolver) readConfiguration(names []string) {
 	names = names[:min(len(names), maxConfigurations)]

@@ -16,20 +16,8 @@ import (
 
 	"github.com/rules-initramfs/rules_initramfs/internal/image"
 	"github.com/rules-initramfs/rules_initramfs/internal/image/unpack"
-	"github.com/rules-initramfs/rules_initramfs/internal/lint"
 	"github.com/rules-initramfs/rules_initramfs/internal/list"
-	"github.com/rules-initramfs/rules_initramfs/internal/pack/source"
-	"github.com/rules-initramfs/rules_initramfs/internal/pack/write"
 )
-
-// judge packs lists, and asks the dynamic loader of the machine what it thinks of the image.
-type judge struct {
-	*testing.T
-	// libraries are the lines of a list for the machine's shared libraries, by path.
-	libraries map[string]string
-	// loader is the path of the dynamic loader.
-	loader string
-}
 
 func newJudge(t *testing.T) *judge {
 	dir := compilerLibraries(t, "gcc")
@@ -89,20 +77,6 @@ func (j *judge) compile(out, source string, options ...string) {
 	}
 }
 
-// pack packs the own entries with what they need of the others, and returns the completed entries.
-func (j *judge) pack(own string, spare []string) ([]*list.Entry, error) {
-	text := "#: origin //:a\n" + own + "#: attribute libraries\n#: libraries\n#: library machine\n" + strings.Join(spare, "") + "#: endlibraries\n"
-	if err := os.WriteFile("a.list", []byte(text), 0o666); err != nil {
-		j.Fatal(err)
-	}
-	opts := Options{Options: write.Options{Out: "image", ListOut: "image.list", ViewsOut: map[string]string{"libraries": "image.libraries"}, Method: method(j.T, "none"), Jobs: 1}, Lists: []string{"a.list"},
-		Read: source.Options{Directives: true}, Parents: true}
-	if err := Run(j.Context(), opts); err != nil {
-		return nil, err
-	}
-	return source.ReadLists(j.Context(), []string{"image.list"}, source.Options{Directives: true})
-}
-
 // all returns all libraries, in order.
 func (j *judge) all() (lines []string) {
 	for _, name := range sorted(j.libraries) {
@@ -117,27 +91,6 @@ func sorted[T any](m map[string]T) (keys []string) {
 	}
 	slices.Sort(keys)
 	return keys
-}
-
-// lints reports whether lint finds nothing wrong with what the programs of the image are linked with.
-func (j *judge) lints() bool {
-	file, err := os.Open("image")
-	if err != nil {
-		j.Fatal(err)
-	}
-	defer file.Close()
-	ok := true
-	err = lint.Run(image.NewReader(file), lint.Options{}, func(f lint.Finding) error {
-		if f.Rule == "library" || f.Rule == "elf-interpreter" {
-			j.Logf("lint: %s: %s", f.Entry, f.Message)
-			ok = false
-		}
-		return nil
-	})
-	if err != nil {
-		j.Fatal(err)
-	}
-	return ok
 }
 
 // loads reports whether the loader of the image finds all that a program in it needs.
@@ -321,18 +274,6 @@ func TestLibrariesCross(t *testing.T) {
 				t.Error("lint refuses the image")
 			}
 		})
-	}
-}
-
-// packAs packs a list as it is.
-func (j *judge) packAs(text string) {
-	j.Helper()
-	if err := os.WriteFile("b.list", []byte(text), 0o666); err != nil {
-		j.Fatal(err)
-	}
-	opts := Options{Options: write.Options{Out: "image", Method: method(j.T, "none"), Jobs: 1}, Lists: []string{"b.list"}, Parents: true}
-	if err := Run(j.Context(), opts); err != nil {
-		j.Fatal(err)
 	}
 }
 

@@ -22,7 +22,7 @@ import (
 func takeLibraries(entries []*list.Entry, l *source.Libraries) ([]*list.Entry, error) {
 	c := &closure{
 		Libraries: l, nodes: map[string]*node{}, features: map[string]bool{},
-		missing: map[missingLibrary]bool{}, compared: map[string]bool{},
+		missing: map[missingLibrary]bool{}, muslPaths: map[string]bool{}, compared: map[string]bool{},
 	}
 	defer c.reader.Close()
 	isOwn := func(e *list.Entry) bool { return l.All || e.Pos.Origin == l.Pos.Origin }
@@ -87,6 +87,8 @@ type closure struct {
 	features map[string]bool
 	// missing are the shared objects that were reported: once for all that need them.
 	missing map[missingLibrary]bool
+	// muslPaths are the files that the loaders of programs read.
+	muslPaths map[string]bool
 	// compared has the paths of shared objects that were compared with those that are taken.
 	compared map[string]bool
 	errors   list.Errors
@@ -264,9 +266,6 @@ func (c *closure) read(e spareEntry, at string, known map[*list.Entry]*elf.File)
 		return nil, err
 	}
 	file.IsExecutable, file.IsSpare = e.Perm&0o111 != 0, e.label != ""
-	if file.IsSpare {
-		file.Configuration = ""
-	}
 	known[e.Entry] = file
 	return file, nil
 }
@@ -293,6 +292,7 @@ func (c *closure) addRootLinks(own []*list.Entry, spare []spareEntry, read map[*
 			continue
 		}
 		interp := list.CleanPath(file.Object.Interp)
+		c.muslPaths[elf.MuslPath(interp)] = true
 		root := "/" + strings.SplitN(interp, "/", 3)[1]
 		label, ok := names["/usr"+interp]
 		if _, isThere := names[interp]; !ok || isThere || !strings.HasPrefix(root, "/lib") || c.nodes[root] != nil {
@@ -310,7 +310,7 @@ func (c *closure) Files() iter.Seq2[string, *elf.File] {
 	return func(yield func(string, *elf.File) bool) {
 		for _, at := range c.paths {
 			n := c.nodes[at]
-			if n.isSpare() && strings.HasPrefix(at, "/etc/") {
+			if n.isSpare() && strings.HasPrefix(at, "/etc/") && !c.muslPaths[at] {
 				continue // it configures no loader of the image
 			}
 			if !yield(at, n.file) {
@@ -379,8 +379,14 @@ func (c *closure) resolve() {
 		c.errors.Add(c.Errorf("the extra libraries %s are of the GNU C library, and no program uses its dynamic loader", strings.Join(extra, ", ")))
 	}
 	c.checkFeatures()
+	taken := map[*elf.File]bool{}
+	for _, n := range c.nodes {
+		if n.reason != "" {
+			taken[n.file] = true
+		}
+	}
 	for _, file := range files {
-		if file.LoadedBy != nil && file.IsSpare {
+		if file.LoadedBy != nil && file.IsSpare && !taken[file] {
 			c.take(file.Path, fmt.Sprintf("%s needs it for some CPUs", file.LoadedBy.Path))
 		}
 	}
@@ -425,6 +431,9 @@ func (c *closure) takeLoader(file *elf.File) {
 	}
 	c.take(interp, fmt.Sprintf("%s needs its dynamic loader", file.Path))
 	n.isLoader = true
+	if at := elf.MuslPath(interp); at != "" {
+		c.take(at, fmt.Sprintf("%s has a loader that reads it", file.Path))
+	}
 }
 
 // takeLoad takes the first shared object of a note that there is.
