@@ -198,7 +198,7 @@ func (l *deviceLister) serve(d devices.Device) servedDevice {
 	if l.drivers == nil {
 		return s
 	}
-	found := l.drivers.For(d)
+	found := l.drivers.For(d, l.values)
 	for _, driver := range found {
 		text := driverText{Module: driver.Module, Source: driver.Source, Options: driver.Options}
 		if l.values != nil {

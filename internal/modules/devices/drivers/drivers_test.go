@@ -246,7 +246,7 @@ MODULE_DEVICE_TABLE(i2c, t);
 // small is a source with two drivers.
 func small() fstest.MapFS {
 	return files(map[string]string{
-		"drivers/Makefile":   "obj-$(CONFIG_A) += a/\nobj-y += b/\n",
+		"drivers/Makefile":   "obj-$(CONFIG_A) += a/\nobj-$(CONFIG_B) += b/\nobj-$(CONFIG_C) += b/\n",
 		"drivers/a/Makefile": "obj-$(CONFIG_CHARGER) += charger-core.o\ncharger-core-y := charger.o\n",
 		"drivers/a/charger.c": `static const struct of_device_id ids[] = { { .compatible = "ti,bq25890" }, { } };
 MODULE_DEVICE_TABLE(of, ids);
@@ -290,7 +290,7 @@ func TestFor(t *testing.T) {
 		Path: "/i2c@1/charger@6a", Compatible: []string{"ti,bq25890", "simple-bus"},
 		Modaliases: []string{"of:NchargerT(null)Cti,bq25890Csimple-bus", "i2c:bq25890"},
 	}
-	found := x.For(charger)
+	found := x.For(charger, nil)
 	var modules []string
 	for _, d := range found {
 		modules = append(modules, d.Module)
@@ -298,7 +298,7 @@ func TestFor(t *testing.T) {
 	if diff := cmp.Diff([]string{"charger_core", "bus"}, modules); diff != "" {
 		t.Fatalf("(-want +got):\n%s", diff)
 	}
-	irq := x.For(devices.Device{Modaliases: []string{"of:NxT(null)Cmaker,irq"}})
+	irq := x.For(devices.Device{Modaliases: []string{"of:NxT(null)Cmaker,irq"}}, nil)
 	if len(irq) != 1 {
 		t.Fatalf("%d drivers for the interrupt controller", len(irq))
 	}
@@ -314,24 +314,29 @@ func TestFor(t *testing.T) {
 		"absent":          {found[0], config.Values{"CONFIG_A": "y"}, "n"},
 		"directory":       {found[0], config.Values{"CONFIG_CHARGER": "m", "CONFIG_A": "n"}, "n"},
 		"directory, both": {found[0], config.Values{"CONFIG_A": "n"}, "n"},
-		"always":          {irq[0], config.Values{}, "y"},
+		"several":         {irq[0], config.Values{"CONFIG_B": "y"}, "y"},
+		"always":          {Driver{}, config.Values{}, "y"},
 	} {
 		if got := test.driver.In(test.config).Value; got != test.want {
 			t.Errorf("%s: %s, want %s", name, got, test.want)
 		}
 		texts[name] = test.driver.Explain(test.config)
 	}
+	other := config.Values{"CONFIG_B": "n", "CONFIG_C": "y"}
+	if got := x.For(devices.Device{Modaliases: []string{"of:NxT(null)Cmaker,irq"}}, other); len(got) != 1 || got[0].In(other).Value != "y" {
+		t.Errorf("with another set of options: %v", got)
+	}
 	golden.Section(t, "messages.txt", texts)
 	state := func(d devices.Device, c config.Values) devices.State {
-		return State(devices.Served{Device: d}, x.For(d), c)
+		return State(devices.Served{Device: d}, x.For(d, c), c)
 	}
 	for _, test := range []struct {
 		config config.Values
 		want   devices.State
 	}{
 		{config.Values{"CONFIG_A": "y"}, devices.Unserved},
-		{config.Values{"CONFIG_BUS": "y"}, devices.ByBuiltIn},
-		{config.Values{"CONFIG_A": "y", "CONFIG_CHARGER": "m", "CONFIG_BUS": "y"}, devices.ByModule},
+		{config.Values{"CONFIG_BUS": "y", "CONFIG_C": "y"}, devices.ByBuiltIn},
+		{config.Values{"CONFIG_A": "y", "CONFIG_CHARGER": "m", "CONFIG_BUS": "y", "CONFIG_B": "y"}, devices.ByModule},
 	} {
 		if got := state(charger, test.config); got != test.want {
 			t.Errorf("%v: %s, want %s", test.config, got, test.want)

@@ -78,7 +78,7 @@ func (k *kbuild) directory(dir string, options []string, depth int) error {
 	return nil
 }
 
-// below reads a subdirectory. The one of the architecture stands for those of all.
+// below reads a subdirectory. The directory of the architecture means those of all architectures.
 func (k *kbuild) below(dir, sub string, options []string, depth int) error {
 	if !strings.Contains(sub, "$(SRCARCH)") {
 		return k.directory(path.Join(dir, sub), options, depth+1)

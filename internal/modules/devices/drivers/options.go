@@ -11,13 +11,18 @@ import (
 )
 
 // For returns the drivers for a device. Those for the more specific of its compatible strings
-// come first, and of these those whose module has fewer options.
-func (x *Index) For(d devices.Device) []Driver {
+// come first. If several sets of options turn a driver on, it has the set whose
+// options the configuration has most of, or the first if there is no configuration.
+func (x *Index) For(d devices.Device, c config.Values) []Driver {
 	var found []Driver
 	for _, modalias := range d.Modaliases {
 		for _, driver := range x.Match(modalias) {
-			if !slices.ContainsFunc(found, func(other Driver) bool { return same(driver, other) }) {
+			i := slices.IndexFunc(found, func(other Driver) bool { return other.Source == driver.Source && other.Module == driver.Module })
+			switch {
+			case i < 0:
 				found = append(found, driver)
+			case driver.In(c).missing() < found[i].In(c).missing():
+				found[i] = driver
 			}
 		}
 	}
@@ -29,24 +34,20 @@ func (x *Index) For(d devices.Device) []Driver {
 		}
 		return len(d.Compatible)
 	}
-	slices.SortStableFunc(found, func(a, b Driver) int {
-		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(len(a.Options), len(b.Options)))
-	})
+	slices.SortStableFunc(found, func(a, b Driver) int { return cmp.Compare(rank(a), rank(b)) })
 	return found
-}
-
-func same(a, b Driver) bool {
-	return a.Source == b.Source && a.Module == b.Module && slices.Equal(a.Options, b.Options)
 }
 
 // Setting says whether a configuration has a driver.
 type Setting struct {
 	// Value is y for a driver in the kernel image, m for a module, and n for none.
 	Value string
-	// Off are the options that are off, and Absent those of which the configuration says nothing:
-	// what they depend on is off, or belongs to another architecture.
+	// Off are the options that are off, and Absent those that are not in the configuration: what
+	// they depend on is off, or belongs to another architecture.
 	Off, Absent []string
 }
+
+func (s Setting) missing() int { return len(s.Off) + len(s.Absent) }
 
 // In returns whether a configuration has a driver.
 func (d Driver) In(c config.Values) Setting {
@@ -61,7 +62,7 @@ func (d Driver) In(c config.Values) Setting {
 			s.Value = "m"
 		}
 	}
-	if len(s.Off)+len(s.Absent) > 0 {
+	if s.missing() > 0 {
 		s.Value = "n"
 	}
 	return s
@@ -94,8 +95,8 @@ func isOrAre(options []string) string {
 	return strings.Join(options, ", ") + " are"
 }
 
-// State returns what a kernel with a configuration has for a device, of which drivers are those
-// in its source. They may be in the kernel image without aliases.
+// State returns what a kernel with a configuration has for a device. The drivers are those that
+// its source has for the device; in the kernel image they need no aliases.
 func State(s devices.Served, drivers []Driver, c config.Values) devices.State {
 	state := s.State()
 	if state == devices.ByModule || state == devices.ByBuiltIn {
