@@ -32,7 +32,7 @@ func (o *object) readSymbols() ([]elfSymbol, error) {
 	if len(o.symbols)%size != 0 {
 		return nil, damaged(o.name, "its symbol table has %d bytes, which is not a multiple of %d", len(o.symbols), size)
 	}
-	var symbols []elfSymbol
+	symbols := make([]elfSymbol, 0, len(o.symbols)/size)
 	for at := size; at < len(o.symbols); at += size {
 		row := o.symbols[at : at+size]
 		s := elfSymbol{value: o.word(row[4:])}
