@@ -1,9 +1,6 @@
 """The modules of a kernel: the directory that has them, and the catalog of what is in it."""
 
-load(":entries.bzl", "archives_entry")
-load(":layer_info.bzl", "initramfs_layer_info")
-load(":pack.bzl", "extract_action", "pack_action", "run_packer")
-load(":paths.bzl", "label_text")
+load(":pack.bzl", "extract_action", "run_packer")
 
 def unpack_modules(ctx, archives):
     """Unpacks archives that have the modules of a kernel.
@@ -17,15 +14,11 @@ def unpack_modules(ctx, archives):
     """
     name = ctx.label.name + ".modules"
     archive = ctx.actions.declare_file(name + ".cpio")
-    pack_action(
-        ctx,
-        initramfs_layer_info([archives_entry(label_text(ctx.label), archives, attribute = "modules")]),
-        archive,
-        ctx.actions.declare_file(name + ".list"),
-        struct(codec = "none", level = 0, compressor = None, compressor_args = []),
-        [],
-        progress = "Reading the modules of kernel",
-    )
+    args = ctx.actions.args()
+    args.add_all(["--compress", "none"])
+    args.add("--out", archive)
+    args.add_all(archives)
+    run_packer(ctx, "InitramfsPack", "Reading the modules of kernel", "pack", [archive], archives, [args])
     directory = ctx.actions.declare_directory(name)
     extract_action(ctx, archive, directory)
     return directory
