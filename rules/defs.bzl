@@ -20,6 +20,7 @@ load(
     _kernel_build = "kernel_build",
     _kernel_image = "kernel_image",
     _kernel_import = "kernel_import",
+    _kernel_modules = "kernel_modules",
 )
 load(
     "//rules:providers.bzl",
@@ -50,6 +51,7 @@ initramfs_size_test = _initramfs_size_test
 kernel_build = _kernel_build
 kernel_image = _kernel_image
 kernel_import = _kernel_import
+kernel_modules = _kernel_modules
 
 # Boots
 boot = _boot

@@ -3,7 +3,9 @@
 load("//rules/private:kernel_build.bzl", _kernel_build = "kernel_build")
 load("//rules/private:kernel_image.bzl", _kernel_image = "kernel_image")
 load("//rules/private:kernel_import.bzl", _kernel_import = "kernel_import")
+load("//rules/private:kernel_modules.bzl", _kernel_modules = "kernel_modules")
 
 kernel_build = _kernel_build
 kernel_image = _kernel_image
 kernel_import = _kernel_import
+kernel_modules = _kernel_modules

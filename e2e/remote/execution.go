@@ -78,10 +78,12 @@ func buildModule(s *session, worker *engine) error {
 	return nil
 }
 
-// imageQuery finds images of this workspace that need no programs that a worker lacks.
+// imageQuery finds images of this workspace that need no programs that a worker lacks, and no links
+// that it refuses: justbuild stages no symbolic link that leads out of the directory of its action.
 const imageQuery = `kind("initramfs rule|early_cpio rule|initramfs_diff rule",
 	//docs/how-to/programs/... + //docs/explanation/members_and_parts/... + //docs/how-to/size/... + //rules/tests/content/... + //rules/tests/pkg/... +
-	//rules/tests/boot:all + //rules/tests/boot/content/... + //rules/tests/boot/layers/...)`
+	//rules/tests/boot:all + //rules/tests/boot/content/... + //rules/tests/boot/layers/... -
+	//rules/tests/content/outputs/... - //rules/tests/content/runfiles/...)`
 
 // buildImages builds images of this workspace, with the packer built from source. The actions of
 // the packer run on the worker, and those of other rules run locally.
@@ -158,6 +160,16 @@ func removeOutputs(b *bazel, options, targets []string) error {
 		// cquery does not print the outputs of validations.
 		if image, ok := strings.CutSuffix(file, ".list"); ok {
 			os.Remove(filepath.Join(b.dir, image+".lint"))
+		}
+		// Nor does it print what only other actions read.
+		links, err := filepath.Glob(filepath.Join(b.dir, filepath.Dir(file), "*.links"))
+		if err != nil {
+			return err
+		}
+		for _, file := range links {
+			if err := os.Remove(file); err != nil {
+				return err
+			}
 		}
 		if err := os.Remove(filepath.Join(b.dir, file)); err != nil && !errors.Is(err, os.ErrNotExist) {
 			// An action that makes a file makes the directory's content, too.

@@ -52,7 +52,7 @@ var codecs = []Codec{
 	{Name: "zstd", Extension: ".zst", Lowest: 1, Highest: 22, Default: 3,
 		magics: []string{"\x28\xb5"}, newWriter: newZstdWriter, newDecoder: func() decoder { return &zstdReader{} }},
 	{Name: "xz", Extension: ".xz",
-		magics: []string{"\xfd\x37"}, newWriter: newXZWriter, newDecoder: func() decoder { return &xzReader{} }},
+		magics: []string{"\xfd\x37"}, newWriter: newXZWriter, newDecoder: func() decoder { return newXZReader(false) }},
 	{Name: "lzma", Extension: ".lzma",
 		magics: []string{"\x5d\x00"}, newWriter: newLZMAWriter, newDecoder: func() decoder { return &lzmaReader{} }},
 	{Name: "lz4", Extension: ".lz4", Lowest: 1, Highest: 9, Default: 9,

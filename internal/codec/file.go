@@ -3,12 +3,13 @@ package codec
 import (
 	"bufio"
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/pierrec/lz4/v4"
+
+	"github.com/rules-initramfs/rules_initramfs/internal/codec/lzma"
 )
 
 // fileFormats has a row for each format that compression programs write and kernels do not
@@ -22,7 +23,7 @@ var fileFormats = []struct {
 }{
 	{"gzip", "\x1f\x8b\x08", true, func() decoder { return &gzipFile{} }},
 	{"bzip2", "BZh", true, func() decoder { return &bzip2Reader{} }},
-	{"xz", string(xzHeaderMagic), false, func() decoder { return &xzReader{file: true} }},
+	{"xz", lzma.XZMagic, false, func() decoder { return newXZReader(true) }},
 	{"lz4", lz4FrameMagic, false, func() decoder { return &lz4File{} }},
 	{"zstd", "\x28\xb5\x2f\xfd", false, func() decoder { return &zstdFile{} }},
 }
@@ -121,10 +122,8 @@ func (z *FileReader) next() error {
 			break
 		}
 	}
-	return errMore
+	return lzma.ErrMore
 }
-
-var errMore = errors.New("something else follows the compressed data: remove it, or copy the file again")
 
 // Close frees the reader's resources.
 func (z *FileReader) Close() error {

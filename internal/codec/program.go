@@ -290,3 +290,5 @@ func (f *firstBytes) quote() string {
 	}
 	return ": " + text
 }
+
+func zeros(p []byte) bool { return len(bytes.Trim(p, "\x00")) == 0 }

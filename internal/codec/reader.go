@@ -5,16 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/rules-initramfs/rules_initramfs/internal/codec/lzma"
 )
 
 // ErrNotCompressed is the error of NewReader if the input begins with no codec's magic
 // number. Nothing is consumed then.
 var ErrNotCompressed = errors.New("not compressed with a codec that a kernel takes")
 
-// maxWindow is how much decompressed content a reader keeps at most, in bytes. It is
-// the kernel's limit for zstd (lib/decompress_unzstd.c). For xz and lzma, the kernel's
-// only limit is its memory; no preset of xz needs more than 64 MiB.
-const maxWindow = 128 << 20
+// maxWindow is how much decompressed content a reader keeps at most, in bytes.
+const maxWindow = lzma.MaxWindow
 
 // Detect returns the name of the codec of a member that begins with prefix, or "" if
 // no codec's does. The first two bytes decide, as in lib/decompress.c.
@@ -91,14 +91,21 @@ func (z *Reader) Reset(r *bufio.Reader) error {
 	return z.err
 }
 
+// FilterNames returns the names of all filters (see Reader.Filters).
+func FilterNames() []string { return lzma.FilterNames() }
+
+// FilterKernels returns which kernels have a filter (see Reader.Filters) if not all do, such
+// as "Linux 6.12 and newer". Else it returns "".
+func FilterKernels(name string) string { return lzma.FilterKernels(name) }
+
 // Codec returns the name of the codec, such as zstd.
 func (z *Reader) Codec() string { return z.codec }
 
 // Filters returns the names of the filters of machine code in what has been read so far,
 // such as x86: a kernel needs an option for each (CONFIG_XZ_DEC_X86). Only xz has filters.
 func (z *Reader) Filters() []string {
-	if filtered, ok := z.current.(interface{ filters() []string }); ok {
-		return filtered.filters()
+	if filtered, ok := z.current.(interface{ Filters() []string }); ok {
+		return filtered.Filters()
 	}
 	return nil
 }

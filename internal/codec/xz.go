@@ -1,10 +1,14 @@
 package codec
 
 import (
+	"bufio"
+	"crypto/sha256"
 	"io"
 
 	"github.com/ulikunitz/xz"
-	"github.com/ulikunitz/xz/lzma"
+	xzlzma "github.com/ulikunitz/xz/lzma"
+
+	"github.com/rules-initramfs/rules_initramfs/internal/codec/lzma"
 )
 
 // xzDictionary is the window of the writer, in bytes: that of the kernel's build
@@ -17,7 +21,7 @@ func newXZWriter(w io.Writer, _ int) (io.WriteCloser, error) {
 	z, err := xz.WriterConfig{
 		DictCap:  xzDictionary,
 		CheckSum: xz.CRC32,
-		Matcher:  lzma.HashTable4,
+		Matcher:  xzlzma.HashTable4,
 	}.NewWriter(under)
 	if err != nil {
 		return nil, err
@@ -63,3 +67,12 @@ func (s *stickyWriter) Write(p []byte) (int, error) {
 	s.err = err
 	return n, err
 }
+
+// xzReader reads one stream as the kernel does, or a file.
+type xzReader struct{ lzma.XZReader }
+
+func newXZReader(file bool) *xzReader {
+	return &xzReader{lzma.XZReader{File: file, SHA256: sha256.New}}
+}
+
+func (z *xzReader) reset(r *bufio.Reader) error { return z.Reset(r) }

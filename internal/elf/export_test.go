@@ -11,6 +11,9 @@ const (
 	MaxMemory    = maxMemory
 	MaxNeeded    = maxNeeded
 	MaxPath      = maxPath
+	MaxVersions  = maxVersions
+	MaxNotes     = maxNotes
+	MaxNoteBytes = maxNoteBytes
 )
 
 // Archs returns all known architectures.

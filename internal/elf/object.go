@@ -13,7 +13,6 @@ import (
 	"io"
 	"iter"
 	"slices"
-	"strings"
 )
 
 // Object is what the kernel and a dynamic loader read of an ELF file: a program or a shared
@@ -27,8 +26,14 @@ type Object struct {
 	Interp, Soname string
 	// Needed are the shared objects that it is linked with (DT_NEEDED).
 	Needed []string
-	// RunPaths are the lists of directories of DT_RPATH and DT_RUNPATH.
-	RunPaths []string
+	// RPath and RunPath are the lists of directories of DT_RPATH and DT_RUNPATH, with colons between.
+	RPath, RunPath string
+	// Requires has the versions of symbols that it needs (DT_VERNEED), and Defines those that it
+	// has itself (DT_VERDEF). The linker makes both; weak needs are left out.
+	Requires []Requirement
+	Defines  []string
+	// Notes say what it loads while it runs (dlopen(3)).
+	Notes []Note
 }
 
 // Limits of one file. The kernel has the first two (load_elf_phdrs and load_elf_binary in
@@ -127,6 +132,7 @@ type elfFile struct {
 	size  int64
 	long  bool // 64 bits
 	order binary.ByteOrder
+	loads []fileRange // what is mapped into memory
 }
 
 // fileRange is a range of the file and its address in memory.
@@ -162,17 +168,19 @@ func (f *elfFile) header(b []byte) (kind elf.ProgType, s fileRange) {
 }
 
 func (f *elfFile) readProgramHeaders(o *Object, headers iter.Seq[[]byte]) error {
-	var loads []fileRange
 	var dynamic *fileRange
+	var notes []fileRange
 	for b := range headers {
 		switch kind, s := f.header(b); kind {
 		case elf.PT_LOAD:
 			if s.offset > uint64(f.size) || s.size > uint64(f.size)-s.offset {
 				return formatError("it is cut off: a program header names bytes after its %d bytes", f.size)
 			}
-			loads = append(loads, s)
+			f.loads = append(f.loads, s)
 		case elf.PT_DYNAMIC:
 			dynamic = &s
+		case elf.PT_NOTE:
+			notes = append(notes, s)
 		case elf.PT_INTERP:
 			if o.Interp != "" {
 				continue // the kernel uses the first
@@ -191,15 +199,15 @@ func (f *elfFile) readProgramHeaders(o *Object, headers iter.Seq[[]byte]) error 
 			o.Interp = string(interp)
 		}
 	}
-	if dynamic == nil || dynamic.size == 0 {
-		return nil
+	if err := f.readNotes(o, notes); err != nil || dynamic == nil || dynamic.size == 0 {
+		return err
 	}
-	return f.readDynamic(o, *dynamic, loads)
+	return f.readDynamic(o, *dynamic)
 }
 
 // readDynamic reads the dynamic section, which holds pairs of a tag and a value. The value of a
 // name is an offset in a table of strings, whose address is one of the values.
-func (f *elfFile) readDynamic(o *Object, dynamic fileRange, loads []fileRange) error {
+func (f *elfFile) readDynamic(o *Object, dynamic fileRange) error {
 	if dynamic.size > maxDynamic {
 		return formatError("its dynamic section has %d bytes: want at most %d", dynamic.size, maxDynamic)
 	}
@@ -211,48 +219,60 @@ func (f *elfFile) readDynamic(o *Object, dynamic fileRange, loads []fileRange) e
 	if f.long {
 		width = 8
 	}
-	var table, tableSize uint64
-	var needed, runPaths, soname []uint64
+	values := map[elf.DynTag]uint64{} // the last one counts
+	var needed []uint64
 	for b := section; len(b) >= 2*width; b = b[2*width:] {
 		tag, value := elf.DynTag(f.word(b)), f.word(b[width:])
 		if tag == elf.DT_NULL {
 			break
 		}
-		switch tag {
-		case elf.DT_STRTAB:
-			table = value
-		case elf.DT_STRSZ:
-			tableSize = value
-		case elf.DT_NEEDED:
+		if tag == elf.DT_NEEDED {
 			needed = append(needed, value)
-		case elf.DT_RPATH, elf.DT_RUNPATH:
-			runPaths = append(runPaths, value)
-		case elf.DT_SONAME:
-			soname = []uint64{value}
+			continue
+		}
+		values[tag] = value
+	}
+	if len(needed) > maxNeeded {
+		return formatError("it is linked with %d shared objects: want at most %d", len(needed), maxNeeded)
+	}
+	names, hasNames := f.mapped(values[elf.DT_STRTAB])
+	names.size = min(names.size, values[elf.DT_STRSZ])
+	read := func(offsets ...uint64) ([]string, error) {
+		if !hasNames {
+			return nil, formatError("the table of its names is at address %#x, which no program header maps", values[elf.DT_STRTAB])
+		}
+		return f.readNames(names, offsets)
+	}
+	if len(needed) > 0 {
+		if o.Needed, err = read(needed...); err != nil {
+			return err
 		}
 	}
-	if len(needed) > maxNeeded || len(runPaths) > 2 {
-		return formatError("it is linked with %d shared objects and has %d search paths: want at most %d and 2",
-			len(needed), len(runPaths), maxNeeded)
+	for _, text := range []struct {
+		tag elf.DynTag
+		to  *string
+	}{{elf.DT_RPATH, &o.RPath}, {elf.DT_RUNPATH, &o.RunPath}, {elf.DT_SONAME, &o.Soname}} {
+		if offset, ok := values[text.tag]; ok {
+			all, err := read(offset)
+			if err != nil {
+				return err
+			}
+			*text.to = all[0]
+		}
 	}
-	if len(needed)+len(runPaths)+len(soname) == 0 {
-		return nil
+	return f.readVersions(o, values, read)
+}
+
+// mapped returns what is left of the range of the file that is mapped at an address, and
+// whether there is one.
+func (f *elfFile) mapped(address uint64) (fileRange, bool) {
+	for _, s := range f.loads {
+		if address >= s.address && address-s.address < s.size {
+			in := address - s.address
+			return fileRange{s.offset + in, address, s.size - in}, true
+		}
 	}
-	i := slices.IndexFunc(loads, func(s fileRange) bool { return table >= s.address && table-s.address < s.size })
-	if i < 0 {
-		return formatError("the table of its names is at address %#x, which no program header maps", table)
-	}
-	in := table - loads[i].address
-	names := fileRange{loads[i].offset + in, table, min(tableSize, loads[i].size-in)}
-	if o.Needed, err = f.readNames(names, needed); err == nil {
-		o.RunPaths, err = f.readNames(names, runPaths)
-	}
-	if err == nil {
-		var all []string
-		all, err = f.readNames(names, soname)
-		o.Soname = strings.Join(all, "")
-	}
-	return err
+	return fileRange{}, false
 }
 
 // readNames returns the strings at these offsets of a table.

@@ -23,6 +23,13 @@ type File struct {
 	IsDir bool
 	// IsExecutable is set for a file that may be executed.
 	IsExecutable bool
+	// IsFirst marks the program that the kernel starts, when /proc is not mounted: its loader does not
+	// know $ORIGIN in its own search path (sysdeps/unix/sysv/linux/dl-origin.c of the GNU C library,
+	// fixup_rpath in ldso/dynlink.c of musl).
+	IsFirst bool
+	// IsSpare marks a file that is there only if another one needs it. A file that is not spare is
+	// preferred to one that is.
+	IsSpare bool
 
 	// Resolve sets what follows, of files with an Object.
 
@@ -33,10 +40,21 @@ type File struct {
 	IsUsed bool
 	// IsPlugin is set for a file that is used, but not by a program that is linked with it.
 	IsPlugin bool
-	// Needs has what became of each of Object.Needed.
+	// Needs has what became of each of Object.Needed, and Loads of each of Object.Notes, which are
+	// nil if it is not used. Where two programs load the file and differ in what they find, it is the
+	// worse.
 	Needs []Need
-	// loadedFrom is the directory in which a loader found it first.
-	loadedFrom string
+	Loads []Load
+	// Extra has what became of each of Options.Extra, of a program with the loader of the GNU C
+	// library.
+	Extra []Need
+	// LoadedBy is the file that made a loader load it first; nil if it is not loaded.
+	LoadedBy *File
+}
+
+// LosesOrigin reports whether the file has a search path with $ORIGIN that its loader does not know.
+func (f *File) LosesOrigin() bool {
+	return f.IsFirst && strings.Contains(f.Object.RPath+f.Object.RunPath, "ORIGIN")
 }
 
 // Limits of all files together.
@@ -95,6 +113,23 @@ func (r *Reader) Read(name string, size int64, head []byte, body io.Reader) (*Fi
 	if err != nil {
 		return nil, err
 	}
+	return r.read(content, size)
+}
+
+// ReadAt is Read for a file whose content can be read in any order.
+func (r *Reader) ReadAt(name string, size int64, content io.ReaderAt) (*File, error) {
+	if isConfiguration(name) {
+		return r.Read(name, size, nil, io.NewSectionReader(content, 0, size))
+	}
+	switch f, err := r.read(content, size); {
+	case err == nil && f.Damage == errNotObject:
+		return nil, nil
+	default:
+		return f, err
+	}
+}
+
+func (r *Reader) read(content io.ReaderAt, size int64) (*File, error) {
 	o, err := readObject(content, size)
 	if damage, ok := errors.AsType[FormatError](err); ok {
 		return &File{Damage: damage}, nil
@@ -102,12 +137,25 @@ func (r *Reader) Read(name string, size int64, head []byte, body io.Reader) (*Fi
 	if err != nil {
 		return nil, err
 	}
-	names := []*string{&o.Interp, &o.Soname}
-	for i := range o.Needed {
-		names = append(names, &o.Needed[i])
+	names := []*string{&o.Interp, &o.Soname, &o.RPath, &o.RunPath}
+	for _, all := range [][]string{o.Needed, o.Defines} {
+		for i := range all {
+			names = append(names, &all[i])
+		}
 	}
-	for i := range o.RunPaths {
-		names = append(names, &o.RunPaths[i])
+	for i := range o.Requires {
+		names = append(names, &o.Requires[i].Name)
+		for j := range o.Requires[i].Versions {
+			names = append(names, &o.Requires[i].Versions[j])
+		}
+	}
+	for i := range o.Notes {
+		note := &o.Notes[i]
+		names = append(names, &note.Feature, &note.Description, (*string)(&note.Priority))
+		for j := range note.Sonames {
+			names = append(names, &note.Sonames[j])
+		}
+		r.namesSize += len(note.Sonames) * int(unsafe.Sizeof(Need{}))
 	}
 	r.namesSize += len(o.Needed) * int(unsafe.Sizeof(Need{}))
 	return &File{Object: o}, r.Keep(names...)

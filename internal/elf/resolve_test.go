@@ -106,42 +106,101 @@ func TestResolve(t *testing.T) {
 	}{
 		{"found, transitively, by way of a link", []file{dir("/lib"), loader, program("/bin/a", "libb.so.1"),
 			{path: "/lib/libb.so.1", target: "/lib/libb.so.1.2"}, shared("/lib/libb.so.1.2", "libc.so"), shared("/lib/libc.so")},
-			needs{"/bin/a": {{"libb.so.1", elf.Found, "/lib/libb.so.1"}}, "/lib/libb.so.1.2": {{"libc.so", elf.Found, "/lib/libc.so"}}}},
+			needs{"/bin/a": {{Name: "libb.so.1", Status: elf.Found, Path: "/lib/libb.so.1", Opened: "/lib/libb.so.1"}}, "/lib/libb.so.1.2": {{Name: "libc.so", Status: elf.Found, Path: "/lib/libc.so", Opened: "/lib/libc.so"}}}},
 		{"the loader", []file{dir("/x"), loader, program("/bin/a", "ld.so")},
-			needs{"/bin/a": {{"ld.so", elf.BuiltIn, ""}}}},
+			needs{"/bin/a": {{Name: "ld.so", Status: elf.BuiltIn}}}},
 		{"missing", []file{dir("/lib"), loader, program("/bin/a", "libb.so", "libc.so"), shared("/lib/libb.so")},
-			needs{"/bin/a": {{"libb.so", elf.Found, "/lib/libb.so"}, {"libc.so", elf.Missing, ""}}}},
+			needs{"/bin/a": {{Name: "libb.so", Status: elf.Found, Path: "/lib/libb.so", Opened: "/lib/libb.so"}, {Name: "libc.so", Status: elf.Missing}}}},
 		{"not searched", []file{dir("/opt"), loader, program("/bin/a", "libb.so"), shared("/opt/libb.so")},
-			needs{"/bin/a": {{"libb.so", elf.NotSearched, "/opt/libb.so"}}}},
+			needs{"/bin/a": {{Name: "libb.so", Status: elf.NotSearched, Path: "/opt/libb.so"}}}},
 		{"configured", []file{dir("/opt"), loader, program("/bin/a", "libb.so"), shared("/opt/libb.so"), {path: "/etc/ld.so.conf", content: "/opt\n"}},
-			needs{"/bin/a": {{"libb.so", elf.Found, "/opt/libb.so"}}}},
+			needs{"/bin/a": {{Name: "libb.so", Status: elf.Found, Path: "/opt/libb.so", Opened: "/opt/libb.so"}}}},
 		{"in a cache, perhaps", []file{dir("/opt"), loader, program("/bin/a", "libb.so"), shared("/opt/libb.so"), {path: "/etc/ld.so.cache", content: "cache"}},
-			needs{"/bin/a": {{"libb.so", elf.Assumed, "/opt/libb.so"}}}},
+			needs{"/bin/a": {{Name: "libb.so", Status: elf.Assumed, Path: "/opt/libb.so"}}}},
 		{"of a plugin", []file{dir("/opt"), loader, shared("/opt/plugin.so", "libb.so"), shared("/srv/libb.so")},
-			needs{"/opt/plugin.so": {{"libb.so", elf.Assumed, "/srv/libb.so"}}}},
+			needs{"/opt/plugin.so": {{Name: "libb.so", Status: elf.Assumed, Path: "/srv/libb.so"}}}},
 		{"another architecture", []file{dir("/lib"), loader, program("/bin/a", "libb.so"),
 			{path: "/lib/libb.so", content: elftest.File{Type: debugelf.ET_DYN, Arch: "arm64"}.String()}},
-			needs{"/bin/a": {{"libb.so", elf.OtherArch, "/lib/libb.so"}}}},
+			needs{"/bin/a": {{Name: "libb.so", Status: elf.OtherArch, Path: "/lib/libb.so"}}}},
 		{"$ORIGIN", []file{dir("/app/lib"), loader, shared("/app/lib/libb.so"),
 			{path: "/app/bin/a", content: elftest.File{Interp: "/lib/ld.so", Needed: []string{"libb.so"}, RunPath: "$ORIGIN/../lib"}.String()}},
-			needs{"/app/bin/a": {{"libb.so", elf.Found, "/app/lib/libb.so"}}}},
+			needs{"/app/bin/a": {{Name: "libb.so", Status: elf.Found, Path: "/app/lib/libb.so", Opened: "/app/bin/../lib/libb.so"}}}},
 		{"a path", []file{loader, program("/bin/a", "/opt/libb.so"), shared("/opt/libb.so", "libc.so")},
-			needs{"/bin/a": {{"/opt/libb.so", elf.Found, "/opt/libb.so"}}, "/opt/libb.so": {{"libc.so", elf.Missing, ""}}}},
+			needs{"/bin/a": {{Name: "/opt/libb.so", Status: elf.Found, Path: "/opt/libb.so", Opened: "/opt/libb.so"}}, "/opt/libb.so": {{Name: "libc.so", Status: elf.Missing}}}},
 		{"musl", []file{shared("/lib/ld-musl-x86_64.so.1"),
 			{path: "/bin/a", content: elftest.File{Interp: "/lib/ld-musl-x86_64.so.1", Needed: []string{"libc.musl-x86_64.so.1"}}.String()}},
-			needs{"/bin/a": {{"libc.musl-x86_64.so.1", elf.BuiltIn, ""}}}},
+			needs{"/bin/a": {{Name: "libc.musl-x86_64.so.1", Status: elf.BuiltIn}}}},
+		{"a RUNPATH is not for what it loads", []file{dir("/opt"), loader,
+			{path: "/bin/a", content: elftest.File{Interp: "/lib/ld.so", Needed: []string{"libb.so"}, RunPath: "/opt"}.String()},
+			shared("/opt/libb.so", "libc.so"), shared("/opt/libc.so")},
+			needs{"/bin/a": {{Name: "libb.so", Status: elf.Found, Path: "/opt/libb.so", Opened: "/opt/libb.so"}},
+				"/opt/libb.so": {{Name: "libc.so", Status: elf.NotSearched, Path: "/opt/libc.so"}}}},
+		{"a RPATH is for what it loads", []file{dir("/opt"), loader,
+			{path: "/bin/a", content: elftest.File{Interp: "/lib/ld.so", Needed: []string{"libb.so"}, RPath: "/opt"}.String()},
+			shared("/opt/libb.so", "libc.so"), shared("/opt/libc.so")},
+			needs{"/bin/a": {{Name: "libb.so", Status: elf.Found, Path: "/opt/libb.so", Opened: "/opt/libb.so"}},
+				"/opt/libb.so": {{Name: "libc.so", Status: elf.Found, Path: "/opt/libc.so", Opened: "/opt/libc.so"}}}},
+		{"what is loaded already", []file{dir("/opt"), loader,
+			{path: "/bin/a", content: elftest.File{Interp: "/lib/ld.so", Needed: []string{"libb.so", "libc.so"}, RunPath: "/opt"}.String()},
+			shared("/opt/libb.so", "libc.so"), shared("/opt/libc.so")},
+			needs{"/bin/a": {{Name: "libb.so", Status: elf.Found, Path: "/opt/libb.so", Opened: "/opt/libb.so"}, {Name: "libc.so", Status: elf.Found, Path: "/opt/libc.so", Opened: "/opt/libc.so"}},
+				"/opt/libb.so": {{Name: "libc.so", Status: elf.Found, Path: "/opt/libc.so", Opened: "/opt/libc.so"}}}},
+		{"the worse of two programs", []file{dir("/opt"), dir("/lib"), loader,
+			{path: "/bin/a", content: elftest.File{Interp: "/lib/ld.so", Needed: []string{"libb.so"}, RPath: "/opt"}.String()},
+			program("/bin/b", "libb.so"), shared("/lib/libb.so", "libc.so"), shared("/opt/libc.so")},
+			needs{"/bin/a": {{Name: "libb.so", Status: elf.Found, Path: "/lib/libb.so", Opened: "/lib/libb.so"}},
+				"/bin/b":       {{Name: "libb.so", Status: elf.Found, Path: "/lib/libb.so", Opened: "/lib/libb.so"}},
+				"/lib/libb.so": {{Name: "libc.so", Status: elf.NotSearched, Path: "/opt/libc.so"}}}},
+		{"a version that is missing", []file{dir("/lib"), loader,
+			{path: "/bin/a", content: elftest.File{Interp: "/lib/ld.so", Needed: []string{"libb.so", "libc.so"},
+				Requires: []elf.Requirement{{Name: "libb.so", Versions: []string{"V1", "V2"}}, {Name: "libc.so", Versions: []string{"V"}}}}.String()},
+			{path: "/lib/libb.so", content: elftest.File{Type: debugelf.ET_DYN, Defines: []string{"V1"}}.String()}, shared("/lib/libc.so")},
+			needs{"/bin/a": {{Name: "libb.so", Status: elf.NoVersion, Path: "/lib/libb.so", Opened: "/lib/libb.so", Version: "V2"},
+				{Name: "libc.so", Status: elf.Found, Path: "/lib/libc.so", Opened: "/lib/libc.so"}}}},
+		{"the first directory", []file{dir("/lib/x86_64-linux-gnu"), dir("/usr/lib"), loader, program("/bin/a", "libb.so"),
+			shared("/usr/lib/libb.so"), shared("/lib/x86_64-linux-gnu/libb.so")},
+			needs{"/bin/a": {{Name: "libb.so", Status: elf.Found, Path: "/lib/x86_64-linux-gnu/libb.so", Opened: "/lib/x86_64-linux-gnu/libb.so",
+				Others: []string{"/usr/lib/libb.so", "/lib/x86_64-linux-gnu/libb.so"}}}}},
+		{"the one for any CPU", []file{dir("/lib"), dir("/lib/glibc-hwcaps/x86-64-v3"), loader, program("/bin/a", "libb.so"),
+			shared("/lib/glibc-hwcaps/x86-64-v3/libb.so", "libc.so"), shared("/lib/libb.so")},
+			needs{"/bin/a": {{Name: "libb.so", Status: elf.Found, Path: "/lib/libb.so", Opened: "/lib/libb.so"}},
+				"/lib/glibc-hwcaps/x86-64-v3/libb.so": {{Name: "libc.so"}}}},
+		{"musl's search path", []file{dir("/opt"), shared("/lib/ld-musl-x86_64.so.1"),
+			{path: "/bin/a", content: elftest.File{Interp: "/lib/ld-musl-x86_64.so.1", Needed: []string{"libb.so"}, RunPath: "/opt"}.String()},
+			shared("/opt/libb.so", "libc.so", "libd.so"), shared("/opt/libd.so")},
+			needs{"/bin/a": {{Name: "libb.so", Status: elf.Found, Path: "/opt/libb.so", Opened: "/opt/libb.so"}},
+				"/opt/libb.so": {{Name: "libc.so", Status: elf.BuiltIn}, {Name: "libd.so", Status: elf.Found, Path: "/opt/libd.so", Opened: "/opt/libd.so"}}}},
 		{"firmware and debug information", []file{loader, shared("/lib/firmware/a.so", "libb.so"), shared("/lib/a.so.debug", "libb.so")},
 			needs{}},
 	} {
-		if diff := gocmp.Diff(test.want, statuses(elf.Resolve(newTree(t, test.files...)))); diff != "" {
+		if diff := gocmp.Diff(test.want, statuses(elf.Resolve(newTree(t, test.files...), elf.Options{}))); diff != "" {
 			t.Errorf("%s: (-want +got)\n%s", test.name, diff)
 		}
 	}
 }
 
+// A program loads the first shared object of a note that there is.
+func TestResolveNotes(t *testing.T) {
+	note := `[{"soname":["libb.so.2","libb.so.1"],"priority":"required"},{"soname":["libc.so"],"priority":"required"},{"soname":["libd.so"],"feature":"d"}]`
+	files := elf.Resolve(newTree(t, dir("/lib"), shared("/lib/ld.so"),
+		file{path: "/bin/a", content: elftest.File{Interp: "/lib/ld.so", Needed: []string{"ld.so"}, Notes: note}.String()},
+		shared("/lib/libb.so.1", "libe.so"), shared("/lib/libd.so")), elf.Options{})
+	a := files[1]
+	var got []bool
+	for _, load := range a.Loads {
+		got = append(got, load.IsWanted, load.IsFound())
+	}
+	if diff := gocmp.Diff([]bool{true, true, true, false, false, false}, got); diff != "" {
+		t.Errorf("wanted and found: (-want +got)\n%s", diff)
+	}
+	if diff := gocmp.Diff([]elf.Need{{Name: "libe.so"}}, statuses(files)["/lib/libb.so.1"]); diff != "" {
+		t.Errorf("what the library needs: (-want +got)\n%s", diff)
+	}
+}
+
 // A file that nothing runs or loads is listed, but what it needs is not looked for.
 func TestResolveUnused(t *testing.T) {
-	files := elf.Resolve(newTree(t, program("/bin/a"), program("/data/b", "libc.so")))
+	files := elf.Resolve(newTree(t, program("/bin/a"), program("/data/b", "libc.so")), elf.Options{})
 	if len(files) != 2 || !files[0].IsUsed || files[1].IsUsed || files[1].Path != "/data/b" || files[1].Needs != nil {
 		t.Errorf("files: %+v", files)
 	}
@@ -223,7 +282,7 @@ func TestResolveCost(t *testing.T) {
 				files = append(files, test.make(i))
 			}
 			s := newTree(t, files...)
-			elf.Resolve(s)
+			elf.Resolve(s, elf.Options{})
 			return s.lookups
 		}
 		none, some, twice := lookups(0), lookups(10), lookups(20)
@@ -237,7 +296,7 @@ func TestResolveCost(t *testing.T) {
 func TestResolveIncludes(t *testing.T) {
 	files := []file{dir("/etc"), dir("/opt"), {path: "/etc/ld.so.conf", content: "include " + strings.Repeat("none/*.conf ", 100) + "a.conf\n"},
 		{path: "/etc/a.conf", content: "/opt\n"}, shared("/lib/ld.so"), program("/bin/a", "liba.so"), shared("/opt/liba.so")}
-	if got := statuses(elf.Resolve(newTree(t, files...)))["/bin/a"][0].Status; got != elf.NotSearched {
+	if got := statuses(elf.Resolve(newTree(t, files...), elf.Options{}))["/bin/a"][0].Status; got != elf.NotSearched {
 		t.Errorf("the library has the status %d", got)
 	}
 }

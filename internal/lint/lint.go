@@ -171,7 +171,10 @@ func read(img *image.Reader, o Options) (*contents, error) {
 	switch refused, ok := errors.AsType[*image.Error](err); {
 	case err == nil:
 		x.settle(model)
-		x.findNative(elf.Resolve(x))
+		if p, _ := x.runner(x.options.Init); p.object() != nil {
+			p.elf.IsFirst = true
+		}
+		x.findNative(elf.Resolve(x, elf.Options{}))
 	case ok && !isReadError(err):
 		x.refused = refused
 	default:

@@ -213,10 +213,40 @@ func (x *contents) checkNeeds(at string, p *program, report reporter) {
 			report(at, fmt.Sprintf("it needs %s, which is in the image only for %s: %s", need.Name, other.Object.Arch, need.Path),
 				fmt.Sprintf("add the one for %s", arch))
 		case elf.NotSearched:
+			if p.elf.LosesOrigin() {
+				report(at, fmt.Sprintf("it needs %s, which is at %s: its loader does not know $ORIGIN, because /proc is not mounted when the kernel starts it", need.Name, need.Path),
+					"move the library to /usr/lib, or use a search path (RUNPATH) without $ORIGIN")
+				continue
+			}
 			report(at, fmt.Sprintf("it needs %s, which is at %s, where its loader does not look", need.Name, need.Path),
 				"add the directory to the program's search path (RUNPATH) or to the configuration of the loader, or move the library to /usr/lib")
+		case elf.NoVersion:
+			report(at, fmt.Sprintf("it needs %s with the symbol version %s, which %s lacks", need.Name, need.Version, need.Path),
+				"add the version of the library that the program was linked with, or a newer one")
 		}
 	}
+}
+
+// checkDlopen checks what programs and libraries load while they run and, as they say, cannot work
+// without (elf.Required).
+func checkDlopen(x *contents, at string, file *kernel.File, report reporter) {
+	p := x.programs[file]
+	if p.object() == nil || p.path != at {
+		return
+	}
+	for i, load := range p.elf.Loads {
+		if note := p.elf.Object.Notes[i]; load.IsWanted && !load.IsFound() {
+			report(at, fmt.Sprintf("it loads %s while it runs, which is not where its loader looks%s", strings.Join(note.Sonames, " or "), purpose(note)), "")
+		}
+	}
+}
+
+// purpose says what a note's library is for.
+func purpose(note elf.Note) string {
+	if what := cmp.Or(note.Description, note.Feature); what != "" {
+		return ", for: " + what
+	}
+	return ""
 }
 
 func checkObject(x *contents, at string, file *kernel.File, report reporter) {

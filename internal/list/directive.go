@@ -20,16 +20,20 @@ var directives = []struct {
 	{"added", 0, 0, "", "the next entry is a parent directory that no list names"},
 	{"archive", 2, 2, "PATH PREFIX", "the content of this archive goes here, below PREFIX"},
 	{"attribute", 0, 1, "[NAME]", "what the user calls the setting that the next directives or entries come from"},
+	{"endlibraries", 0, 0, "", "the end of the sources of libraries"},
 	{"error", 1, 1, "TEXT", "what is wrong with the setting that the list was made from"},
 	{"exclude", 1, 1, "GLOB", "leave these paths out of the archives of this origin"},
 	{"hardlink", 2, 2, "PATH FILE", "PATH is another name of a file of this origin"},
 	{"include", 1, 1, "GLOB", "take only these paths of the archives of this origin"},
+	{"libraries", 0, -1, "FIELD=VALUE...", "take what the programs of this origin need from the sources up to endlibraries; a field is dlopen, feature or extra"},
+	{"library", 1, 1, "LABEL", "a source of libraries: the entries up to the next one are taken only if a program needs them"},
 	{"list", 1, 1, "PATH", "the entries of this list of the origin go here"},
 	{"location", 2, -1, "KEY PATH [LABEL...]", "lists of this origin may name the file PATH as KEY, or as $(location KEY or LABEL)"},
 	{"member", 1, 1, "CODEC", "the next entries are compressed together, in a member of their own"},
 	{"metadata", 2, -1, "GLOB FIELD=VALUE...", "set mode, uid, gid or mtime of entries of this origin"},
 	{"mtime", 1, 1, "SECONDS", "the time of the next entry, in seconds since 1970"},
 	{"origin", 0, 1, "[LABEL]", "where the next entries and directives come from"},
+	{"reason", 1, -1, "WORD...", "what needs the next entry, which was taken from a source of libraries"},
 	{"replaced", 1, 1, "PATH", "the entry of this origin has taken the place of another one; it may replace an earlier one too"},
 	{"replaces", 1, 1, "PATH", "the entry of this origin takes the place of an earlier one"},
 	{"sha256", 1, 1, "DIGITS", "the digest of the next entry's content"},
@@ -83,6 +87,7 @@ type pending struct {
 	mtime  *uint32
 	size   int64
 	digest string
+	reason string
 	added  bool
 	// pos is where the last of them is; its Line is 0 if there are none.
 	pos Pos
@@ -101,6 +106,8 @@ func (p *Parser) apply(d *Directive) (bool, error) {
 		return true, nil
 	case "added":
 		p.next.added = true
+	case "reason":
+		p.next.reason = strings.Join(d.Args, " ")
 	case "sha256":
 		if digest, err := hex.DecodeString(d.Args[0]); err != nil || len(digest) != sha256.Size {
 			return true, fmt.Errorf("bad sha256 %q: want %d hexadecimal digits", d.Args[0], 2*sha256.Size)

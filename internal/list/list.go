@@ -19,10 +19,11 @@
 //
 //   - to what follows: origin until the next origin, attribute until the next
 //     attribute or origin, member until the next member;
-//   - to the next entry: added, mtime, sha256 and size;
+//   - to the next entry: added, mtime, reason, sha256 and size;
 //   - to all entries of its origin, wherever these are: hardlink, metadata, replaced and
 //     replaces, and to the lists and archives of the origin that follow: exclude, include, location,
 //     var and whiteouts;
+//   - to the entries and directives up to endlibraries: libraries and library;
 //   - or it gives entries (archive and list) or an error (error).
 //
 // The lists that the rules generate are in this format, and so are the completed lists
@@ -95,6 +96,8 @@ type Entry struct {
 
 	// Added reports a parent directory that no list names.
 	Added bool
+	// Reason says what needs it, if it was taken from a source of libraries; else empty.
+	Reason string
 	// Replaces are those of its paths at which it replaces an entry of another
 	// layer. Replaced are those at which it may, because it has replaced one in its
 	// own. Attribute is what the user calls the setting that says so.

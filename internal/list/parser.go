@@ -104,7 +104,7 @@ func (p *Parser) Next() (*Entry, *Directive, error) {
 		if err != nil {
 			return nil, nil, p.entryError(line, err)
 		}
-		e.Pos, e.MTime, e.Size, e.Digest, e.Added, e.Setting = p.pos(), next.mtime, next.size, next.digest, next.added, p.setting
+		e.Pos, e.MTime, e.Size, e.Digest, e.Added, e.Reason, e.Setting = p.pos(), next.mtime, next.size, next.digest, next.added, next.reason, p.setting
 		return e, nil, nil
 	}
 }

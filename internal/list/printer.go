@@ -71,6 +71,13 @@ func Write(w io.Writer, entries []*Entry, members []Member) error {
 		if e.Added {
 			fmt.Fprintln(out, "#: added")
 		}
+		if e.Reason != "" {
+			out.WriteString("#: reason")
+			for word := range strings.SplitSeq(e.Reason, " ") {
+				out.WriteString(" " + Escape(word))
+			}
+			out.WriteString("\n")
+		}
 		if layer && e.Kind == File && e.Size > 0 {
 			fmt.Fprintf(out, "#: size %d\n", e.Size)
 		}

@@ -18,7 +18,7 @@ func TestWriteRoundTrip(t *testing.T) {
 	entries := []*list.Entry{
 		{Kind: list.Dir, Name: "d", Perm: 0o755, Added: true, Pos: a},
 		{Kind: list.Dir, Name: "d/e", Perm: 0o1777, UID: 7, GID: 4294967295, MTime: number(0), Pos: a},
-		{Kind: list.File, Name: "d/f g", Location: "out/${x} y\\040", Perm: 0o644, Links: []string{"d/h", "i\n"}, MTime: number(4294967295), Size: 5, Pos: a},
+		{Kind: list.File, Name: "d/f g", Location: "out/${x} y\\040", Perm: 0o644, Links: []string{"d/h", "i\n"}, MTime: number(4294967295), Size: 5, Reason: "/bin/a\n\\ needs b", Pos: a},
 		{Kind: list.File, Name: "empty", Location: "/dev/null", Perm: 0o600, Pos: b},
 		{Kind: list.Symlink, Name: "s", Target: "\\040 \t", Perm: 0o777, Pos: b},
 		{Kind: list.Node, Name: "n", Perm: 0o600, Block: true, Major: 7, Minor: 1048575, Pos: b},

@@ -26,6 +26,10 @@ type Options struct {
 	// Lists are the names of the lists, directories and archives, packed one after the
 	// other.
 	Lists []string
+	// Libraries are the names of directories and archives from which the programs get what they
+	// need at run time, as LibraryOptions say, and nothing else.
+	Libraries []string
+	source.LibraryOptions
 	// Outputs is the directory of what the actions of a build made, for
 	// source.Sources.ResolveOutputs; empty outside of a build.
 	Outputs string
@@ -51,12 +55,17 @@ func Run(ctx context.Context, opts Options) error {
 		return err
 	}
 	defer sources.Close()
+	if len(opts.Libraries) > 0 {
+		if err := sources.AddLibraries(ctx, opts.Libraries, opts.LibraryOptions, opts.Read.Owner); err != nil {
+			return err
+		}
+	}
 	if opts.Outputs != "" {
 		if err := sources.ResolveOutputs(opts.Outputs); err != nil {
 			return err
 		}
 	}
-	entries, err := plan.Apply(sources.Entries, sources.Changes, opts.Layer)
+	entries, err := plan.Apply(sources.Entries, sources.Changes, sources.Libraries, opts.Layer)
 	if err != nil {
 		return err
 	}
@@ -102,7 +111,7 @@ func Join(ctx context.Context, archives, lists []string, opts write.Options) err
 		}
 		// The listing is of what the layer has, before it is merged.
 		joined.Layers = append(joined.Layers, write.Archived{Entries: clone(layer.Entries), Members: layer.Members})
-		if layers[i], err = plan.Apply(layer.Entries, layer.Changes, true); err != nil {
+		if layers[i], err = plan.Apply(layer.Entries, layer.Changes, nil, true); err != nil {
 			return err
 		}
 	}

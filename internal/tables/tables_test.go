@@ -54,9 +54,20 @@ func TestStarlark(t *testing.T) {
 	}
 	f.line("}")
 
-	f.begin("The files that packer pack and join can write with an image (--write-NAME), and what they have.", "IMAGE_VIEWS", "{")
+	f.begin("What packer pack and join can write with an image (--write-NAME): what it has, and the command that prints the same.", "IMAGE_VIEWS", "{")
 	for _, v := range write.Views() {
-		f.line("    %s: %s,", quote(v.Name), quote(v.Doc))
+		f.line("    %s: struct(", quote(v.Name))
+		if words := strings.Fields(v.Command); len(words) == 0 {
+			f.line("        command = None,")
+		} else {
+			f.line("        command = [")
+			for _, word := range words {
+				f.line("            %s,", quote(word))
+			}
+			f.line("        ],")
+		}
+		f.line("        doc = %s,", quote(v.Doc()))
+		f.line("    ),")
 	}
 	f.line("}")
 

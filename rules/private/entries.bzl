@@ -232,6 +232,47 @@ def archives_entry(origin, archives, *, prefix = "/", excludes = [], includes = 
         whiteouts = whiteouts,
     )
 
+def library_source(label, entries, files, archives = depset()):
+    """Makes a source for libraries_entry.
+
+    Args:
+        label: what users call it, as text.
+        entries: depset of entries.
+        files: depset of File: everything that the entries need.
+        archives: depset of File: those of them that are archives.
+
+    Returns:
+        A struct.
+    """
+    return struct(label = label, entries = entries, files = files, archives = archives)
+
+def libraries_entry(origin, sources, *, dlopen, features, extras, attribute = None):
+    """Adds what the programs with the same origin need at run time.
+
+    Args:
+        origin: the Label of the target whose programs it is about.
+        sources: depset of what library_source returns.
+        dlopen: the least priority of what programs load by dlopen: "none", "required", "recommended" or "suggested".
+        features: list of features to load for whatever their priority; with "-" in front, not to load for.
+        extras: list of what the GNU C library loads by itself: "gconv", "libgcc_s", "nss".
+        attribute: the attribute that the sources come from, which errors name.
+
+    Returns:
+        An entry.
+    """
+    all_sources = sources.to_list()
+    return struct(
+        kind = "libraries",
+        attribute = attribute,
+        origin = _origin(origin),
+        sources = sources,
+        archives = depset(transitive = [source.archives for source in all_sources]),
+        files = depset(transitive = [source.files for source in all_sources]),
+        dlopen = dlopen,
+        features = tuple(features),
+        extras = tuple(extras),
+    )
+
 def lists_entry(origin, lists, locations, variables):
     """Adds the entries of lists in the kernel's format.
 
@@ -295,6 +336,7 @@ _INPUTS = {
     "archives": lambda entry: (list(entry.archives), []),
     "binary": _binary_inputs,
     "file": lambda entry: ([entry.file], []),
+    "libraries": lambda entry: ([], [entry.files]),
     "lists": lambda entry: ([file for _, file, _ in entry.data] + list(entry.lists), []),
     "tree": lambda entry: ([], [entry.files]),
 }

@@ -6,6 +6,9 @@ load(":paths.bzl", "check_path", "label_text")
 load(":providers.bzl", "InitramfsLayerInfo")
 load(":tables.bzl", "INIT_ACTIONS")
 
+def _is_module_name(text):
+    return bool(text) and not [c for c in text.elems() if c in " /\t\n"]
+
 def _check(ctx, origin):
     if ctx.attr.command:
         check_path("%s: command" % origin, ctx.attr.command)
@@ -15,8 +18,17 @@ def _check(ctx, origin):
         if not name or "=" in name:
             fail("%s: env: %r is not the name of a variable" % (origin, name))
     for module in ctx.attr.modules:
-        if not module.strip():
-            fail("%s: modules: %r is neither a path nor a name" % (origin, module))
+        if not module.startswith("/") and not _is_module_name(module):
+            fail("%s: modules: %r is neither a name nor an absolute path: put parameters into module_parameters" % (origin, module))
+    for attribute, names in {
+        "autoload_blocklist": ctx.attr.autoload_blocklist,
+        "module_parameters": ctx.attr.module_parameters,
+    }.items():
+        for module in names:
+            if not _is_module_name(module):
+                fail("%s: %s: %r is not the name of a module" % (origin, attribute, module))
+    if ctx.attr.autoload_blocklist and not ctx.attr.autoload:
+        fail("%s: autoload_blocklist is for autoload, which is off" % origin)
     if ctx.attr.shell:
         check_path("%s: shell" % origin, ctx.attr.shell[0])
 
@@ -29,6 +41,10 @@ def _settings(ctx):
     lines = [_line("command", ctx.attr.command, *ctx.attr.args)] if ctx.attr.command else []
     lines += [_line("env", name, value) for name, value in ctx.attr.env.items()]
     lines += [_line("module", module) for module in ctx.attr.modules]
+    lines += [_line("module_parameters", *item) for item in ctx.attr.module_parameters.items()]
+    if ctx.attr.autoload:
+        lines.append(_line("autoload", "true"))
+    lines += [_line("autoload_blocklist", module) for module in ctx.attr.autoload_blocklist]
     lines.append(_line("on_exit", ctx.attr.on_exit))
     if ctx.attr.on_failure:
         lines.append(_line("on_failure", ctx.attr.on_failure))
@@ -56,6 +72,14 @@ guest_init = rule(
         "args": attr.string_list(
             doc = """The arguments of `command`: `["--verbose"]`.""",
         ),
+        "autoload": attr.bool(
+            doc = """Loads the modules that serve the machine's devices, also those that appear later, and those that the
+kernel asks for, such as a file system's when it is mounted. Modules that serve no device stay out.""",
+        ),
+        "autoload_blocklist": attr.string_list(
+            doc = """Names of modules that `autoload` leaves out, like `blacklist` of modprobe.d: `["pcspkr"]`. They are still
+loaded by `modules`, and if another module needs them.""",
+        ),
         "command": attr.string(
             doc = """The program to run, by its absolute path in the image, where another layer puts it. Without a command,
 init finds the root file system that `root=` on the kernel's command line names, and switches to it.""",
@@ -64,10 +88,15 @@ init finds the root file system that `root=` on the kernel's command line names,
             doc = """Environment variables for the command, in addition to those that the kernel gives to init:
 `{"HOME": "/root"}`.""",
         ),
+        "module_parameters": attr.string_dict(
+            doc = """Parameters of modules by their names, whatever loads them: `{"loop": "max_loop=8 max_part=1"}`. They
+come after those of modprobe.d files in the image, and before those of the kernel's command line.""",
+        ),
         "modules": attr.string_list(
-            doc = """Kernel modules to load before the command runs, in this order: names, such as "virtio_blk", of files that
-another layer puts below /lib/modules/RELEASE, or absolute paths of files. Parameters follow after a blank:
-"loop max_loop=8". A module comes after the modules that it needs.""",
+            doc = """Kernel modules to load before the command runs, with the modules that they need, and at the same time if
+they do not need each other: names, such as "virtio_blk", or aliases, such as "fs-ext4", of modules that another layer
+puts below /lib/modules/RELEASE with the indexes of depmod; or absolute paths of files. Init stops with an error if a
+name is unknown. Without modules.dep, the modules are loaded in this order.""",
         ),
         "on_exit": attr.string(
             default = "poweroff",

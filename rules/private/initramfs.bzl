@@ -114,7 +114,7 @@ def _pack_layers(ctx, layers, archive, completed, views, method):
         )
         if i < len(layers) - 1:
             earlier = earlier + [ctx.actions.declare_file(name + ".links")]
-            links_action(ctx, layer, earlier[-1])
+            links_action(ctx, layer, earlier[-1], part.list)
         parts.append(part)
         directories += [contents] if contents else []
     join_action(
@@ -266,7 +266,7 @@ ones are an error that names both targets, unless `replaces` or `metadata` decid
     parts        the files that concatenate to the image, in order, for boot loaders that take several initrd files. With
                  split = "layer": the prepended archives, an archive for each layer, and a tail, which may be empty
     _validation  what packer lint reports; it runs with every build of the target
-""" + "".join(["    %s%s%s\n" % (view, " " * (13 - len(view)), doc) for view, doc in IMAGE_VIEWS.items()]),
+""" + "".join(["    %s%s%s\n" % (view, " " * (13 - len(view)), row.doc) for view, row in IMAGE_VIEWS.items()]),
     provides = [InitramfsInfo],
     toolchains = [PACKER_TOOLCHAIN_TYPE],
 )

@@ -1,8 +1,8 @@
 """initramfs_import: images that were built elsewhere."""
 
-load(":pack.bzl", "listing_action")
+load(":pack.bzl", "declare_views", "view_action")
 load(":providers.bzl", "InitramfsInfo")
-load(":tables.bzl", "CODECS")
+load(":tables.bzl", "CODECS", "IMAGE_VIEWS")
 load(":toolchains.bzl", "PACKER_TOOLCHAIN_TYPE")
 
 def _codec_of(file):
@@ -14,21 +14,17 @@ def _codec_of(file):
 
 def _initramfs_import_impl(ctx):
     archive = ctx.file.src
-    listings = struct(
-        listing = ctx.actions.declare_file(ctx.label.name + ".listing"),
-        json = ctx.actions.declare_file(ctx.label.name + ".json"),
-    )
-    listing_action(ctx, archive, listings.listing)
-    listing_action(ctx, archive, listings.json, ["--json"])
+    views = declare_views(ctx, [view for view, row in IMAGE_VIEWS.items() if row.command])
+    for view, file in views.items():
+        view_action(ctx, archive, view, file)
     return [
         DefaultInfo(files = depset([archive])),
         InitramfsInfo(
             archive = archive,
             compression = ctx.attr.compression or _codec_of(archive),
-            json = listings.json,
             list = None,
-            listing = listings.listing,
             parts = [archive],
+            **({view: None for view in IMAGE_VIEWS} | views)
         ),
     ]
 

@@ -2,10 +2,11 @@
 
 load(":archs.bzl", "ARCHS", "ARCH_ATTRS", "target_arch")
 load(":kbuild.bzl", "KBUILD_ATTRS", "kbuild_action")
+load(":module_catalog.bzl", "catalog_action")
 load(":paths.bzl", "label_text")
 load(":platform_transition.bzl", "PLATFORM_ATTRS", "platform_transition")
 load(":providers.bzl", "KernelInfo")
-load(":toolchains.bzl", "KERNEL_TOOLCHAIN_TYPE")
+load(":toolchains.bzl", "KERNEL_TOOLCHAIN_TYPE", "PACKER_TOOLCHAIN_TYPE")
 
 # kbuild uses all idle CPUs, except for a quarter of the time: unpacking, configuring and linking use one.
 def _compile_resources(_os, _inputs):
@@ -64,6 +65,7 @@ def _kernel_build_impl(ctx):
             arch = arch,
             config = config,
             image = image,
+            module_catalog = catalog_action(ctx, modules),
             modules = modules,
             objects = objects,
             release = None,
@@ -129,12 +131,15 @@ The output is the image (bzImage, Image). Output groups:
 
     config      the whole configuration
     log         what kbuild printed
-    modules     the modules, as lib/modules/RELEASE, without the indexes of depmod
+    modules     the modules, as lib/modules/RELEASE, for `kernel_modules`
     objects     what kernel_image needs to link the kernel again
     release     what `uname -r` prints
     system_map  the addresses of the symbols
     vmlinux     the ELF image with its symbols
 """,
     provides = [KernelInfo],
-    toolchains = [KERNEL_TOOLCHAIN_TYPE],
+    toolchains = [
+        KERNEL_TOOLCHAIN_TYPE,
+        PACKER_TOOLCHAIN_TYPE,
+    ],
 )

@@ -63,6 +63,7 @@ def _kernel_image_impl(ctx):
             arch = kernel.arch,
             config = config,
             image = image,
+            module_catalog = kernel.module_catalog,
             modules = kernel.modules,
             objects = kernel.objects,
             release = kernel.release,

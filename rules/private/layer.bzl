@@ -8,6 +8,8 @@ load(
     "dir_entry",
     "file_entry",
     "hardlink_entry",
+    "libraries_entry",
+    "library_source",
     "lists_entry",
     "metadata_entry",
     "pipe_entry",
@@ -17,11 +19,13 @@ load(
     "tree_entry",
 )
 load(":layer_info.bzl", "initramfs_layer_info")
+load(":lines.bzl", "SHARED_LIBRARY_DIRECTORY", "is_shared_library")
 load(":paths.bzl", "check_parts", "label_text")
 load(":providers.bzl", "InitramfsInfo", "InitramfsLayerInfo")
 load(":renames.bzl", "check_renamed", "renamed_attrs")
 load(":repo_mapping.bzl", "repo_mapping_aspect")
 load(":single_file.bzl", "check_files", "single_file")
+load(":tables.bzl", "CODECS")
 
 # What goes into an image, by kind. Each path may be given once.
 _CONTENT_ATTRS = {
@@ -43,7 +47,8 @@ named.""",
     "files": attr.string_keyed_label_dict(
         allow_files = True,
         doc = """Regular files, by path in the image: `{"/init": "//cmd/init"}`. The executable of a target and /init have
-mode 0755, all others 0644. The mode on disk does not count.""",
+mode 0755, all others 0644. The mode on disk does not count. The shared libraries that Bazel has built for an executable are added
+to /usr/lib.""",
     ),
     "hardlinks": attr.string_dict(
         doc = """More names of files of the same target, by path in the image: `{"/bin/[": "/bin/busybox"}`.""",
@@ -104,6 +109,32 @@ not, and Debian packages (.deb). Modes, owners, devices and hard links come from
     ),
 }
 
+_LIBRARY_ATTRS = {
+    "libraries": attr.label_list(
+        allow_files = True,
+        doc = """What the target's own programs get what they need at run time from: their dynamic loader, and the shared
+libraries that they are linked with, transitively, as the loader would find them. Nothing else is taken. Each one is a layer, an
+archive (.deb, .tar, .cpio, compressed or not, or an image), or a target with any number of files, which have the paths that
+`trees` would give them below "/". Files from layers and archives keep their modes, owners and symbolic links. What a program
+needs and no source has is an error, and so is a file that two sources have with different content.""",
+    ),
+    "library_dlopen": attr.string(
+        default = "recommended",
+        doc = """What to take of the libraries that programs load by dlopen(3), as the notes in them say
+(https://uapi-group.org/specifications/specs/elf_dlopen_metadata/): those whose priority is at least this. A required one that
+is missing is an error; others are taken if a source has them.""",
+        values = ["none", "recommended", "required", "suggested"],
+    ),
+    "library_extras": attr.string_list(
+        doc = """What to take that the GNU C library loads by itself: "gconv", the conversions of iconv(3); "libgcc_s", which
+threads need to be canceled; "nss", the modules that the target's /etc/nsswitch.conf names.""",
+    ),
+    "library_features": attr.string_list(
+        doc = """Features of dlopen notes to take libraries for, whatever their priority, or with a dash in front, not to take
+any for: `["tpm2", "-pwquality"]`. A feature that no note has is an error.""",
+    ),
+}
+
 _LIST_ATTRS = {
     "list_locations": attr.string_keyed_label_dict(
         allow_files = True,
@@ -144,7 +175,7 @@ image once, in its first place.""",
     ),
 }
 
-LAYER_ATTRS = _COMPOSITION_ATTRS | _CONTENT_ATTRS | _ARCHIVE_ATTRS | _LIST_ATTRS | _METADATA_ATTRS
+LAYER_ATTRS = _COMPOSITION_ATTRS | _CONTENT_ATTRS | _ARCHIVE_ATTRS | _LIBRARY_ATTRS | _LIST_ATTRS | _METADATA_ATTRS
 
 def _simple_entries(ctx, origin):
     """The entries that need no File."""
@@ -173,6 +204,12 @@ def _file_entries(ctx, origin):
         where = "%s: files: %s" % (origin, path)
         file = single_file(where, target, or_executable = True, hint = ", or use trees for it")
         entries.append(file_entry(origin, path, file, mode = _file_mode(path, target, file), attribute = "files"))
+        if file == target[DefaultInfo].files_to_run.executable and not file.is_source:
+            entries += [
+                file_entry(origin, SHARED_LIBRARY_DIRECTORY + library.basename, library, mode = "0755", attribute = "files")
+                for library in target[DefaultInfo].default_runfiles.files.to_list()
+                if is_shared_library(library.short_path)
+            ]
     return entries
 
 def _binary_entries(ctx, origin):
@@ -249,6 +286,64 @@ def _list_entries(ctx, origin):
             fail("%s: %s is about lists, and there are none" % (origin, attribute))
     return []
 
+# What the name of an archive has at its end, or before the extension of a codec.
+_ARCHIVE_EXTENSIONS = [".cpio", ".deb", ".tar", ".tgz", ".txz", ".tzst"]
+
+def _is_archive(file):
+    name = file.basename
+    for codec in CODECS.values():
+        if codec.extension and name.endswith(codec.extension):
+            name = name.removesuffix(codec.extension)
+            break
+    return not file.is_directory and any([name.endswith(extension) for extension in _ARCHIVE_EXTENSIONS])
+
+def _library_sources(origin, target):
+    """The sources of libraries that a target is: a list of what library_source returns, and a list of depsets."""
+    label = label_text(target.label)
+    if InitramfsLayerInfo in target:
+        layer = target[InitramfsLayerInfo]
+        return [library_source(label, layer.entries, layer.files, layer.archives)], [layer.libraries]
+    check_files("%s: libraries" % origin, target)
+    files = target[DefaultInfo].files
+    if InitramfsInfo in target:
+        files = depset([target[InitramfsInfo].archive])
+    archives = [file for file in files.to_list() if InitramfsInfo in target or _is_archive(file)]
+    others = [file for file in files.to_list() if file not in archives] if archives else files
+    sources = []
+    if archives:
+        entry = archives_entry(origin, archives, attribute = "libraries")
+        sources.append(library_source(label, depset([entry]), depset(archives), depset(archives)))
+    if others:
+        others = others if type(others) == "depset" else depset(others)
+        prefix = "/".join([part for part in [target.label.repo_name, target.label.package] if part])
+        entry = tree_entry(origin, "/", others, strip_prefix = prefix, attribute = "libraries")
+        sources.append(library_source(label, depset([entry]), others))
+    return sources, []
+
+def _library_entries(ctx, origin):
+    if not ctx.attr.libraries:
+        if ctx.attr.library_features or ctx.attr.library_extras:
+            fail("%s: library_features and library_extras are about libraries, and there are none" % origin)
+        return []
+    for extra in ctx.attr.library_extras:
+        if extra not in _EXTRAS:
+            fail("%s: library_extras: %r is not one of %s" % (origin, extra, ", ".join(_EXTRAS)))
+    direct, transitive = [], []
+    for target in ctx.attr.libraries:
+        sources, more = _library_sources(origin, target)
+        direct += sources
+        transitive += more
+    return [libraries_entry(
+        origin,
+        depset(direct, transitive = transitive),
+        dlopen = ctx.attr.library_dlopen,
+        features = ctx.attr.library_features,
+        extras = ctx.attr.library_extras,
+        attribute = "libraries",
+    )]
+
+_EXTRAS = ["gconv", "libgcc_s", "nss"]
+
 def _override_entries(ctx, origin):
     return [
         metadata_entry(origin, path, metadata, attribute = "metadata")
@@ -293,6 +388,7 @@ def own_entries(ctx):
         _hardlink_entries(ctx, origin) +
         _archive_entries(ctx, origin) +
         _list_entries(ctx, origin) +
+        _library_entries(ctx, origin) +
         _override_entries(ctx, origin)
     )
 
@@ -318,7 +414,7 @@ Example:
     )
 
 Every entry is in the image or in an error. The order in the image is `layers`, `dirs`, `device_nodes`, `pipes`, `sockets`,
-`symlinks`, `files`, `binaries`, `trees`, `archives`, `lists`; a directory comes before its content.
+`symlinks`, `files`, `binaries`, `trees`, `archives`, `lists`, and what `libraries` give; a directory comes before its content.
 """,
     provides = [InitramfsLayerInfo],
 )

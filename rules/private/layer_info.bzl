@@ -33,19 +33,23 @@ def initramfs_layer_info(entries = [], layers = []):
     Returns:
         An InitramfsLayerInfo.
     """
-    files, depsets, archives, lists = [], [], [], []
+    files, depsets, archives, more_archives, lists, libraries = [], [], [], [], [], []
     for entry in entries:
         direct, transitive = entry_inputs(entry)
         files += direct
         depsets += transitive
         if entry.kind == "archives":
             archives += list(entry.archives)
+        elif entry.kind == "libraries":
+            more_archives.append(entry.archives)
+            libraries.append(entry.sources)
         elif entry.kind == "lists":
             lists += list(entry.lists)
     own = struct(
-        archives = depset(archives),
+        archives = depset(archives, transitive = more_archives),
         entries = depset(entries, order = "postorder"),
         files = depset(files, transitive = depsets),
+        libraries = depset(transitive = libraries),
         lists = depset(lists),
     )
     return _merged(layers + [own], depset(
@@ -59,6 +63,7 @@ def _merged(parts, targets):
         archives = depset(transitive = [part.archives for part in parts]),
         entries = depset(transitive = [part.entries for part in parts], order = "postorder"),
         files = depset(transitive = [part.files for part in parts]),
+        libraries = depset(transitive = [part.libraries for part in parts]),
         lists = depset(transitive = [part.lists for part in parts]),
         targets = targets,
     )

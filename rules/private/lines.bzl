@@ -105,11 +105,26 @@ def _runfiles(e, own):
         found[link.path] = link.target_file
     return found
 
+# Where loaders look for shared libraries in any case. The first program needs them there: without /proc, its loader does
+# not know $ORIGIN, from which Bazel's search paths begin.
+SHARED_LIBRARY_DIRECTORY = "/usr/lib/"
+
+def is_shared_library(path):
+    """Reports whether a path of a file is that of a shared library that Bazel links programs with.
+
+    Args:
+        path: the path, among runfiles or below the workspace.
+
+    Returns:
+        A bool.
+    """
+    return "/_solib_" in "/" + path
+
 def _needs_own_place(e, runfiles):
     """Reports whether a program finds its shared libraries only by its own name or place among the runfiles."""
     if e.name.endswith("/" + e.file.basename):
         return False
-    return any(["/_solib_" in path for path in runfiles])
+    return any([is_shared_library(path) for path in runfiles])
 
 def _binary_lines(e, expander):
     own = rlocation_path(e.workspace, e.file)
@@ -137,6 +152,8 @@ def _binary_lines(e, expander):
             lines.append(_file(root + path, "/dev/null", "0644"))
         elif path != own:
             lines += _below(root + path, file, expander, "0755") or [_dir(root + path)]
+        if e.name == "/init" and is_shared_library(path):
+            lines.append(_file(SHARED_LIBRARY_DIRECTORY + path.split("/")[-1], file.path, "0755"))
     if not any([path.startswith(e.workspace + "/") for path in runfiles]):
         # Bazel makes sure that the directory of the main repository exists.
         lines.append(_file(root + e.workspace + "/.runfile", "/dev/null", "0644"))
@@ -185,6 +202,28 @@ def _archives_lines(e):
         ["#: archive %s %s" % (_escape(file.path), _escape(e.prefix)) for file in e.archives]
     )
 
+def _library_lines(e, expander):
+    """The lines of the sources of libraries. Those of layers have lines with origins of their own."""
+    begin = ["#: origin " + _escape(e.origin), "#: attribute " + (e.attribute or "")]
+    fields = (
+        ["dlopen=" + e.dlopen] +
+        ["feature=" + _escape(feature) for feature in e.features] +
+        ["extra=" + extra for extra in e.extras]
+    )
+    lines = ["#: libraries " + " ".join(fields)]
+    for source in e.sources.to_list():
+        lines += begin + ["#: library " + _escape(source.label)]
+        for entry in source.entries.to_list():
+            if entry.kind != "libraries":
+                lines += _origin_lines(entry) + _LINES.get(entry.kind, _plain_lines)(entry, expander)
+    return lines + begin + ["#: endlibraries"]
+
+def _origin_lines(e):
+    lines = ["#: origin " + _escape(e.origin)]
+    if getattr(e, "attribute", None):
+        lines.append("#: attribute " + e.attribute)
+    return lines
+
 def _change_lines(attribute, text):
     """A directive that changes other entries, from an attribute."""
     return ["#: attribute " + attribute, "#: " + text]
@@ -227,7 +266,5 @@ def list_lines(e, expander):
     Returns:
         The lines. The first ones say where the entry comes from.
     """
-    lines = ["#: origin " + _escape(e.origin)]
-    if getattr(e, "attribute", None):
-        lines.append("#: attribute " + e.attribute)
-    return lines + _LINES.get(e.kind, _plain_lines)(e, expander)
+    lines = _library_lines if e.kind == "libraries" else _LINES.get(e.kind, _plain_lines)
+    return _origin_lines(e) + lines(e, expander)

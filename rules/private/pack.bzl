@@ -4,8 +4,19 @@ load(":lines.bzl", "link_lines", "list_lines")
 load(":tables.bzl", "IMAGE_VIEWS")
 load(":toolchains.bzl", "PACKER_TOOLCHAIN_TYPE")
 
-def _run(ctx, mnemonic, progress, command, outputs, inputs, arguments, tools = []):
-    """Runs a command of the packer; arguments is a list of Args."""
+def run_packer(ctx, mnemonic, progress, command, outputs, inputs, arguments, tools = []):
+    """Runs a command of the packer.
+
+    Args:
+        ctx: the context of a rule with the packer's toolchain.
+        mnemonic: the action's mnemonic.
+        progress: what Bazel says while it runs.
+        command: the command.
+        outputs: list of File.
+        inputs: list or depset of File.
+        arguments: list of Args.
+        tools: list of FilesToRunProvider that the command runs.
+    """
     packer = ctx.toolchains[PACKER_TOOLCHAIN_TYPE].packer
     first = ctx.actions.args()
     first.add(command)
@@ -41,16 +52,17 @@ def compression_args(ctx, method):
         args.add("--compress", "%s:%d" % (method.codec, method.level) if method.level else method.codec)
     return args
 
-def declare_views(ctx):
+def declare_views(ctx, views = IMAGE_VIEWS):
     """Declares the files of IMAGE_VIEWS for the image of a target.
 
     Args:
         ctx: the rule's context.
+        views: the names of those to declare.
 
     Returns:
         A dict of a name to a File.
     """
-    return {view: ctx.actions.declare_file("%s.%s" % (ctx.label.name, view)) for view in IMAGE_VIEWS}
+    return {view: ctx.actions.declare_file("%s.%s" % (ctx.label.name, view)) for view in views}
 
 def _view_args(ctx, views):
     """The options that name the files of views."""
@@ -88,7 +100,7 @@ def pack_action(ctx, layer, archive, completed, method, options, inputs = [], co
     generated.use_param_file("%s", use_always = True)
     generated.add_all(layer.entries, map_each = list_lines)
 
-    _run(
+    run_packer(
         ctx,
         "InitramfsPack",
         progress,
@@ -99,14 +111,22 @@ def pack_action(ctx, layer, archive, completed, method, options, inputs = [], co
         tools = [method.compressor] if method.compressor else [],
     )
 
-def links_action(ctx, layer, links):
+def links_action(ctx, layer, links, completed):
     """Lists the symbolic links of a layer, which the layers after it need to be packed.
 
     Args:
         ctx: the rule's context.
         layer: its InitramfsLayerInfo.
         links: the File to make.
+        completed: the completed list of the layer. It says which links the layer has of its libraries.
     """
+    if layer.libraries:
+        args = ctx.actions.args()
+        args.add("--directives")
+        args.add("--out", links)
+        args.add(completed)
+        run_packer(ctx, "InitramfsLinks", "Listing the links of initramfs", "links", [links], [completed], [args])
+        return
     lines = ctx.actions.args()
     lines.set_param_file_format("multiline")
     lines.add_all(layer.entries, map_each = link_lines)
@@ -117,7 +137,7 @@ def links_action(ctx, layer, links):
     args = ctx.actions.args()
     args.add("--directives")
     args.add("--out", links)
-    _run(
+    run_packer(
         ctx,
         "InitramfsLinks",
         "Listing the links of initramfs",
@@ -145,7 +165,7 @@ def join_action(ctx, archive, parts, method, options, inputs = []):
     for part in parts:
         pairs.add_all([part.file, part.list])
         files += [part.file, part.list]
-    _run(
+    run_packer(
         ctx,
         "InitramfsJoin",
         "Joining the layers of initramfs",
@@ -175,7 +195,7 @@ def tail_action(ctx, tail, completed, views, lists, method, options, inputs = []
     args.add("--write-list", completed)
     names = ctx.actions.args()
     names.add_all(lists)
-    _run(
+    run_packer(
         ctx,
         "InitramfsTail",
         "Ending the layers of initramfs",
@@ -186,20 +206,35 @@ def tail_action(ctx, tail, completed, views, lists, method, options, inputs = []
         tools = [method.compressor] if method.compressor else [],
     )
 
-def listing_action(ctx, archive, listing, options = []):
-    """Lists what is in an image that was built elsewhere.
+def view_action(ctx, archive, view, file):
+    """Writes a view of an image that was built elsewhere.
 
     Args:
         ctx: the rule's context.
         archive: the image.
-        listing: the File to write.
-        options: list of options of packer ls.
+        view: a name of IMAGE_VIEWS that has a command.
+        file: the File that gets it.
+    """
+    command = IMAGE_VIEWS[view].command
+    args = ctx.actions.args()
+    args.add_all(command[1:])
+    args.add("--out", file)
+    args.add(archive)
+    run_packer(ctx, "InitramfsListing", "Listing initramfs", command[0], [file], [archive], [args])
+
+def extract_action(ctx, archive, directory):
+    """Unpacks an image, without its owners and device nodes.
+
+    Args:
+        ctx: the rule's context.
+        archive: the image.
+        directory: the directory to make.
     """
     args = ctx.actions.args()
-    args.add_all(options)
-    args.add("--out", listing)
+    args.add("--skip-special")
     args.add(archive)
-    _run(ctx, "InitramfsListing", "Listing initramfs", "ls", [listing], [archive], [args])
+    args.add_all([directory], expand_directories = False)
+    run_packer(ctx, "InitramfsExtract", "Unpacking initramfs", "extract", [directory], [archive], [args])
 
 def lint_action(ctx, parts, report, rules, arch, origins = None):
     """Checks that a kernel unpacks all of an image and can start it.
@@ -221,7 +256,7 @@ def lint_action(ctx, parts, report, rules, arch, origins = None):
         args.add("--origins", origins)
     args.add("--out", report)
     args.add_all(parts)
-    _run(
+    run_packer(
         ctx,
         "InitramfsLint",
         "Checking initramfs",
@@ -245,4 +280,4 @@ def diff_action(ctx, old, new, out, options = []):
     args.add_all(options)
     args.add("--out", out)
     args.add_all([old, new])
-    _run(ctx, "InitramfsDiff", "Comparing initramfs", "diff", [out], [old, new], [args])
+    run_packer(ctx, "InitramfsDiff", "Comparing initramfs", "diff", [out], [old, new], [args])

@@ -12,9 +12,11 @@ as file or nod, or one for several entries or for a change of others (archives, 
 tree); `origin`, the label of the target that it comes from; `name`, the absolute path in the image, unless
 it is archives or lists; and other fields, which may change.""",
         "files": "depset of File: everything that the entries need to be packed.",
+        "libraries": """depset of struct: the sources of the layers' libraries. The entries have only what programs need of
+them.""",
         "lists": "depset of File: those of `files` that are lists, whose entries are known only when they are read.",
-        "targets": """depset of struct: what each target adds by itself, with the fields `archives`, `entries`, `files` and
-`lists`. A target that is reached in several ways is there once.""",
+        "targets": """depset of struct: what each target adds by itself, with the fields `archives`, `entries`, `files`,
+`libraries` and `lists`. A target that is reached in several ways is there once.""",
     },
 )
 
@@ -26,7 +28,7 @@ imported.""",
     "parts": """list of File: the files that concatenate to the image, in order; pad each to a 4-byte boundary. With
 split = "layer" they are built without the joined archive, so actions that take them do not run again for a layer that
 did not change. The last one, the tail, fails to build if two layers conflict.""",
-} | {view: "File: %s." % doc for view, doc in IMAGE_VIEWS.items()}
+} | {view: "File: %s." % row.doc for view, row in IMAGE_VIEWS.items()}
 
 InitramfsInfo = provider(
     doc = "A packed initramfs.",
@@ -39,7 +41,9 @@ KernelInfo = provider(
         "arch": "string: the architecture, such as x86_64.",
         "config": "File or None: its .config.",
         "image": "File: what a boot loader starts (bzImage, Image).",
-        "modules": "File or None: a directory with lib/modules/RELEASE, which is empty if the kernel has no modules.",
+        "module_catalog": "File or None: what the modules say of themselves, for kernel_modules; None if modules is.",
+        "modules": """File or None: a directory with lib/modules/RELEASE or usr/lib/modules/RELEASE, which is empty if the
+kernel has no modules.""",
         "objects": "File or None: what is needed to link it again.",
         "release": "string or None: what `uname -r` prints, if it is known before the kernel is built.",
         "vmlinux": "File or None: the ELF image with its symbols.",

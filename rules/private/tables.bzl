@@ -133,6 +133,7 @@ LINT_RULES = {
     "elf-interpreter": "error",
     "library": "error",
     "plugin": "warning",
+    "dlopen": "warning",
     "bad-elf": "warning",
     "architecture": "error",
     "mixed-class": "warning",
@@ -145,10 +146,25 @@ LINT_RULES = {
     "odd-name": "warning",
 }
 
-# The files that packer pack and join can write with an image (--write-NAME), and what they have.
+# What packer pack and join can write with an image (--write-NAME): what it has, and the command that prints the same.
 IMAGE_VIEWS = {
-    "json": "the output of packer ls --json for the image: one JSON object per entry, with its origin if known",
-    "listing": "the output of packer ls for the image: one line per entry",
+    "json": struct(
+        command = [
+            "ls",
+            "--json",
+        ],
+        doc = "the output of packer ls --json for the image: one JSON object per entry, with its origin if known",
+    ),
+    "libraries": struct(
+        command = None,
+        doc = "what programs need of the sources of libraries: one line per file, with what needs it",
+    ),
+    "listing": struct(
+        command = [
+            "ls",
+        ],
+        doc = "the output of packer ls for the image: one line per entry",
+    ),
 }
 
 # What replaces a character in a field of a list: the backslash comes first, because the others add some.

@@ -12,6 +12,7 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/init/settings"
 	"github.com/rules-initramfs/rules_initramfs/internal/init/switchroot"
 	"github.com/rules-initramfs/rules_initramfs/internal/init/system"
+	"github.com/rules-initramfs/rules_initramfs/internal/printable"
 )
 
 const (
@@ -31,6 +32,7 @@ type machine struct {
 	reaper   *reaper.Reaper
 	settings settings.Settings
 	env      []string
+	autoload *autoload // nil if modules are not loaded for devices
 }
 
 // boot does what the image and the command line say, and does not return. The args
@@ -50,8 +52,11 @@ func boot(args []string) {
 		logError(err)
 		m.end(m.settings.OnFailure)
 	}
-	for _, module := range m.settings.Modules {
-		logError(modules.Load(module))
+	if err := m.loadModules(params); err != nil {
+		logError(err)
+		if errors.Is(err, modules.ErrUnknown) {
+			m.end(m.settings.OnFailure)
+		}
 	}
 	if len(m.settings.Command) > 0 {
 		m.runCommand()
@@ -60,10 +65,13 @@ func boot(args []string) {
 	m.end(m.settings.OnFailure)
 }
 
-// logError prints err, unless it is nil.
+// logError prints err, each of several joined errors on a line, unless it is nil.
 func logError(err error) {
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "init:", err)
+	if err == nil {
+		return
+	}
+	for _, line := range printable.ErrorLines(err) {
+		fmt.Fprintln(os.Stderr, "init:", line)
 	}
 }
 
@@ -111,6 +119,10 @@ func (m *machine) findRoot(params []settings.Param, args []string) error {
 	if request.Root == "" {
 		return fmt.Errorf("there is nothing to run: set command in %s, or init.command= or root= on the kernel's command line", settings.File)
 	}
+	m.autoload.fileSystems(request.Types...)
+	if m.autoload != nil && request.Wait == 0 {
+		request.Wait = autoloadWait
+	}
 	devices := rootfind.System{Sys: "/sys", Dev: "/dev"}
 	var device rootfind.Device
 	if nodev, _ := rootfind.FileSystems(); !request.NeedsNoDevice(nodev) {
@@ -118,6 +130,7 @@ func (m *machine) findRoot(params []settings.Param, args []string) error {
 			return err
 		}
 	}
+	m.autoload.fileSystems(device.FileSystem.Type)
 	if err := os.MkdirAll(newRoot, 0o700); err != nil {
 		return err
 	}
@@ -138,6 +151,7 @@ func (m *machine) enterRoot(init string, args []string) error {
 	for _, request.Init = range candidates {
 		err := request.Check()
 		if err == nil {
+			m.autoload.stop()
 			logError(system.DetachTmp())
 			return switchroot.Switch(request, os.Stderr)
 		}

@@ -34,6 +34,8 @@ func run(args []string) int {
 	case len(args) == 2 && (args[1] == "--help" || args[1] == "-h"):
 		fmt.Print(usage)
 		return 0
+	case len(args) == 4 && args[1] == "-q" && args[2] == "--": // call_modprobe of kernel/module/kmod.c
+		return modprobe(args[3])
 	case os.Getpid() != 1:
 		fmt.Fprintf(os.Stderr, "init: this is process %d: the kernel starts init, as process 1\n%s", os.Getpid(), usage)
 		return 2

@@ -1,6 +1,6 @@
 """What distribution packages have installed on this machine, for examples and tests.
 
-@packaged has kernels and programs. Targets of what is not installed are incompatible, so what needs them is skipped.
+@packaged has kernels, programs and shared libraries. Targets of what is not installed are incompatible, so what needs them is skipped.
 @cross_compilers has C toolchains for other architectures.
 """
 
@@ -26,22 +26,68 @@ def _kernel(rctx, row):
                 _last_match(rctx, "/boot", "vmlinuz-", ""))
     return file
 
+# Shared libraries of this machine, and the dynamic loaders of its programs by architecture.
+_LIBRARIES = ["libc.so.6", "libgcc_s.so.1", "libm.so.6", "libstdc++.so.6"]
+_LOADERS = {"x86_64": "lib64/ld-linux-x86-64.so.2", "arm64": "lib/ld-linux-aarch64.so.1"}
+
+def _libraries(rctx):
+    """A package with the C library of this machine, as a tree: @packaged//libraries."""
+    build = ["package(default_visibility = [\"//visibility:public\"])"]
+    files = []
+    for arch, row in ARCHS.items():
+        if rctx.os.arch == row.jvm and arch in _LOADERS:
+            triplet = row.cross_compile.removesuffix("-")
+            files = ["usr/lib/%s/%s" % (triplet, name) for name in _LIBRARIES] + ["usr/" + _LOADERS[arch]]
+    files = [file for file in files if rctx.path("/" + file).exists]
+    for file in files:
+        rctx.symlink("/" + file, "libraries/" + file)
+    compatible = "" if files else ", target_compatible_with = [\"@platforms//:incompatible\"]"
+    build.append("filegroup(name = \"libraries\", srcs = %r%s)" % (files, compatible))
+    rctx.file("libraries/BUILD.bazel", "\n".join(build) + "\n")
+
+def _modules(rctx, row, release):
+    """The packages of the modules of a kernel, or nothing."""
+    packages = "/usr/lib/kernels/%s/packages" % row.debian
+    files = [rctx.path("%s/linux-%s-%s.deb" % (packages, part, release)) for part in ["base", "modules"]]
+    return [file for file in files if file.exists]
+
+def _full_modules(rctx, row):
+    """The packages of the modules for all machines of an architecture, or nothing."""
+    base = _last_match(rctx, "/usr/lib/kernels/%s/packages" % row.debian, "linux-base-", "")
+    releases = [
+        file.basename[len("linux-base-"):-len(".deb")]
+        for file in (base.dirname.readdir() if base else [])
+        if file.basename.startswith("linux-base-") and "-cloud-" not in file.basename
+    ]
+    return _modules(rctx, row, releases[0]) if releases else []
+
 def _packaged_impl(rctx):
-    found = {"kernel_" + arch: _kernel(rctx, row) for arch, row in ARCHS.items()}
-    found["busybox"] = rctx.which("busybox")
-    found["linux_source"] = _last_match(rctx, "/usr/src", "linux-source-", "")
+    _libraries(rctx)
+    found = {
+        "busybox": [rctx.which("busybox")],
+        "linux_source": [_last_match(rctx, "/usr/src", "linux-source-", "")],
+    }
+    for arch, row in ARCHS.items():
+        kernel = _kernel(rctx, row)
+        found["kernel_" + arch] = [kernel]
+        found["modules_" + arch] = _modules(rctx, row, kernel.dirname.basename) if kernel else []
+        found["full_modules_" + arch] = _full_modules(rctx, row)
 
     build = ["""package(default_visibility = ["//visibility:public"])"""]
-    for name, file in found.items():
-        if file:
-            # The end of the name says how to unpack it.
-            link = name + "/" + file.basename
-            rctx.symlink(file, link)
-            build.append("filegroup(name = %r, srcs = [%r])" % (name, link))
+    for name, files in found.items():
+        links = []
+        for file in files:
+            if file:
+                # The end of the name says how to unpack it.
+                links.append(name + "/" + file.basename)
+                rctx.symlink(file, links[-1])
+        if links:
+            build.append("filegroup(name = %r, srcs = %r)" % (name, links))
         else:
             build.append("filegroup(name = %r, target_compatible_with = [\"@platforms//:incompatible\"])" % name)
-    kernels = {row.cpu: ":kernel_" + arch for arch, row in ARCHS.items()}
-    build.append("alias(name = \"kernel\", actual = select(%r))" % kernels)
+    for name in ["full_modules", "kernel", "modules"]:
+        of_cpu = {row.cpu: ":%s_%s" % (name, arch) for arch, row in ARCHS.items()}
+        build.append("alias(name = %r, actual = select(%r))" % (name, of_cpu))
     rctx.file("BUILD.bazel", "\n".join(build) + "\n")
 
 _packaged = repository_rule(

@@ -54,6 +54,9 @@ After an error, the exit code is 1 and FILE is unchanged. Wrong usage exits with
 			if opts.ContentsOut != "" && opts.ListOut == "" {
 				return cli.Usagef(cmd, "--write-contents needs --write-list")
 			}
+			if err := opts.LibraryOptions.Check(); err != nil {
+				return cli.Usagef(cmd, "%v", err)
+			}
 			opts.Lists = args
 			return runPack(cmd.Context(), opts)
 		},
@@ -92,6 +95,14 @@ After an error, the exit code is 1 and FILE is unchanged. Wrong usage exits with
 			return nil
 		})
 	})
+	cli.Options(cmd, "Libraries", func(flags *pflag.FlagSet) {
+		flags.StringArrayVar(&opts.Libraries, "libraries", nil, "Add what the programs need at run time, their loader and shared libraries, from `SOURCE`, a directory or an archive, and nothing else of it; may be repeated")
+		flags.StringVar(&opts.Dlopen, "library-dlopen", source.DlopenRecommended, "Add what programs load by dlopen(3) too, as the notes in them say, if its `PRIORITY` is at least this: none, required, recommended or suggested")
+		flags.StringArrayVar(&opts.Features, "library-feature", nil, "Add what programs load by dlopen(3) for the feature `NAME`, or for -NAME do not, whatever its priority; may be repeated")
+		flags.StringArrayVar(&opts.Extras, "library-extra", nil, "Add what the GNU C library loads by itself: `WHAT` is gconv, libgcc_s or nss; may be repeated")
+	})
+	cli.CompleteValues(cmd, "library-dlopen", source.DlopenPriorities...)
+	cli.CompleteValues(cmd, "library-extra", source.LibraryExtras...)
 	cli.Options(cmd, "Before and after the archive", func(flags *pflag.FlagSet) { addFrameOptions(flags, &opts.Options) })
 	cli.Options(cmd, "For build systems", func(flags *pflag.FlagSet) {
 		flags.BoolVar(&opts.Read.Directives, "directives", false, `Obey the directives in lists: lines that begin with "#: "`)

@@ -6,9 +6,13 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/rules-initramfs/rules_initramfs/internal/pack/write"
 )
 
 func TestMain(m *testing.M) {
@@ -30,6 +34,7 @@ func TestScript(t *testing.T) {
 			"digest":  digest,
 			"exits":   exits,
 			"sparse":  sparse,
+			"views":   views,
 		},
 		Setup: func(env *testscript.Env) error {
 			// With -race, each process would wait a second before it ends.
@@ -99,4 +104,30 @@ func sparse(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	defer file.Close()
 	ts.Check(file.Truncate(size))
+}
+
+// views IMAGE COMMAND... runs a command of the packer that makes the image, with the option for each
+// view, and fails unless IMAGE.VIEW is what the view's own command prints of the image. What only
+// the command that makes the image knows, the origins, is not compared.
+func views(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: views IMAGE COMMAND...")
+	}
+	file, command := args[0], args[1:]
+	makes := []string{command[0], "--out", file}
+	for _, view := range write.Views() {
+		makes = append(makes, "--write-"+view.Name, file+"."+view.Name)
+	}
+	ts.Check(ts.Exec("packer", append(makes, command[1:]...)...))
+	origin := regexp.MustCompile(`,"origin":"[^"]*"`)
+	for _, view := range write.Views() {
+		if view.Command == "" {
+			continue
+		}
+		written := origin.ReplaceAllString(ts.ReadFile(file+"."+view.Name), "")
+		ts.Check(ts.Exec("packer", append(strings.Fields(view.Command), file)...))
+		if printed := ts.ReadFile("stdout"); written != printed || printed == "" {
+			ts.Fatalf("%s.%s:\n%s\npacker %s %s:\n%s", file, view.Name, written, view.Command, file, printed)
+		}
+	}
 }

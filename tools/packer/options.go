@@ -53,7 +53,7 @@ func addListingOptions(flags *pflag.FlagSet, opts *write.Options) {
 	flags.StringVar(&opts.ListOut, "write-list", "", "Write the completed list of the image to `FILE`")
 	opts.ViewsOut = map[string]string{}
 	for _, view := range write.Views() {
-		flags.Func("write-"+view.Name, "Write to `FILE` "+view.Doc, func(name string) error {
+		flags.Func("write-"+view.Name, "Write to `FILE` "+view.Doc(), func(name string) error {
 			opts.ViewsOut[view.Name] = name
 			return nil
 		})

@@ -19,7 +19,12 @@ type File struct {
 	Needed  []string
 	RPath   string
 	RunPath string
-	Size    int // of the file, padded with NULs
+	// Requires and Defines are versions of symbols.
+	Requires []elf.Requirement
+	Defines  []string
+	// Notes is the text of a note of dlopen; empty for none.
+	Notes string
+	Size  int // of the file, padded with NULs
 }
 
 // String returns the content of the file, all of which is mapped at one address.
@@ -51,6 +56,31 @@ func (f File) String() string {
 	add(debugelf.DT_RPATH, f.RPath)
 	add(debugelf.DT_RUNPATH, f.RunPath)
 
+	// The versions of symbols follow the table of strings.
+	intern := func(name string) uint32 {
+		table += name + "\x00"
+		return uint32(len(table) - len(name) - 1)
+	}
+	var needs, defines bytes.Buffer
+	next := func(i, n, size int) uint32 {
+		if i == n-1 {
+			return 0
+		}
+		return uint32(size)
+	}
+	for i, required := range f.Requires {
+		n := len(required.Versions)
+		binary.Write(&needs, order, []uint16{1, uint16(n)})
+		binary.Write(&needs, order, []uint32{intern(required.Name), 16, next(i, len(f.Requires), 16+16*n)})
+		for j, version := range required.Versions {
+			binary.Write(&needs, order, []uint32{0, 0, intern(version), next(j, n, 16)})
+		}
+	}
+	for i, version := range f.Defines {
+		binary.Write(&defines, order, []uint16{1, 0, uint16(i + 1), 1})
+		binary.Write(&defines, order, []uint32{0, 20, next(i, len(f.Defines), 28), intern(version), 0})
+	}
+
 	headerSize, entrySize, width := 52, 32, 4
 	if long {
 		headerSize, entrySize, width = 64, 56, 8
@@ -59,13 +89,29 @@ func (f File) String() string {
 	if f.Interp != "" {
 		headers++
 	}
-	isDynamic := len(dynamic) > 0
+	isDynamic := len(dynamic)+needs.Len()+defines.Len() > 0
 	if isDynamic {
+		headers++
+	}
+	if f.Notes != "" {
 		headers++
 	}
 	interpAt := headerSize + headers*entrySize
 	tableAt := interpAt + len(f.Interp) + 1
-	dynamicAt := (tableAt + len(table) + 7) &^ 7
+	needsAt := (tableAt + len(table) + 7) &^ 7
+	definesAt := needsAt + needs.Len()
+	notesAt := definesAt + defines.Len()
+	notesSize := 0
+	if f.Notes != "" {
+		notesSize = 16 + (len(f.Notes)+4)&^3
+	}
+	dynamicAt := (notesAt + notesSize + 7) &^ 7
+	if needs.Len() > 0 {
+		dynamic = append(dynamic, uint64(debugelf.DT_VERNEED), uint64(address+needsAt), uint64(debugelf.DT_VERNEEDNUM), uint64(len(f.Requires)))
+	}
+	if defines.Len() > 0 {
+		dynamic = append(dynamic, uint64(debugelf.DT_VERDEF), uint64(address+definesAt), uint64(debugelf.DT_VERDEFNUM), uint64(len(f.Defines)))
+	}
 	dynamic = append(dynamic, uint64(debugelf.DT_STRTAB), uint64(address+tableAt), uint64(debugelf.DT_STRSZ), uint64(len(table)), 0, 0)
 	end := dynamicAt + len(dynamic)*width
 
@@ -106,7 +152,14 @@ func (f File) String() string {
 	if isDynamic {
 		programHeader(debugelf.PT_DYNAMIC, dynamicAt, len(dynamic)*width)
 	}
-	put([]byte(f.Interp), byte(0), []byte(table), make([]byte, dynamicAt-tableAt-len(table)))
+	if f.Notes != "" {
+		programHeader(debugelf.PT_NOTE, notesAt, notesSize)
+	}
+	put([]byte(f.Interp), byte(0), []byte(table), make([]byte, needsAt-tableAt-len(table)), needs.Bytes(), defines.Bytes())
+	if f.Notes != "" {
+		put(uint32(4), uint32(len(f.Notes)+1), uint32(0x407c0c0a), []byte("FDO\x00"), []byte(f.Notes), make([]byte, notesSize-16-len(f.Notes)))
+	}
+	put(make([]byte, dynamicAt-b.Len()))
 	word(dynamic...)
 	put(make([]byte, max(0, f.Size-b.Len())))
 	return b.String()

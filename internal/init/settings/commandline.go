@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -60,7 +61,9 @@ func unquote(text string) string {
 //
 //	init.command="/bin/app -v 'two words'"  the command; empty for none
 //	init.env=NAME=VALUE                     one more variable
-//	init.module="NAME PARAMETERS"           one more module
+//	init.module=NAME                        one more module
+//	init.autoload=BOOLEAN                   whether to load modules for devices; true without a value
+//	init.autoload_blocklist=NAME            one more module that is not loaded for a device
 //	init.on_exit=ACTION
 //	init.on_failure=ACTION
 //	init.shell="/bin/sh -l"
@@ -74,6 +77,7 @@ func (s *Settings) Override(params []Param) error {
 	changed.Env = map[string]string{}
 	maps.Copy(changed.Env, s.Env)
 	changed.Modules = slices.Clone(s.Modules)
+	changed.AutoloadBlocklist = slices.Clone(s.AutoloadBlocklist)
 	for _, p := range params {
 		// In the name of a parameter, - and _ are the same to the kernel.
 		name, ok := strings.CutPrefix(strings.ReplaceAll(p.Name, "-", "_"), "init.")
@@ -100,6 +104,12 @@ func splitValue(name, value string) ([]string, error) {
 	switch name {
 	case "command", "shell":
 		return splitArgs(value)
+	case "autoload":
+		if value == "" {
+			value = "true"
+		}
+	case "module_parameters":
+		return nil, errors.New("write MODULE.PARAMETER=VALUE, as for a module that is part of the kernel")
 	case "env":
 		variable, value, ok := strings.Cut(value, "=")
 		if !ok {

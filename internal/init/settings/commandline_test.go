@@ -35,17 +35,20 @@ func TestOverride(t *testing.T) {
 	s.Command = []string{"/bin/app"}
 	s.Env = map[string]string{"A": "1", "B": "2"}
 	s.Modules = []string{"one"}
-	line := `quiet init.command="/bin/other -v 'two words' ''" init.env=A=x=y init.module="two a=1" init.on-exit=halt init.on_failure=shell init.shell="/bin/ash -l" initcall_debug`
+	s.AutoloadBlocklist = []string{"a"}
+	line := `quiet init.command="/bin/other -v 'two words' ''" init.env=A=x=y init.module=two init.autoload init.autoload-blocklist=b init.on-exit=halt init.on_failure=shell init.shell="/bin/ash -l" initcall_debug`
 	if err := s.Override(Params(line)); err != nil {
 		t.Fatal(err)
 	}
 	want := Settings{
-		Command:   []string{"/bin/other", "-v", "two words", ""},
-		Env:       map[string]string{"A": "x=y", "B": "2"},
-		Modules:   []string{"one", "two a=1"},
-		OnExit:    Halt,
-		OnFailure: Shell,
-		Shell:     []string{"/bin/ash", "-l"},
+		Command:           []string{"/bin/other", "-v", "two words", ""},
+		Env:               map[string]string{"A": "x=y", "B": "2"},
+		Modules:           []string{"one", "two"},
+		Autoload:          true,
+		AutoloadBlocklist: []string{"a", "b"},
+		OnExit:            Halt,
+		OnFailure:         Shell,
+		Shell:             []string{"/bin/ash", "-l"},
 	}
 	if diff := cmp.Diff(want, s); diff != "" {
 		t.Errorf("settings (-want +got):\n%s", diff)
@@ -64,6 +67,9 @@ func TestOverrideErrors(t *testing.T) {
 		{"init.env=A", "init.env"},
 		{"init.env==A", "init.env"},
 		{"init.module=", "init.module"},
+		{`init.module="loop max_loop=8"`, "init.module"},
+		{`init.module_parameters="loop max_loop=8"`, "init.module_parameters"},
+		{"init.autoload=maybe", "init.autoload"},
 		{"init.on_exit=", "init.on_exit"},
 		{"init.shell=", "init.shell"},
 	} {

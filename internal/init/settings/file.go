@@ -15,12 +15,15 @@ import (
 //	command "/bin/app" "--verbose" "two words"
 //	env "NAME" "VALUE"
 //	module "erofs"
+//	module_parameters "loop" "max_loop=8"
+//	autoload "true"
+//	autoload_blocklist "pcspkr"
 //	on_exit "poweroff"
 //	on_failure "shell"
 //	shell "/bin/sh" "-l"
 //
-// Lines that are empty or begin with # are ignored. If a setting other than env and
-// module is repeated, the last one wins. Settings that the file lacks are those of
+// Lines that are empty or begin with # are ignored. Env, module,
+// module_parameters and autoload_blocklist may be repeated; of others the last one wins. Settings that the file lacks are those of
 // Default, except that OnFailure is the same as OnExit. If there is no such file,
 // all settings are those of Default.
 //

@@ -20,7 +20,12 @@ command "/bin/app"  "-v" "two \"words\"\n"
 env "A" "b=c"
 env "B" ""
 module "virtio_blk"
-	module "erofs a=1"
+	module "fs-erofs"
+module "/lib/a b.ko"
+module_parameters "loop" "max_loop=8"
+module_parameters "loop" "max_part=1"
+autoload "true"
+autoload_blocklist "pcspkr"
 on_exit "reboot"`
 	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -30,12 +35,15 @@ on_exit "reboot"`
 		t.Fatal(err)
 	}
 	want := Settings{
-		Command:   []string{"/bin/app", "-v", "two \"words\"\n"},
-		Env:       map[string]string{"A": "b=c", "B": ""},
-		Modules:   []string{"virtio_blk", "erofs a=1"},
-		OnExit:    Reboot,
-		OnFailure: Reboot,
-		Shell:     []string{"/bin/sh"},
+		Command:           []string{"/bin/app", "-v", "two \"words\"\n"},
+		Env:               map[string]string{"A": "b=c", "B": ""},
+		Modules:           []string{"virtio_blk", "fs-erofs", "/lib/a b.ko"},
+		ModuleParameters:  []ModuleParameters{{"loop", "max_loop=8"}, {"loop", "max_part=1"}},
+		Autoload:          true,
+		AutoloadBlocklist: []string{"pcspkr"},
+		OnExit:            Reboot,
+		OnFailure:         Reboot,
+		Shell:             []string{"/bin/sh"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("settings (-want +got):\n%s", diff)
@@ -67,6 +75,11 @@ func TestParseErrors(t *testing.T) {
 		{`shell ""`, "init.conf: shell"},
 		{`env "A=B" ""`, "init.conf: env"},
 		{`module " "`, "init.conf: module"},
+		{`module "loop max_loop=8"`, "init.conf: module"},
+		{`module_parameters "loop"`, "init.conf:1: module_parameters"},
+		{`module_parameters "a b" "c"`, "init.conf: module_parameters"},
+		{`autoload "perhaps"`, "init.conf:1: autoload"},
+		{`autoload_blocklist ""`, "init.conf: autoload_blocklist"},
 	} {
 		got, err := parse("init.conf", test.text)
 		if err == nil || !strings.HasPrefix(err.Error(), test.position+": ") {

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -19,15 +20,27 @@ type Settings struct {
 	// If it is empty, init switches to the root file system of the command line.
 	Command []string
 
-	// Modules are loaded first, in this order. Each is a file's absolute path, or
-	// the name of a module below /lib/modules/RELEASE. The module's parameters
-	// follow after a blank.
+	// Modules are loaded first, with what they need. Each is a file's absolute path, or
+	// the name or an alias of a module below /lib/modules/RELEASE.
 	Modules []string
+
+	// ModuleParameters are given to modules when they are loaded, whatever loads them.
+	ModuleParameters []ModuleParameters
+
+	// Autoload loads the modules that serve the machine's devices, and those that the
+	// kernel asks for, except AutoloadBlocklist.
+	Autoload          bool
+	AutoloadBlocklist []string
 
 	Env       map[string]string // added to the environment that the kernel gives to init
 	OnExit    Action            // happens when the command has ended
 	OnFailure Action            // happens if there is nothing to run, or it cannot be run
 	Shell     []string          // the program that the action shell runs, and its arguments
+}
+
+// ModuleParameters are parameters of a module, such as "max_loop=8".
+type ModuleParameters struct {
+	Module, Parameters string
 }
 
 // An Action is the last thing that init does.
@@ -83,6 +96,12 @@ func (s *Settings) set(name string, values []string) error {
 		}
 		s.Env[values[0]] = values[1]
 		return nil
+	case "module_parameters":
+		if len(values) != 2 {
+			return fmt.Errorf("%d values: want a module and its parameters", len(values))
+		}
+		s.ModuleParameters = append(s.ModuleParameters, ModuleParameters{values[0], values[1]})
+		return nil
 	}
 	if len(values) != 1 {
 		return fmt.Errorf("%d values: want one", len(values))
@@ -90,12 +109,20 @@ func (s *Settings) set(name string, values []string) error {
 	switch name {
 	case "module":
 		s.Modules = append(s.Modules, values[0])
+	case "autoload":
+		on, err := strconv.ParseBool(values[0])
+		if err != nil {
+			return fmt.Errorf("%q: want true or false", values[0])
+		}
+		s.Autoload = on
+	case "autoload_blocklist":
+		s.AutoloadBlocklist = append(s.AutoloadBlocklist, values[0])
 	case "on_exit":
 		s.OnExit = Action(values[0])
 	case "on_failure":
 		s.OnFailure = Action(values[0])
 	default:
-		return fmt.Errorf("unknown setting: want command, env, module, on_exit, on_failure or shell")
+		return fmt.Errorf("unknown setting: want one of autoload, autoload_blocklist, command, env, module, module_parameters, on_exit, on_failure, shell")
 	}
 	return nil
 }
@@ -129,9 +156,24 @@ func (s *Settings) check() error {
 		}
 	}
 	for _, m := range s.Modules {
-		if strings.TrimSpace(m) == "" || strings.Contains(m, "\x00") {
-			return fmt.Errorf("module: %q is neither a path nor a name", m)
+		if !path.IsAbs(m) && !isModuleName(m) || strings.Contains(m, "\x00") {
+			return fmt.Errorf("module: %q is neither a name nor an absolute path: parameters are a setting of their own, module_parameters", m)
+		}
+	}
+	for _, m := range s.AutoloadBlocklist {
+		if !isModuleName(m) {
+			return fmt.Errorf("autoload_blocklist: %q is not the name of a module", m)
+		}
+	}
+	for _, m := range s.ModuleParameters {
+		if !isModuleName(m.Module) || strings.Contains(m.Parameters, "\x00") {
+			return fmt.Errorf("module_parameters: %q=%q are not a module's name and parameters such as \"a=1 b=2\"", m.Module, m.Parameters)
 		}
 	}
 	return nil
+}
+
+// isModuleName reports whether a text can be the name or an alias of a module.
+func isModuleName(text string) bool {
+	return text != "" && !strings.ContainsAny(text, "/\x00"+space)
 }

@@ -12,14 +12,37 @@ import (
 
 type place struct{ origin, path string }
 
-// Apply makes the changes that directives ask for. A replacement lets the last entry of its
-// origin win over all entries before it, those of the origin included. In a layer, it may
-// also replace one of an earlier layer: its Replaces then has the path, or its Replaced if
-// it has replaced another one here.
-func Apply(entries []*list.Entry, changes source.Changes, layer bool) ([]*list.Entry, error) {
+// Apply makes the changes that directives ask for, and adds what the programs need of the sources of
+// libraries. A replacement lets the last entry of its origin win over all entries before it, those of
+// the origin included. In a layer, it may also replace one of an earlier layer: its Replaces then has
+// the path, or its Replaced if it has replaced another one here.
+func Apply(entries []*list.Entry, changes source.Changes, libraries []*source.Libraries, layer bool) ([]*list.Entry, error) {
 	var errs list.Errors
 	link(entries, changes.Links, &errs)
-	setMetadata(entries, changes.Metadata, &errs)
+	matched := make([]bool, len(changes.Metadata))
+	setMetadata(entries, changes.Metadata, matched)
+	for _, l := range libraries {
+		before := map[*list.Entry]bool{}
+		for _, e := range entries {
+			before[e] = true
+		}
+		var err error
+		if entries, err = takeLibraries(entries, l); err != nil {
+			errs.Add(err)
+			continue
+		}
+		taken := slices.DeleteFunc(slices.Clone(entries), func(e *list.Entry) bool { return before[e] })
+		setMetadata(taken, changes.Metadata, matched)
+	}
+	for i, m := range changes.Metadata {
+		switch _, plain := m.Pattern.Plain(); {
+		case matched[i]:
+		case plain:
+			errs.Add(m.Errorf("this target has no entry %s; a parent directory that is added has no metadata: give it an entry", m.Pattern))
+		default:
+			errs.Add(m.Errorf("no entry of this target matches %s; a trailing slash matches directories, and nothing else does", m.Pattern))
+		}
+	}
 	entries = replace(entries, changes.Replacements, layer, &errs)
 	return entries, errs.Err()
 }
@@ -48,8 +71,9 @@ func link(entries []*list.Entry, links []source.Link, errs *list.Errors) {
 	}
 }
 
-func setMetadata(entries []*list.Entry, metadata []source.Metadata, errs *list.Errors) {
-	if len(metadata) == 0 {
+// setMetadata sets what metadata say of the entries, and notes which of them match any.
+func setMetadata(entries []*list.Entry, metadata []source.Metadata, matched []bool) {
+	if len(metadata) == 0 || len(entries) == 0 {
 		return
 	}
 	byOrigin := map[string][]*list.Entry{}
@@ -61,27 +85,17 @@ func setMetadata(entries []*list.Entry, metadata []source.Metadata, errs *list.E
 			byPlace[at] = append(byPlace[at], e)
 		}
 	}
-	for _, m := range metadata {
-		if path, plain := m.Pattern.Plain(); plain {
-			all := byPlace[place{m.Pos.Origin, list.CleanPath(path)}]
-			if len(all) == 0 {
-				errs.Add(m.Errorf("this target has no entry %s; a parent directory that is added has no metadata: give it an entry", m.Pattern))
-				continue
-			}
-			for _, e := range all {
-				set(e, m)
-			}
-			continue
+	for i, m := range metadata {
+		all := byOrigin[m.Pos.Origin]
+		path, plain := m.Pattern.Plain()
+		if plain {
+			all = byPlace[place{m.Pos.Origin, list.CleanPath(path)}]
 		}
-		matched := false
-		for _, e := range byOrigin[m.Pos.Origin] {
-			if slices.ContainsFunc(e.Names(), func(name string) bool { return m.Pattern.Match(list.CleanPath(name), e.Kind == list.Dir) }) {
+		for _, e := range all {
+			if plain || slices.ContainsFunc(e.Names(), func(name string) bool { return m.Pattern.Match(list.CleanPath(name), e.Kind == list.Dir) }) {
 				set(e, m)
-				matched = true
+				matched[i] = true
 			}
-		}
-		if !matched {
-			errs.Add(m.Errorf("no entry of this target matches %s; a trailing slash matches directories, and nothing else does", m.Pattern))
 		}
 	}
 }

@@ -22,7 +22,7 @@ func read(t *testing.T, files map[string]string) ([]*list.Entry, error) {
 		return nil, err
 	}
 	defer sources.Close()
-	return Apply(sources.Entries, sources.Changes, false)
+	return Apply(sources.Entries, sources.Changes, sources.Libraries, false)
 }
 
 func TestApply(t *testing.T) {

@@ -29,7 +29,7 @@ func layers(t *testing.T, texts ...string) [][]*list.Entry {
 		if err != nil {
 			t.Fatalf("%.80q: %v", text, err)
 		}
-		entries, err := Apply(layer.Entries, layer.Changes, true)
+		entries, err := Apply(layer.Entries, layer.Changes, nil, true)
 		if err != nil {
 			t.Fatalf("%.80q: %v", text, err)
 		}

@@ -113,6 +113,12 @@ func (r *reader) direct(d *list.Directive) {
 		err = addPattern(&r.origin.filter.includes, d)
 	case "hardlink":
 		r.Changes.Links = append(r.Changes.Links, Link{d, strings.TrimPrefix(d.Args[0], "/"), list.CleanPath(d.Args[1])})
+	case "libraries":
+		err = r.beginLibraries(d)
+	case "library":
+		err = r.beginLibrary(d)
+	case "endlibraries":
+		err = r.endLibraries(d)
 	case "list":
 		r.readDeclared(d)
 	case "location":

@@ -40,8 +40,9 @@ func (s *Sources) ResolveOutputs(dir string) error {
 			}
 		}
 	}
-	files := make([]output, len(s.Entries))
-	for i, e := range s.Entries {
+	entries := s.allEntries()
+	files := make([]output, len(entries))
+	for i, e := range entries {
 		if e.Kind == list.File && e.Content == nil {
 			files[i] = o.locate(e.Location)
 			o.apart = o.apart || files[i].staged && (files[i].made || o.isStaged(files[i].root))
@@ -50,7 +51,7 @@ func (s *Sources) ResolveOutputs(dir string) error {
 			}
 		}
 	}
-	for i, e := range s.Entries {
+	for i, e := range entries {
 		if files[i].location == "" {
 			continue
 		}

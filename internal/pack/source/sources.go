@@ -61,6 +61,7 @@ type reader struct {
 
 	// origin has what the directives since the last origin said.
 	origin origin
+	open   openLibraries
 }
 
 // readTop reads a list that the caller named, from in if that is not nil.
@@ -68,6 +69,10 @@ func (r *reader) readTop(name string, in io.Reader) {
 	opts := list.Options{Name: name, Vars: r.opts.Vars, Kernel: r.opts.Kernel, Directives: r.opts.Directives}
 	r.read(in, opts, r.add)
 	r.endOrigin()
+	if l := r.open.Libraries; l != nil {
+		r.errors.Add(l.Errorf("the list ends before its sources do"))
+		r.endLibraries(l.Directive)
+	}
 }
 
 func (r *reader) add(e *list.Entry) {
@@ -114,6 +119,8 @@ func (r *reader) read(in io.Reader, opts list.Options, take func(*list.Entry)) {
 type Sources struct {
 	Entries []*list.Entry
 	Changes Changes
+	// Libraries are from what programs among the entries get what they need.
+	Libraries []*Libraries
 	// Members are those of the archive of a layer, of its completed list.
 	Members []list.Member
 

@@ -2,6 +2,7 @@ package write
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"slices"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/image"
 	"github.com/rules-initramfs/rules_initramfs/internal/list"
 	"github.com/rules-initramfs/rules_initramfs/internal/listing"
+	"github.com/rules-initramfs/rules_initramfs/internal/printable"
 )
 
 // Archived is what has been written as an archive.
@@ -17,19 +19,49 @@ type Archived struct {
 	Members []list.Member
 }
 
-// View is a file about an image that can be written with it. The packer has an option
-// --write-NAME for it; the rules have an output group and a field of InitramfsInfo.
+// View is a file about an image that can be written with it. The packer has an option --write-NAME
+// for it; the rules have an output group and a field of InitramfsInfo.
 type View struct {
 	Name string
-	// Doc says what the file has.
-	Doc  string
-	show func(w io.Writer, e *image.Entry, origin string) error
+	// Command is the command of the packer, with its options, that prints the same of the image, but
+	// for the origins of entries. It is empty if only what makes the image knows what the file has.
+	Command string
+	// lines says what a line of the file is.
+	lines string
+	// show writes what the file has of a record. from is the entry that it was made from; nil if it
+	// is in an archive that the image begins with.
+	show func(w io.Writer, e *image.Entry, from *list.Entry) error
+}
+
+// Doc says what the file has.
+func (v View) Doc() string {
+	if v.Command == "" {
+		return v.lines
+	}
+	return "the output of packer " + v.Command + " for the image: " + v.lines
 }
 
 var views = []View{
-	{"json", "the output of packer ls --json for the image: one JSON object per entry, with its origin if known", listing.JSON},
-	{"listing", "the output of packer ls for the image: one line per entry",
-		func(w io.Writer, e *image.Entry, _ string) error { return listing.Text(w, e) }},
+	{"json", "ls --json", "one JSON object per entry, with its origin if known",
+		func(w io.Writer, e *image.Entry, from *list.Entry) error {
+			origin := ""
+			if from != nil {
+				origin = from.Pos.Origin
+			}
+			return listing.JSON(w, e, origin)
+		}},
+	{"libraries", "", "what programs need of the sources of libraries: one line per file, with what needs it", showReason},
+	{"listing", "ls", "one line per entry",
+		func(w io.Writer, e *image.Entry, _ *list.Entry) error { return listing.Text(w, e) }},
+}
+
+// showReason writes why an entry was taken from a source of libraries.
+func showReason(w io.Writer, e *image.Entry, from *list.Entry) error {
+	if from == nil || from.Reason == "" {
+		return nil
+	}
+	_, err := fmt.Fprintf(w, "%s: %s\n", printable.Text(list.CleanPath(e.Name)), printable.Text(from.Reason))
+	return err
 }
 
 // Views returns all views.
@@ -37,8 +69,8 @@ func Views() []View { return slices.Clone(views) }
 
 // writeListing writes what is in an image of these archives, as packer ls prints it,
 // without unpacking it.
-func writeListing(ctx context.Context, w io.Writer, f *frame, archives []Archived, mtime uint32, show func(io.Writer, *image.Entry, string) error) error {
-	l := &lister{mtime: mtime, show: func(e *image.Entry, origin string) error { return show(w, e, origin) }}
+func writeListing(ctx context.Context, w io.Writer, f *frame, archives []Archived, mtime uint32, show func(io.Writer, *image.Entry, *list.Entry) error) error {
+	l := &lister{mtime: mtime, show: func(e *image.Entry, from *list.Entry) error { return show(w, e, from) }}
 	for _, img := range f.early {
 		if err := l.early(ctx, img); err != nil {
 			return err
@@ -55,7 +87,7 @@ func writeListing(ctx context.Context, w io.Writer, f *frame, archives []Archive
 // lister shows the records of an image in turn.
 type lister struct {
 	mtime uint32
-	show  func(e *image.Entry, origin string) error
+	show  func(e *image.Entry, from *list.Entry) error
 	// members counts those so far; codec is that of the last one.
 	members int
 	codec   string
@@ -85,7 +117,7 @@ func (l *lister) early(ctx context.Context, img *image.Image) error {
 			return err
 		}
 		e.Member = l.members - 1
-		if err := l.show(e, ""); err != nil {
+		if err := l.show(e, nil); err != nil {
 			return err
 		}
 	}
@@ -101,7 +133,7 @@ func (l *lister) archive(a Archived) error {
 			records = e.AppendRecords(records[:0], ino, l.mtime)
 			ino++
 			for _, h := range records {
-				if err := l.show(&image.Entry{Header: h, Target: e.Target, Member: l.members - 1}, e.Pos.Origin); err != nil {
+				if err := l.show(&image.Entry{Header: h, Target: e.Target, Member: l.members - 1}, e); err != nil {
 					return err
 				}
 			}

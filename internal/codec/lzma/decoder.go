@@ -1,8 +1,11 @@
-package codec
+// Package lzma reads the formats of LZMA: .lzma and .xz, the latter as the kernel does, or
+// as the program xz does. It imports little, because the init of images has it too.
+package lzma
 
 import (
 	"errors"
 	"io"
+	"slices"
 )
 
 // Where lzmaDecoder.probabilities has those of what.
@@ -505,9 +508,22 @@ func (z *lzma2Reader) nextChunk() error {
 	case control >= state:
 		z.lzma.resetState()
 	}
-	z.chunk = grow(z.chunk, packed)
+	z.chunk = slices.Grow(z.chunk[:0], packed)[:packed]
 	if _, err := io.ReadFull(z.r, z.chunk); err != nil {
 		return unexpected(err)
 	}
 	return z.lzma.start(z.chunk, func() ([]byte, error) { return nil, errLZMACorrupt })
+}
+
+// MaxWindow is how much decompressed content a reader keeps at most, in bytes. It is
+// the kernel's limit for zstd (lib/decompress_unzstd.c). For xz and lzma, the kernel's
+// only limit is its memory; no preset of xz needs more than 64 MiB.
+const MaxWindow = 128 << 20
+
+// unexpected turns the end of the input into an error.
+func unexpected(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
 }

@@ -1,9 +1,8 @@
-package codec
+package lzma
 
 import (
 	"bufio"
 	"bytes"
-	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -15,11 +14,17 @@ import (
 	"strings"
 )
 
-// xzReader reads the container (the .xz file format, 1.2.1): one stream as lib/xz does, or
+// An XZReader reads the container (the .xz file format, 1.2.1): one stream as lib/xz does, or
 // as the program xz reads files.
-type xzReader struct {
+type XZReader struct {
+	// File reads all streams, with what the program xz takes. It must not change.
+	File bool
+
+	// SHA256 makes the check of that name. Without it, content with that check is not
+	// verified.
+	SHA256 func() hash.Hash
+
 	r      xzInput
-	file   bool    // read all streams, and what the program xz takes
 	flags  [2]byte // of the stream; the second is the type of its check
 	block  *xzBlock
 	blocks xzRecords
@@ -28,7 +33,8 @@ type xzReader struct {
 }
 
 // xzChecks are the checks of a block's content by their types, with their sizes in bytes.
-// lib/xz knows the first two. The program xz does not verify those without a hash.
+// lib/xz knows the first two. The program xz does not verify those without a hash, except
+// SHA-256, which XZReader has elsewhere: its package would be half as large as init.
 var xzChecks = [16]struct {
 	size int
 	hash func() hash.Hash
@@ -43,7 +49,7 @@ var xzChecks = [16]struct {
 	7:  {16, nil},
 	8:  {16, nil},
 	9:  {16, nil},
-	10: {32, sha256.New},
+	10: {32, nil},
 	11: {32, nil},
 	12: {32, nil},
 	13: {64, nil},
@@ -51,10 +57,16 @@ var xzChecks = [16]struct {
 	15: {64, nil},
 }
 
-const xzKernelChecks = 2
+const (
+	xzKernelChecks = 2
+	xzSHA256       = 10
+)
+
+// XZMagic is what an .xz file begins with.
+const XZMagic = "\xfd7zXZ\x00"
 
 var (
-	xzHeaderMagic = []byte("\xfd7zXZ\x00")
+	xzHeaderMagic = []byte(XZMagic)
 	xzFooterMagic = []byte("YZ")
 )
 
@@ -144,12 +156,17 @@ func (in *xzInput) number() (int64, error) {
 	return 0, errXZCorrupt
 }
 
-func (z *xzReader) reset(r *bufio.Reader) error {
+// ErrMore is the error if something else follows a file.
+var ErrMore = errors.New("something else follows the compressed data: remove it, or copy the file again")
+
+// Reset begins with the stream or file that r begins with. Reading a stream to io.EOF
+// leaves r at the first byte after it. Memory that was allocated before is used again.
+func (z *XZReader) Reset(r *bufio.Reader) error {
 	z.r.r, z.block, z.used = r, nil, nil
 	return z.beginStream()
 }
 
-func (z *xzReader) beginStream() error {
+func (z *XZReader) beginStream() error {
 	magic, err := z.r.begin(len(xzHeaderMagic))
 	if err != nil {
 		return err
@@ -166,7 +183,7 @@ func (z *xzReader) beginStream() error {
 		return err
 	}
 	check := z.flags[1]
-	if z.flags[0] != 0 || int(check) >= len(xzChecks) || !z.file && check >= xzKernelChecks {
+	if z.flags[0] != 0 || int(check) >= len(xzChecks) || !z.File && check >= xzKernelChecks {
 		return fmt.Errorf("check of type %d: the kernel takes only CRC32 or none (xz --check=crc32)", check)
 	}
 	z.blocks = newXZRecords()
@@ -175,7 +192,7 @@ func (z *xzReader) beginStream() error {
 
 // nextStream goes to the next stream of a file, or returns io.EOF at the end of the file.
 // Zeros in multiples of four bytes may come before both.
-func (z *xzReader) nextStream() error {
+func (z *XZReader) nextStream() error {
 	for {
 		p, err := z.r.r.Peek(len(xzHeaderMagic))
 		switch {
@@ -186,13 +203,14 @@ func (z *xzReader) nextStream() error {
 		case bytes.Equal(p, xzHeaderMagic):
 			return unexpected(z.beginStream())
 		case len(p) < 4 || !zeros(p[:4]):
-			return errMore
+			return ErrMore
 		}
 		z.r.r.Discard(4)
 	}
 }
 
-func (z *xzReader) Read(p []byte) (int, error) {
+// Read reads the content.
+func (z *XZReader) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
@@ -213,7 +231,7 @@ func (z *xzReader) Read(p []byte) (int, error) {
 }
 
 // nextBlock begins the next block, or returns io.EOF.
-func (z *xzReader) nextBlock() error {
+func (z *XZReader) nextBlock() error {
 	for {
 		first, err := z.r.begin(1)
 		if err != nil {
@@ -225,7 +243,7 @@ func (z *xzReader) nextBlock() error {
 		if err := z.end(); err != nil {
 			return err
 		}
-		if !z.file {
+		if !z.File {
 			return io.EOF
 		}
 		if err := z.nextStream(); err != nil {
@@ -253,7 +271,7 @@ func (b *xzBlock) read(p []byte) (int, error) {
 }
 
 // begin reads a block's header, whose first byte is its size.
-func (z *xzReader) begin(first byte) error {
+func (z *XZReader) begin(first byte) error {
 	b := &xzBlock{header: (int64(first) + 1) * 4, packed: -1, unpacked: -1}
 	p, err := z.r.take(1)
 	if err != nil {
@@ -294,7 +312,11 @@ func (z *xzReader) begin(first byte) error {
 	}
 	z.r.n = 0
 	z.block = b
-	if newHash := xzChecks[z.flags[1]].hash; newHash != nil {
+	newHash := xzChecks[z.flags[1]].hash
+	if z.flags[1] == xzSHA256 {
+		newHash = z.SHA256
+	}
+	if newHash != nil {
 		b.check = newHash()
 	}
 	b.content = filter(&z.r)
@@ -311,7 +333,7 @@ const (
 type xzFilter func(r *xzInput) io.Reader
 
 // readFilters reads a chain of filters: more of them, and LZMA2 at the end.
-func (z *xzReader) readFilters(more int) (xzFilter, error) {
+func (z *XZReader) readFilters(more int) (xzFilter, error) {
 	id, err := z.r.number()
 	if err != nil {
 		return nil, err
@@ -333,7 +355,7 @@ func (z *xzReader) readFilters(more int) (xzFilter, error) {
 	switch {
 	case more == 0 && id == xzLZMA2 && size == 1:
 		return z.lzma2Filter(properties[0])
-	case !z.file && (more > 1 || more == 1 && (bcj == nil || size != 0)):
+	case !z.File && (more > 1 || more == 1 && (bcj == nil || size != 0)):
 		return nil, fmt.Errorf("filter %s before LZMA2: the kernel takes at most one, for machine code and without options (%s)",
 			xzFilterName(id), bcjOptions())
 	case more == 0 || bcj == nil && id != xzDelta:
@@ -363,7 +385,8 @@ func (z *xzReader) readFilters(more int) (xzFilter, error) {
 	}, nil
 }
 
-func (z *xzReader) filters() []string { return z.used }
+// Filters returns the names of the filters of machine code in what has been read so far.
+func (z *XZReader) Filters() []string { return z.used }
 
 func xzFilterName(id int64) string {
 	switch bcj := findBCJ(id); {
@@ -383,14 +406,14 @@ func bcjOptions() string {
 }
 
 // lzma2Filter takes the code of the size of the dictionary.
-func (z *xzReader) lzma2Filter(code byte) (xzFilter, error) {
+func (z *XZReader) lzma2Filter(code byte) (xzFilter, error) {
 	if code > 40 {
 		return nil, errXZCorrupt
 	}
 	// Two bits of mantissa below an exponent (5.3.1 of the format).
 	size := (2 | int64(code&1)) << (code/2 + 11)
-	if size > maxWindow {
-		return nil, fmt.Errorf("dictionary of %d bytes: at most %d are possible", size, maxWindow)
+	if size > MaxWindow {
+		return nil, fmt.Errorf("dictionary of %d bytes: at most %d are possible", size, MaxWindow)
 	}
 	return func(r *xzInput) io.Reader {
 		z.lzma2.begin(r, int(size))
@@ -399,7 +422,7 @@ func (z *xzReader) lzma2Filter(code byte) (xzFilter, error) {
 }
 
 // endBlock verifies what follows a block's content.
-func (z *xzReader) endBlock() error {
+func (z *XZReader) endBlock() error {
 	b := z.block
 	packed := z.r.n
 	if b.packed >= 0 && b.packed != packed || b.unpacked >= 0 && b.unpacked != b.size {
@@ -437,7 +460,9 @@ type xzRecords struct {
 	sum   hash.Hash
 }
 
-func newXZRecords() xzRecords { return xzRecords{sum: sha256.New()} }
+func newXZRecords() xzRecords {
+	return xzRecords{sum: crc64.New(crc64.MakeTable(crc64.ECMA))}
+}
 
 func (r *xzRecords) add(record xzRecord) {
 	r.count++
@@ -448,7 +473,7 @@ func (r *xzRecords) add(record xzRecord) {
 }
 
 // end reads the index, without its first byte, and the footer.
-func (z *xzReader) end() error {
+func (z *XZReader) end() error {
 	count, err := z.r.number()
 	if err != nil {
 		return err
@@ -481,7 +506,7 @@ func (z *xzReader) end() error {
 }
 
 // footer reads the end of the stream, which repeats the size of the index in bytes.
-func (z *xzReader) footer(index int64) error {
+func (z *XZReader) footer(index int64) error {
 	p, err := z.r.take(4)
 	if err != nil {
 		return err

@@ -1,4 +1,4 @@
-package codec
+package lzma
 
 import (
 	"encoding/binary"
@@ -45,7 +45,7 @@ func findBCJ(id int64) *bcjFilter {
 	return nil
 }
 
-// FilterNames returns the names of all filters (see Reader.Filters).
+// FilterNames returns the names of all filters (see XZReader.Filters).
 func FilterNames() []string {
 	var names []string
 	for _, f := range bcjFilters {
@@ -54,7 +54,7 @@ func FilterNames() []string {
 	return names
 }
 
-// FilterKernels returns which kernels have a filter (see Reader.Filters) if not all do, such
+// FilterKernels returns which kernels have a filter (see XZReader.Filters) if not all do, such
 // as "Linux 6.12 and newer". Else it returns "".
 func FilterKernels(name string) string {
 	for _, f := range bcjFilters {

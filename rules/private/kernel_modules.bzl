@@ -1,0 +1,181 @@
+"""kernel_modules: a layer of modules with what they need."""
+
+load(":entries.bzl", "tree_entry")
+load(":layer_info.bzl", "initramfs_layer_info")
+load(":pack.bzl", "run_packer")
+load(":paths.bzl", "label_text")
+load(":providers.bzl", "InitramfsLayerInfo", "KernelInfo")
+load(":single_file.bzl", "check_files")
+load(":toolchains.bzl", "PACKER_TOOLCHAIN_TYPE")
+
+_MISSING = [
+    "error",
+    "off",
+    "warning",
+]
+
+def _check(ctx, origin, kernel):
+    if not kernel.modules:
+        fail("%s: kernel: %s has no modules: name them in its attribute modules" % (
+            origin,
+            label_text(ctx.attr.kernel.label),
+        ))
+    if not ctx.attr.modules and not ctx.attr.devices and not ctx.attr.extra_modules:
+        fail("%s: name modules in modules or extra_modules, or what they are for in devices" % origin)
+    for module, severity in ctx.attr.missing_firmware_of.items():
+        if severity not in _MISSING:
+            fail("%s: missing_firmware_of: %s: %r is none of %s" % (origin, module, severity, ", ".join(_MISSING)))
+    for attribute in ["devices", "extra_modules", "firmware"]:
+        for target in getattr(ctx.attr, attribute):
+            check_files("%s: %s" % (origin, attribute), target)
+
+def _kernel_modules_impl(ctx):
+    origin = label_text(ctx.label)
+    kernel = ctx.attr.kernel[KernelInfo]
+    _check(ctx, origin, kernel)
+
+    tree = ctx.actions.declare_directory(ctx.label.name)
+    report = ctx.actions.declare_file(ctx.label.name + ".report")
+    json = ctx.actions.declare_file(ctx.label.name + ".json")
+
+    args = ctx.actions.args()
+    args.add("--origin", origin)
+    args.add_all("--kernel", [kernel.modules], expand_directories = False)
+    args.add("--catalog", kernel.module_catalog)
+    if kernel.config:
+        args.add("--config", kernel.config)
+    args.add_all(ctx.attr.modules, before_each = "--want")
+    args.add_all(ctx.attr.excludes, before_each = "--exclude")
+    args.add_all(ctx.files.devices, before_each = "--devices")
+    args.add_all(ctx.files.extra_modules, before_each = "--module")
+    args.add_all(ctx.files.firmware, before_each = "--firmware", expand_directories = False)
+    args.add("--missing-firmware", ctx.attr.missing_firmware)
+    args.add_all(
+        ["%s=%s" % (module, severity) for module, severity in ctx.attr.missing_firmware_of.items()],
+        before_each = "--missing-firmware",
+    )
+    if ctx.attr.strip:
+        args.add("--strip")
+    args.add("--compress", ctx.attr.compress)
+    args.add("--prefix", ctx.attr.prefix)
+    args.add_all("--output", [tree], expand_directories = False)
+    args.add("--report", report)
+    args.add("--json", json)
+    run_packer(
+        ctx,
+        "KernelModules",
+        "Choosing modules",
+        "modules",
+        [tree, report, json],
+        [kernel.modules, kernel.module_catalog] + ([kernel.config] if kernel.config else []) +
+        ctx.files.devices + ctx.files.extra_modules + ctx.files.firmware,
+        [args],
+    )
+    info = initramfs_layer_info([tree_entry(origin, "/", depset([tree]))])
+    return [
+        info,
+        DefaultInfo(files = depset([tree])),
+        OutputGroupInfo(
+            json = depset([json]),
+            report = depset([report]),
+        ),
+    ]
+
+kernel_modules = rule(
+    implementation = _kernel_modules_impl,
+    attrs = {
+        "compress": attr.string(
+            default = "keep",
+            doc = """How the modules are compressed in the image: "keep" as the kernel has them, "none", or a codec that the
+kernel can read. Where the whole image is compressed, modules that are not compressed by themselves make it smaller.""",
+            values = [
+                "gzip",
+                "keep",
+                "none",
+                "xz",
+                "zstd",
+            ],
+        ),
+        "devices": attr.label_list(
+            allow_files = True,
+            doc = """Descriptions of hardware: device trees (.dtb), and lists of modaliases, one on each line, as
+`find /sys -name modalias -exec cat {} +` prints them on a machine. The modules that serve these devices are chosen. The report
+says for each device which module that is, and which devices none is for.""",
+        ),
+        "excludes": attr.string_list(
+            doc = """Modules to leave out, by name. If a chosen module cannot do without one, that is an error.""",
+        ),
+        "extra_modules": attr.label_list(
+            allow_files = [".ko"],
+            doc = """Modules that are not in the kernel's tree: .ko files that were built for this kernel. They go to
+`updates` in the directory of the modules.""",
+        ),
+        "firmware": attr.label_list(
+            allow_files = True,
+            doc = """Directories (tree artifacts) with the firmware that modules ask for, such as a copy of linux-firmware.
+Only the files that the chosen modules name are taken, with the links of WHENCE.""",
+        ),
+        "kernel": attr.label(
+            doc = "The kernel: a `kernel_build`, or a `kernel_import` with `modules`.",
+            mandatory = True,
+            providers = [KernelInfo],
+        ),
+        "missing_firmware": attr.string(
+            default = "error",
+            doc = """What to do if firmware that a chosen module names is in none of `firmware`: "error", "warning" (the report
+names it), or "off".""",
+            values = _MISSING,
+        ),
+        "missing_firmware_of": attr.string_dict(
+            doc = """The same for single modules, by name: `{"i915": "off"}`.""",
+        ),
+        "modules": attr.string_list(
+            doc = """The modules to take: names (`virtio_net`; - and _ are the same), globs of paths below the directory of the
+modules (`kernel/drivers/nvme/**`), or aliases (`fs-ext4`, `pci:v00001AF4d00001041*`). One that matches nothing is an error; one that
+is built into the kernel is not.""",
+        ),
+        "prefix": attr.string(
+            default = "lib",
+            doc = """Where the modules and the firmware go: "lib" for /lib/modules and /lib/firmware, "usr/lib" for images whose
+/lib is a link to it.""",
+            values = [
+                "lib",
+                "usr/lib",
+            ],
+        ),
+        "strip": attr.bool(
+            doc = """Whether to leave out what the kernel does not load, such as debug information. A signed module loses its
+signature with it.""",
+        ),
+    },
+    doc = """A layer of kernel modules, with all modules and firmware that they need and the indexes that depmod writes.
+
+Example:
+
+    kernel_modules(
+        name = "modules",
+        devices = ["board.dtb"],
+        firmware = ["@linux_firmware//:tree"],
+        kernel = ":kernel",
+        modules = [
+            "ext4",
+            "virtio_net",
+        ],
+    )
+
+    initramfs(
+        name = "image",
+        layers = [":modules"],
+    )
+
+Modules need others (depends), and they ask for others (softdep, weakdep): all are taken. An image has the modules of one
+target of this rule, because the indexes are of all modules.
+
+The output is the directory that goes into the image. Output groups:
+
+    json    what was chosen, and why, for programs
+    report  the same for people: what drew each file in, what is built in, and devices without a module
+""",
+    provides = [InitramfsLayerInfo],
+    toolchains = [PACKER_TOOLCHAIN_TYPE],
+)
