@@ -23,7 +23,7 @@ func TestModprobe(t *testing.T) {
 			}
 			m := newModprobe(t, dir, tree)
 			for i, module := range tree.Modules {
-				// Each run of modprobe takes time: some modules, and all that have softdeps.
+				// Each run of modprobe takes time: some modules, and those with softdeps.
 				if i%sample == 0 || module.Info.Value("softdep") != "" {
 					m.compare(module.Name)
 				}
@@ -121,7 +121,7 @@ func (m modprobe) choose(word string) (names []string) {
 	return names
 }
 
-// resolve compares the modules that an alias stands for.
+// resolve compares the modules that have an alias.
 func (m modprobe) resolve(alias string) {
 	m.t.Helper()
 	var names []string

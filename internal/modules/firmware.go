@@ -279,7 +279,7 @@ type FirmwareRequest struct {
 	// Missing is what becomes of missing firmware, and MissingOf the same by the name of a module.
 	Missing   Severity
 	MissingOf map[string]Severity
-	// Builtin asks for the firmware of all that is built in, and not just of what was asked for or
+	// Builtin asks for the firmware of every built-in module, and not just of what was asked for or
 	// serves a device.
 	Builtin bool
 }

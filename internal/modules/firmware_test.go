@@ -152,7 +152,7 @@ func TestFirmwareOf(t *testing.T) {
 		{"built in, asked for", Request{Words: []string{"c"}}, false, nil, []string{"c.bin"}, nil},
 		{"built in, serves a device", Request{Devices: []devices.Device{device}}, false, nil, []string{"c.bin", "node.bin"}, []string{"gone-node.bin"}},
 		{"off for a device's module", Request{Devices: []devices.Device{device}}, false, map[string]Severity{"c": SeverityOff}, []string{"c.bin", "node.bin"}, nil},
-		{"all that is built in", Request{}, true, nil, []string{"c.bin", "d.bin"}, nil},
+		{"everything that is built in", Request{}, true, nil, []string{"c.bin", "d.bin"}, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s, err := Choose(tree, test.request)
@@ -197,7 +197,7 @@ func TestFirmwareErrors(t *testing.T) {
 		{"missing", "a", FirmwareRequest{Dirs: []string{dir}}, ErrFirmware},
 		{"no directory", "a", FirmwareRequest{}, ErrFirmware},
 		{"an unknown module", "a", FirmwareRequest{MissingOf: map[string]Severity{"aa": SeverityOff}}, ErrUnknown},
-		{"a pattern that is none", "bad", FirmwareRequest{Dirs: []string{dir}}, nil},
+		{"a pattern with half a set", "bad", FirmwareRequest{Dirs: []string{dir}}, nil},
 		{"a damaged WHENCE", "a", FirmwareRequest{Dirs: []string{firmwareDir(t, map[string]string{"WHENCE": "Link: a b\n"})}}, nil},
 		{"a WHENCE that leads out", "a", FirmwareRequest{Dirs: []string{firmwareDir(t, map[string]string{"WHENCE": "File: x\nLink: a -> ../../x\n"})}}, nil},
 		{"a file", "a", FirmwareRequest{Dirs: []string{filepath.Join(dir, "file")}}, nil},

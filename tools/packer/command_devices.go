@@ -73,19 +73,28 @@ func (l *deviceLister) run(ctx context.Context, names []string) error {
 	if err := l.readKernel(); err != nil {
 		return err
 	}
-	var all []devices.Device
-	for _, name := range names {
-		found, err := readDevices(name)
-		if err != nil {
-			return err
-		}
-		all = append(all, found...)
+	all, err := readDevices(names)
+	if err != nil {
+		return err
 	}
 	return writeResults(ctx, l.out, func(out io.Writer) error { return l.list(out, all) })
 }
 
-// readDevices returns the devices that a file describes.
-func readDevices(name string) ([]devices.Device, error) {
+// readDevices returns the devices that files describe.
+func readDevices(names []string) ([]devices.Device, error) {
+	var all []devices.Device
+	for _, name := range names {
+		found, err := readDescription(name)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, found...)
+	}
+	return all, nil
+}
+
+// readDescription returns the devices that a file describes.
+func readDescription(name string) ([]devices.Device, error) {
 	file, err := os.Open(name)
 	if err != nil {
 		return nil, err

@@ -16,7 +16,6 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/kbuild/config"
 	"github.com/rules-initramfs/rules_initramfs/internal/listing"
 	"github.com/rules-initramfs/rules_initramfs/internal/modules"
-	"github.com/rules-initramfs/rules_initramfs/internal/modules/devices"
 )
 
 // chooser is what packer modules was asked for.
@@ -167,8 +166,14 @@ func (c *chooser) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.request.Devices, err = readAllDevices(c.devices); err != nil {
+	if c.request.Devices, err = readDevices(c.devices); err != nil {
 		return err
+	}
+	// A device of a list that does not say where it is goes by its modalias.
+	for i, d := range c.request.Devices {
+		if d.Path == "" {
+			c.request.Devices[i].Path = d.Modaliases[0]
+		}
 	}
 	selection, err := modules.Choose(tree, c.request)
 	if err != nil {
@@ -285,25 +290,6 @@ func (c *chooser) addModules(kernel *modules.Kernel, tree *modules.Tree) (replac
 	}
 	replaced, err = tree.Add(added, kernel.Release)
 	return replaced, files, err
-}
-
-// readAllDevices reads descriptions of hardware. A device of a list that does not say where it is
-// has its first modalias as its path.
-func readAllDevices(names []string) ([]devices.Device, error) {
-	var all []devices.Device
-	for _, name := range names {
-		described, err := readDevices(name)
-		if err != nil {
-			return nil, err
-		}
-		for _, d := range described {
-			if d.Path == "" {
-				d.Path = d.Modaliases[0]
-			}
-			all = append(all, d)
-		}
-	}
-	return all, nil
 }
 
 // prefixErrors begins each line of an error with a text.
