@@ -135,14 +135,14 @@ func (l *Loader) Load(names []string) error {
 
 // unknown is ErrUnknown, with what a name may mean.
 func (l *Loader) unknown(name string) error {
-	near := ""
-	if names := l.index.Near(name); len(names) > 0 {
-		near = " (near: " + strings.Join(names, ", ") + ")"
-	}
 	if err := l.CheckDirectory(); err != nil {
 		return fmt.Errorf("%w: %w", ErrUnknown, err)
 	}
-	return fmt.Errorf("%w in %s%s: correct the name, or add this kernel's module to the image there", ErrUnknown, l.dir, near)
+	hint := "correct the name, or add this kernel's module to the image there"
+	if names := l.index.Near(name); len(names) > 0 {
+		hint = "did you mean " + strings.Join(names, " or ") + "?"
+	}
+	return fmt.Errorf("%w in %s: %s", ErrUnknown, l.dir, hint)
 }
 
 // CheckDirectory returns an error if the image has no modules for the running kernel. It
