@@ -14,10 +14,11 @@ type Reader struct {
 	r    *bufio.Reader
 	left uint64 // content that is not decoded yet; more than any if only a mark ends it
 	done bool
+	tail [2 * lzmaSymbol]byte
 }
 
 // Reset begins with the stream that r begins with. Reading it to io.EOF leaves r at the
-// first byte after it. Memory that was allocated for earlier streams is used again.
+// first byte after it. The buffer of r holds 32 bytes or more. Memory that was allocated for earlier streams is used again.
 func (z *Reader) Reset(r *bufio.Reader) error {
 	var header [1 + 4 + 8]byte
 	if _, err := io.ReadFull(r, header[:]); err != nil {
@@ -37,13 +38,26 @@ func (z *Reader) Reset(r *bufio.Reader) error {
 	return z.lzma.start(nil, z.more)
 }
 
-// more returns what the input has buffered.
-func (z *Reader) more() ([]byte, error) {
-	z.r.Discard(len(z.lzma.in))
-	if _, err := z.r.Peek(1); err != nil {
-		return nil, unexpected(err)
+// more gives the decoder what the input has buffered or, at its end, the rest of it with zeros.
+func (z *Reader) more() error {
+	d := &z.lzma
+	if err := d.check(); err != nil {
+		return err
 	}
-	return z.r.Peek(z.r.Buffered())
+	z.r.Discard(d.at)
+	rest, err := z.r.Peek(lzmaSymbol)
+	switch {
+	case err == nil:
+		d.in, _ = z.r.Peek(z.r.Buffered())
+		d.inputSize = len(d.in)
+	case err == io.EOF:
+		d.inputSize = len(rest)
+		d.in = append(append(z.tail[:0], rest...), make([]byte, lzmaSymbol)...)
+	default:
+		return err
+	}
+	d.at = 0
+	return nil
 }
 
 // Read reads the content of the stream.
