@@ -35,6 +35,7 @@ type lzmaReader struct {
 	r    *bufio.Reader
 	left uint64 // content that is not decoded yet; more than any if only a mark ends it
 	done bool
+	tail [2 * lzmaSymbol]byte
 }
 
 func (z *lzmaReader) reset(r *bufio.Reader) error {
@@ -56,13 +57,26 @@ func (z *lzmaReader) reset(r *bufio.Reader) error {
 	return z.lzma.start(nil, z.more)
 }
 
-// more returns what the input has buffered.
-func (z *lzmaReader) more() ([]byte, error) {
-	z.r.Discard(len(z.lzma.in))
-	if _, err := z.r.Peek(1); err != nil {
-		return nil, unexpected(err)
+// more gives the decoder what the input has buffered or, at its end, the rest of it with zeros.
+func (z *lzmaReader) more() error {
+	d := &z.lzma
+	if err := d.check(); err != nil {
+		return err
 	}
-	return z.r.Peek(z.r.Buffered())
+	z.r.Discard(d.at)
+	rest, err := z.r.Peek(lzmaSymbol)
+	switch {
+	case err == nil:
+		d.in, _ = z.r.Peek(z.r.Buffered())
+		d.inputSize = len(d.in)
+	case err == io.EOF:
+		d.inputSize = len(rest)
+		d.in = append(append(z.tail[:0], rest...), make([]byte, lzmaSymbol)...)
+	default:
+		return err
+	}
+	d.at = 0
+	return nil
 }
 
 func (z *lzmaReader) Read(p []byte) (int, error) {

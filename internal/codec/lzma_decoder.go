@@ -1,6 +1,8 @@
 package codec
 
 import (
+	"cmp"
+	"encoding/binary"
 	"errors"
 	"io"
 )
@@ -44,14 +46,14 @@ var errLZMACorrupt = errors.New("corrupt data")
 // content, up to the size of the dictionary, and it can be used again. The libraries'
 // decoders allocate the dictionary for each member, however small its content.
 type lzmaDecoder struct {
-	// The range coder. more returns the input after in.
-	in     []byte
-	at     int
-	more   func() ([]byte, error)
-	width  uint32
-	code   uint32
-	err    error // of more
-	ended  bool  // an end mark was read
+	// The range coder. The input ends with lzmaSymbol zeros, or more returns what is after at.
+	in          []byte
+	at          int
+	inputSize   int // without the zeros
+	more        func() error
+	width, code uint32
+
+	ended  bool // an end mark was read
 	state  int
 	reps   [4]uint32
 	length int // of a match: what is not copied yet
@@ -103,96 +105,68 @@ func (d *lzmaDecoder) resetState() {
 	}
 }
 
-// start reads the first bytes of a range coder.
-func (d *lzmaDecoder) start(in []byte, more func() ([]byte, error)) error {
-	d.in, d.at, d.more, d.err, d.ended = in, 0, more, nil, false
-	first := d.nextByte()
-	d.width, d.code = 1<<32-1, 0
-	for range 4 {
-		d.code = d.code<<8 | uint32(d.nextByte())
+// start reads the first bytes of a range coder. The input is in, which has lzmaSymbol zeros at its
+// end, unless there is more: a function that sets in, at and inputSize, or returns an error.
+func (d *lzmaDecoder) start(in []byte, more func() error) error {
+	d.in, d.at, d.inputSize, d.more, d.ended = in, 0, len(in)-lzmaSymbol, more, false
+	if more != nil {
+		d.inputSize = 0
 	}
-	if d.err == nil && first != 0 {
+	if err := d.need(); err != nil {
+		return err
+	}
+	d.width, d.code = 1<<32-1, binary.BigEndian.Uint32(d.in[d.at+1:])
+	d.at += 5
+	if d.in[d.at-5] != 0 {
 		return errLZMACorrupt
 	}
-	return d.err
+	return d.check()
+}
+
+// need makes lzmaSymbol bytes of input available. Some may be zeros after its end.
+func (d *lzmaDecoder) need() error {
+	if len(d.in)-d.at >= lzmaSymbol {
+		return nil
+	}
+	if d.more == nil {
+		return errLZMACorrupt
+	}
+	return d.more()
+}
+
+// check returns an error if more of the input was read than there is.
+func (d *lzmaDecoder) check() error {
+	switch {
+	case d.at <= d.inputSize:
+		return nil
+	case d.more == nil:
+		return errLZMACorrupt
+	}
+	return io.ErrUnexpectedEOF
+}
+
+// beginSymbol returns the range coder for a literal or a match. endSymbol keeps what it is after.
+func (d *lzmaDecoder) beginSymbol() lzmaRange {
+	return lzmaRange{(*[lzmaSymbol]byte)(d.in[d.at:]), 0, d.width, d.code}
+}
+
+func (d *lzmaDecoder) endSymbol(r lzmaRange) {
+	d.at, d.width, d.code = d.at+r.at, r.width, r.code
 }
 
 // finish returns an error unless a range coder may end here.
 func (d *lzmaDecoder) finish() error {
-	d.normalize()
-	if d.err == nil && (d.code != 0 || d.length != 0) {
+	if err := d.need(); err != nil {
+		return err
+	}
+	d.endSymbol(d.beginSymbol().fill())
+	if err := d.check(); err != nil {
+		return err
+	}
+	if d.code != 0 || d.length != 0 {
 		return errLZMACorrupt
 	}
-	return d.err
-}
-
-func (d *lzmaDecoder) nextByte() byte {
-	for d.at == len(d.in) {
-		if d.err != nil {
-			return 0
-		}
-		d.at = 0
-		d.in, d.err = d.more()
-	}
-	d.at++
-	return d.in[d.at-1]
-}
-
-func (d *lzmaDecoder) normalize() {
-	if d.width < 1<<24 {
-		d.width <<= 8
-		d.code = d.code<<8 | uint32(d.nextByte())
-	}
-}
-
-func (d *lzmaDecoder) bit(p *uint16) uint32 {
-	d.normalize()
-	bound := d.width >> 11 * uint32(*p)
-	if d.code < bound {
-		d.width = bound
-		*p += (1<<11 - *p) >> 5
-		return 0
-	}
-	d.width -= bound
-	d.code -= bound
-	*p -= *p >> 5
-	return 1
-}
-
-// tree decodes a number of some bits, highest first.
-func (d *lzmaDecoder) tree(p []uint16, bits int) uint32 {
-	node := uint32(1)
-	for range bits {
-		node = node<<1 | d.bit(&p[node])
-	}
-	return node - 1<<bits
-}
-
-// reverse decodes a number of some bits, lowest first.
-func (d *lzmaDecoder) reverse(p []uint16, bits int) uint32 {
-	node, value := uint32(1), uint32(0)
-	for i := range bits {
-		bit := d.bit(&p[node])
-		node = node<<1 | bit
-		value |= bit << i
-	}
-	return value
-}
-
-// direct decodes a number of some bits that have no probabilities.
-func (d *lzmaDecoder) direct(bits int) uint32 {
-	var value uint32
-	for range bits {
-		d.normalize()
-		d.width >>= 1
-		bit := uint32(0)
-		if d.code >= d.width {
-			d.code -= d.width
-			bit = 1
-		}
-		value = value<<1 | bit
-	}
-	return value
+	return nil
 }
 
 // room makes the ring's next bytes free, up to most, and returns their number. All content
@@ -226,26 +200,31 @@ func (d *lzmaDecoder) store(r io.Reader, n int) error {
 
 // decode decodes n bytes, up to the room, or up to an end mark.
 func (d *lzmaDecoder) decode(n int) error {
-	for stop := d.end + n; d.end < stop && d.err == nil && !d.ended; {
+	for stop := d.end + n; d.end < stop && !d.ended; {
 		if d.length > 0 {
 			d.copyMatch(min(d.length, stop-d.end))
 			continue
 		}
+		if err := d.need(); err != nil {
+			return err
+		}
+		r, bit := d.beginSymbol(), uint32(0)
 		position := int(uint32(d.position) & d.positions)
-		if d.bit(&d.probabilities[lzmaIsMatch+d.state*lzmaPosStates+position]) == 0 {
-			d.literal()
+		if r, bit = r.fill().bit(&d.probabilities[lzmaIsMatch+d.state*lzmaPosStates+position]); bit == 0 {
+			d.endSymbol(d.literal(r))
 			continue
 		}
-		if d.bit(&d.probabilities[lzmaIsRep+d.state]) == 0 {
-			d.match(position)
+		if r, bit = r.fill().bit(&d.probabilities[lzmaIsRep+d.state]); bit == 0 {
+			r = d.match(r, position)
 		} else {
-			d.repeat(position)
+			r = d.repeat(r, position)
 		}
-		if distance := int64(d.reps[0]); !d.ended && d.err == nil && (distance >= d.position || distance >= int64(d.size)) {
-			d.err = errLZMACorrupt
+		d.endSymbol(r)
+		if distance := int64(d.reps[0]); !d.ended && (distance >= d.position || distance >= int64(d.size)) {
+			return cmp.Or(d.check(), errLZMACorrupt)
 		}
 	}
-	return d.err
+	return d.check()
 }
 
 // before returns the byte at a distance before the next one; 0 is the last byte.
@@ -257,45 +236,38 @@ func (d *lzmaDecoder) before(distance int) byte {
 	return d.ring[at]
 }
 
-func (d *lzmaDecoder) literal() {
-	var last byte
+func (d *lzmaDecoder) literal(r lzmaRange) lzmaRange {
+	var last, value byte
 	if d.position > 0 {
 		last = d.before(0)
 	}
 	context := (uint32(d.position)&d.literalPosition)<<d.literalContext | uint32(last)>>(8-d.literalContext)
-	p := d.literals[context*lzmaLiteral:][:lzmaLiteral]
+	p := (*[lzmaLiteral]uint16)(d.literals[context*lzmaLiteral:])
 	if d.reset[context] != d.resets {
 		d.reset[context] = d.resets
 		for i := range p {
 			p[i] = lzmaHalf
 		}
 	}
-	node := uint32(1)
-	if d.state >= 7 { // after a match: the byte at its distance is expected not to come
-		for expected := uint32(d.before(int(d.reps[0]))); node < 0x100; {
-			expected <<= 1
-			want := expected & 0x100
-			bit := d.bit(&p[0x100+want+node])
-			node = node<<1 | bit
-			if bit<<8 != want {
-				break
-			}
-		}
-	}
-	for node < 0x100 {
-		node = node<<1 | d.bit(&p[node])
-	}
 	switch {
 	case d.state < 4:
 		d.state = 0
-	case d.state < 10:
+		r, value = r.literal(p)
+	case d.state < 7:
 		d.state -= 3
-	default:
-		d.state -= 6
+		r, value = r.literal(p)
+	default: // after a match: the byte at its distance is expected not to come
+		r, value = r.unexpected(p, uint32(d.before(int(d.reps[0]))))
+		if d.state < 10 {
+			d.state -= 3
+		} else {
+			d.state -= 6
+		}
 	}
-	d.ring[d.end] = byte(node)
+	d.ring[d.end] = value
 	d.end++
 	d.position++
+	return r
 }
 
 // after sets the state after a match, which is different after a literal and after another
@@ -309,60 +281,74 @@ func (d *lzmaDecoder) after(literal, match int) {
 }
 
 // match decodes a match at a new distance, or the end mark.
-func (d *lzmaDecoder) match(position int) {
+func (d *lzmaDecoder) match(r lzmaRange, position int) lzmaRange {
 	d.reps[1], d.reps[2], d.reps[3] = d.reps[0], d.reps[1], d.reps[2]
 	d.after(7, 10)
-	length := d.matchLength(lzmaMatchLen, position)
-	slot := d.tree(d.probabilities[lzmaSlots+min(length, 3)*64:], 6)
+	r, length := d.matchLength(r, lzmaMatchLen, position)
+	r, slot := r.tree(d.probabilities[lzmaSlots+min(length, 3)*64:], 6)
 	distance := slot
 	if slot >= 4 {
 		bits := int(slot/2 - 1)
 		distance = (2 | slot&1) << bits
+		var low uint32
 		if slot < 14 {
-			distance += d.reverse(d.probabilities[lzmaSpecial+int(distance-slot):], bits)
+			r, low = r.reverse(d.probabilities[lzmaSpecial+int(distance-slot):], bits)
 		} else {
-			distance += d.direct(bits-4)<<4 + d.reverse(d.probabilities[lzmaAlign:], 4)
+			var high uint32
+			r, high = r.direct(bits - 4)
+			r, low = r.reverse(d.probabilities[lzmaAlign:], 4)
+			low += high << 4
 		}
+		distance += low
 	}
 	d.reps[0] = distance
 	d.length = length + lzmaMinLen
 	if distance == 1<<32-1 {
 		d.ended, d.length = true, 0
 	}
+	return r
 }
 
 // repeat decodes a match at one of the last distances.
-func (d *lzmaDecoder) repeat(position int) {
+func (d *lzmaDecoder) repeat(r lzmaRange, position int) lzmaRange {
 	p := &d.probabilities
-	if d.bit(&p[lzmaIsRep0+d.state]) == 0 {
-		if d.bit(&p[lzmaIsRep0Long+d.state*lzmaPosStates+position]) == 0 {
+	var bit uint32
+	if r, bit = r.fill().bit(&p[lzmaIsRep0+d.state]); bit == 0 {
+		if r, bit = r.fill().bit(&p[lzmaIsRep0Long+d.state*lzmaPosStates+position]); bit == 0 {
 			d.after(9, 11)
 			d.length = 1
-			return
+			return r
 		}
 	} else {
 		which := 1
-		if d.bit(&p[lzmaIsRep1+d.state]) != 0 {
-			which = 2 + int(d.bit(&p[lzmaIsRep2+d.state]))
+		if r, bit = r.fill().bit(&p[lzmaIsRep1+d.state]); bit != 0 {
+			r, bit = r.fill().bit(&p[lzmaIsRep2+d.state])
+			which = 2 + int(bit)
 		}
 		distance := d.reps[which]
 		copy(d.reps[1:which+1], d.reps[:which])
 		d.reps[0] = distance
 	}
 	d.after(8, 11)
-	d.length = d.matchLength(lzmaRepLen, position) + lzmaMinLen
+	r, length := d.matchLength(r, lzmaRepLen, position)
+	d.length = length + lzmaMinLen
+	return r
 }
 
 // matchLength decodes a length less the shortest one.
-func (d *lzmaDecoder) matchLength(base, position int) int {
+func (d *lzmaDecoder) matchLength(r lzmaRange, base, position int) (lzmaRange, int) {
 	p := d.probabilities[base : base+lzmaLenSize]
-	switch {
-	case d.bit(&p[0]) == 0:
-		return int(d.tree(p[lzmaLenLow+position*8:], 3))
-	case d.bit(&p[1]) == 0:
-		return 8 + int(d.tree(p[lzmaLenMid+position*8:], 3))
+	var bit, length uint32
+	if r, bit = r.fill().bit(&p[0]); bit == 0 {
+		r, length = r.tree(p[lzmaLenLow+position*8:], 3)
+		return r, int(length)
 	}
-	return 16 + int(d.tree(p[lzmaLenHigh:], 8))
+	if r, bit = r.fill().bit(&p[1]); bit == 0 {
+		r, length = r.tree(p[lzmaLenMid+position*8:], 3)
+		return r, int(length) + 8
+	}
+	r, length = r.tree(p[lzmaLenHigh:], 8)
+	return r, int(length) + 16
 }
 
 // copyMatch copies n bytes of the match.
@@ -442,7 +428,7 @@ func (z *lzma2Reader) fill() error {
 	if err := z.lzma.finish(); err != nil {
 		return err
 	}
-	if z.lzma.at != len(z.chunk) {
+	if z.lzma.at != z.lzma.inputSize {
 		return errLZMACorrupt
 	}
 	return nil
@@ -505,9 +491,10 @@ func (z *lzma2Reader) nextChunk() error {
 	case control >= state:
 		z.lzma.resetState()
 	}
-	z.chunk = grow(z.chunk, packed)
-	if _, err := io.ReadFull(z.r, z.chunk); err != nil {
+	z.chunk = grow(z.chunk, packed+lzmaSymbol)
+	if _, err := io.ReadFull(z.r, z.chunk[:packed]); err != nil {
 		return unexpected(err)
 	}
-	return z.lzma.start(z.chunk, func() ([]byte, error) { return nil, errLZMACorrupt })
+	clear(z.chunk[packed:])
+	return z.lzma.start(z.chunk, nil)
 }

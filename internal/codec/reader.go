@@ -54,9 +54,9 @@ type Reader struct {
 }
 
 // NewReader detects the codec of the member that r begins with and reads that one
-// member. At io.EOF, r is at the first byte after it, where another member, zeros or an
-// uncompressed archive may follow. Before io.EOF, and after any other error, the position
-// of r is undefined.
+// member. The buffer of r must have 32 bytes or more. At io.EOF, r is at the first byte
+// after the member, where another member, zeros or an uncompressed archive may follow.
+// Before io.EOF, and after any other error, the position of r is undefined.
 //
 // Members of lz4 do not mark their end: one ends at the end of r or at four zero bytes,
 // which are left unread, and continues over another lz4 member

@@ -104,7 +104,7 @@ func TestMembers(t *testing.T) {
 					iotest.OneByteReader(bytes.NewReader(input)),
 					iotest.DataErrReader(bytes.NewReader(input)),
 				} {
-					r := bufio.NewReaderSize(below, 16)
+					r := bufio.NewReaderSize(below, 32)
 					got, err := member(r)
 					if a == "lz4" && zeros < 4 {
 						wantLZ4(t, name, b, zeros, got, err)
