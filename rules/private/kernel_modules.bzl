@@ -24,7 +24,7 @@ def _check(ctx, origin, kernel):
         fail("%s: name modules in modules or extra_modules, or what they are for in devices" % origin)
     for module, severity in ctx.attr.missing_firmware_of.items():
         if severity not in _MISSING:
-            fail("%s: missing_firmware_of: %s: %r is none of %s" % (origin, module, severity, ", ".join(_MISSING)))
+            fail("%s: missing_firmware_of: %s: %r is not one of %s" % (origin, module, severity, ", ".join(_MISSING)))
     for attribute in ["devices", "extra_modules", "firmware"]:
         for target in getattr(ctx.attr, attribute):
             check_files("%s: %s" % (origin, attribute), target)

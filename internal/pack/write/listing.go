@@ -23,7 +23,7 @@ type Archived struct {
 // for it; the rules have an output group and a field of InitramfsInfo.
 type View struct {
 	Name string
-	// Command is the command of the packer, with its options, that prints the same of the image, but
+	// Command is the command of the packer, with its options, that prints the same of the image, except
 	// for the origins of entries. It is empty if only what makes the image knows what the file has.
 	Command string
 	// lines says what a line of the file is.
