@@ -1,6 +1,6 @@
 """kernel_modules: a layer of modules with what they need."""
 
-load(":entries.bzl", "tree_entry")
+load(":entries.bzl", "archives_entry")
 load(":layer_info.bzl", "initramfs_layer_info")
 load(":pack.bzl", "run_packer")
 load(":paths.bzl", "label_text")
@@ -35,6 +35,7 @@ def _kernel_modules_impl(ctx):
     _check(ctx, origin, kernel)
 
     tree = ctx.actions.declare_directory(ctx.label.name)
+    archive = ctx.actions.declare_file(ctx.label.name + ".cpio")
     report = ctx.actions.declare_file(ctx.label.name + ".report")
     json = ctx.actions.declare_file(ctx.label.name + ".json")
 
@@ -59,6 +60,7 @@ def _kernel_modules_impl(ctx):
     args.add("--compress", ctx.attr.compress)
     args.add("--prefix", ctx.attr.prefix)
     args.add_all("--output", [tree], expand_directories = False)
+    args.add("--archive", archive)
     args.add("--report", report)
     args.add("--json", json)
     run_packer(
@@ -66,12 +68,14 @@ def _kernel_modules_impl(ctx):
         "KernelModules",
         "Choosing modules",
         "modules",
-        [tree, report, json],
+        [tree, archive, report, json],
         [kernel.modules, kernel.module_catalog] + ([kernel.config] if kernel.config else []) +
         ctx.files.devices + ctx.files.extra_modules + ctx.files.firmware,
         [args],
     )
-    info = initramfs_layer_info([tree_entry(origin, "/", depset([tree]))])
+
+    # A directory has no links of firmware when another action reads it: an archive has.
+    info = initramfs_layer_info([archives_entry(origin, [archive])])
     return [
         info,
         DefaultInfo(files = depset([tree])),

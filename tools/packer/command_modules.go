@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 
@@ -35,7 +36,7 @@ type chooser struct {
 	strip       bool
 	compression modules.Compression
 
-	output, prefix, report, json, origin string
+	output, archive, prefix, report, json, origin string
 }
 
 func modulesCommand() *cobra.Command {
@@ -87,6 +88,7 @@ the output directory. Wrong usage exits with 2.`,
 	cli.Options(cmd, "Firmware", c.addFirmwareOptions)
 	cli.Options(cmd, "Output", func(flags *pflag.FlagSet) {
 		flags.StringVar(&c.output, "output", "", "Write modules and firmware to `DIR`, new or empty")
+		flags.StringVar(&c.archive, "archive", "", "Write the content of DIR also to the cpio archive `FILE`, owned by root")
 		addParsed(flags, &c.prefix, "prefix", parsePrefix, "Write to `PATH`/modules and PATH/firmware below DIR, lib or usr/lib (default: as the kernel's directory has it, else lib)")
 		flags.StringVar(&c.report, "report", "", "Write to `FILE` what is chosen and why, for people")
 		flags.StringVar(&c.json, "json", "", "Write to `FILE` the same as one JSON object")
@@ -197,10 +199,26 @@ func (c *chooser) run(ctx context.Context) error {
 	if err := layer.Write(ctx, c.output); err != nil {
 		return err
 	}
+	if c.archive != "" {
+		if err := c.writeArchive(ctx); err != nil {
+			return err
+		}
+	}
 	for _, warning := range modules.FirmwareWarnings(missing) {
 		warn(warning)
 	}
 	return c.writeReports(ctx, modules.NewReport(layer, replaced, missing))
+}
+
+func (c *chooser) writeArchive(ctx context.Context) error {
+	root, err := os.OpenRoot(c.output)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	return writeResults(ctx, c.archive, func(w io.Writer) error {
+		return modules.WriteArchive(w, root.FS().(fs.ReadLinkFS))
+	})
 }
 
 func (c *chooser) writeReports(ctx context.Context, report *modules.Report) error {

@@ -56,6 +56,7 @@ func TestOptions(t *testing.T) {
 		"want":               "virtio_net",
 		"write-catalog":      "catalog",
 		"align":              "4096",
+		"archive":            "modules.cpio",
 		"aliases":            "modules.alias",
 		"driver-index":       "drivers.index",
 		"earlier":            "links",
