@@ -14,7 +14,7 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/modules/devices"
 )
 
-// revision is what the registers of an AMBA device have and a device tree has not: revision and
+// revision is what the registers of an AMBA device have, and a device tree does not have: revision and
 // configuration.
 var revision = regexp.MustCompile(`^amba:d[0-9A-F]{3}`)
 
