@@ -111,9 +111,16 @@ func TestFromTree(t *testing.T) {
 				node("a@2", "compatible=arm,pl011|arm,primecell| arm,primecell-periphid=#241011"),
 				node("a@3", "compatible=arm,coresight-tmc|arm,primecell|")),
 			[]Device{
-				{Path: "/a@1", Bus: AMBA, Modaliases: []string{"amba:d00041011", "of:NaT(null)Carm,pl011Carm,primecell"}},
-				{Path: "/a@2", Bus: AMBA, Modaliases: []string{"amba:d00241011", "of:NaT(null)Carm,pl011Carm,primecell"}},
-				{Path: "/a@3", Bus: AMBA, Modaliases: []string{"of:NaT(null)Carm,coresight-tmcCarm,primecell"}},
+				{Path: "/a@1", Bus: AMBA, Modaliases: []string{"amba:d00041011"}},
+				{Path: "/a@2", Bus: AMBA, Modaliases: []string{"amba:d00241011"}},
+				{Path: "/a@3", Bus: AMBA},
+			},
+		},
+		"soundwire": {
+			tree(node("soundwire@1", "compatible=maker,bus|", node("speaker@0,1", "compatible=sdw10217020200|"))),
+			[]Device{
+				{Path: "/soundwire@1", Bus: Platform, Modaliases: []string{"of:NsoundwireT(null)Cmaker,bus"}},
+				{Path: "/soundwire@1/speaker@0,1", Bus: SoundWire, Modaliases: []string{"sdw:m0217p0202v01c00"}},
 			},
 		},
 		"pci, usb and mmc": {

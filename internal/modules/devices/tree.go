@@ -27,8 +27,10 @@ const (
 	I2C Bus = "i2c"
 	// SPI devices have spi:NAME. A driver that is loaded is found as for platform devices.
 	SPI Bus = "spi"
-	// AMBA devices have amba:dID, with an ID that is in their registers.
+	// AMBA devices have amba:dID, with an ID that is in their registers, and nothing else.
 	AMBA Bus = "amba"
+	// SoundWire devices have sdw:mMANUFACTURERpPARTvVERSIONcCLASS.
+	SoundWire Bus = "soundwire"
 	// MDIO devices are Ethernet PHYs and switches. PHYs have mdio: and 32 binary digits.
 	MDIO Bus = "mdio"
 	// MMC devices are cards and SDIO functions, which say what they are.
@@ -172,11 +174,13 @@ func isDevice(bus Bus, node *fdt.Node, compatible []string) bool {
 }
 
 // Compatible strings that name a device of a bus by numbers: IEEE 1275's PCI and USB bindings,
-// and Documentation/devicetree/bindings/net/ethernet-phy.yaml.
+// Documentation/devicetree/bindings/net/ethernet-phy.yaml, and sdw_of_find_slaves in
+// drivers/soundwire/slave.c.
 var (
 	pciCompatible = regexp.MustCompile(`^pci([0-9a-f]{1,4}),([0-9a-f]{1,4})$`)
 	usbCompatible = regexp.MustCompile(`^usb([0-9a-f]{1,4}),([0-9a-f]{1,4})$`)
 	phyCompatible = regexp.MustCompile(`^ethernet-phy-id([0-9a-fA-F]{1,4})\.([0-9a-fA-F]{1,4})$`)
+	sdwCompatible = regexp.MustCompile(`^sdw([0-9a-f])([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{2})$`)
 	primecell     = regexp.MustCompile(`^arm,pl([0-9]{3})$`)
 )
 
@@ -189,6 +193,8 @@ func busOf(parent, node *fdt.Node, compatible []string) Bus {
 		return AMBA
 	case slices.ContainsFunc(compatible, usbCompatible.MatchString):
 		return USB
+	case len(compatible) > 0 && sdwCompatible.MatchString(compatible[0]):
+		return SoundWire
 	case slices.ContainsFunc(compatible, pciCompatible.MatchString), slices.Contains(parent.Strings("device_type"), "pci"):
 		return PCI
 	}
@@ -217,7 +223,11 @@ func newDevice(path string, bus Bus, node *fdt.Node, compatible []string) Device
 		// spi_uevent and spi_match_device in drivers/spi/spi.c
 		d.Modaliases = []string{"spi:" + nameFromCompatible(compatible[0]), of}
 	case AMBA:
-		d.Modaliases = append(ambaModalias(node, compatible), of)
+		d.Modaliases = ambaModalias(node, compatible)
+	case SoundWire:
+		// sdw_slave_modalias in drivers/soundwire/bus_type.c
+		m := sdwCompatible.FindStringSubmatch(compatible[0])
+		d.Modaliases = []string{fmt.Sprintf("sdw:m%04Xp%04Xv%02Xc%02X", hex(m[2]), hex(m[3]), hex(m[1]), hex(m[4]))}
 	case MDIO:
 		d.Modaliases = mdioModaliases(compatible, of)
 	case MMC:

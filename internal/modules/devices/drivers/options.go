@@ -43,7 +43,7 @@ type Setting struct {
 	// Value is y for a driver in the kernel image, m for a module, and n for none.
 	Value string
 	// Off are the options that are off, and Absent those that are not in the configuration: what
-	// they depend on is off, or belongs to another architecture.
+	// they depend on, or what selects them, is off, or belongs to another architecture.
 	Off, Absent []string
 }
 
@@ -77,7 +77,7 @@ func (d Driver) Explain(c config.Values) string {
 		parts = append(parts, isOrAre(s.Off)+" off")
 	}
 	if len(s.Absent) > 0 {
-		parts = append(parts, isOrAre(s.Absent)+" not in the configuration: what this needs is off")
+		parts = append(parts, isOrAre(s.Absent)+" not in the configuration: what allows or selects this is off")
 	}
 	switch {
 	case len(parts) > 0:
