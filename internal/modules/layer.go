@@ -169,7 +169,7 @@ func (l *Layer) writeModules(ctx context.Context, root *os.Root) error {
 		return len(changed) > 1 && errors.Is(err, ErrChanged)
 	})
 	if len(changed) > 1 {
-		errs = append(errs, fmt.Errorf("%d more modules have %w", len(changed)-1, ErrChanged))
+		errs = append(errs, fmt.Errorf("%d of %d modules have %w", len(changed), len(chosen), ErrChanged))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return err
