@@ -25,7 +25,7 @@ import (
 // Errors of Layer.Write.
 var (
 	// ErrChanged means that a module's file is not the one that is in the catalog.
-	ErrChanged = errors.New("the file has changed since the catalog was written")
+	ErrChanged = errors.New("changed since the catalog was written")
 	// ErrCompression means that the kernel cannot decompress modules as asked for.
 	ErrCompression = errors.New("the kernel cannot decompress modules")
 	// ErrSignature means that a change of a module would make its signature wrong.
@@ -153,14 +153,25 @@ func (l *Layer) writeModules(ctx context.Context, root *os.Root) error {
 	chosen := l.Selection.Modules
 	l.Written = make([]*Module, len(chosen))
 	unsigned := make([]bool, len(chosen))
-	err := inParallel(len(chosen), func(i int) (err error) {
+	errs := inParallel(len(chosen), func(i int) (err error) {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		l.Written[i], unsigned[i], err = l.writeModule(root, chosen[i].Module)
 		return err
 	})
-	if err != nil {
+	// If the catalog is of another directory, all modules differ.
+	var changed []error
+	errs = slices.DeleteFunc(errs, func(err error) bool {
+		if errors.Is(err, ErrChanged) {
+			changed = append(changed, err)
+		}
+		return len(changed) > 1 && errors.Is(err, ErrChanged)
+	})
+	if len(changed) > 1 {
+		errs = append(errs, fmt.Errorf("%d of %d modules have %w", len(changed), len(chosen), ErrChanged))
+	}
+	if err := errors.Join(errs...); err != nil {
 		return err
 	}
 	l.Unsigned = nil
@@ -252,7 +263,7 @@ func (l *Layer) readModule(m *Module) ([]byte, error) {
 		return nil, err
 	}
 	if !m.isFile(content) {
-		return nil, fmt.Errorf("%s: %w: write the catalog again", name, ErrChanged)
+		return nil, fmt.Errorf("%s has %w: write the catalog again", name, ErrChanged)
 	}
 	return content, nil
 }
@@ -347,9 +358,9 @@ func writeFile(root *os.Root, name string, content io.Reader) error {
 	return errors.Join(err, file.Close())
 }
 
-// inParallel calls do with each number below n, several at a time, and returns all errors in the
+// inParallel calls do with each number below n, several at a time, and returns the errors in the
 // order of the numbers.
-func inParallel(n int, do func(i int) error) error {
+func inParallel(n int, do func(i int) error) []error {
 	errs := make([]error, n)
 	var next atomic.Int64
 	var workers sync.WaitGroup
@@ -361,7 +372,7 @@ func inParallel(n int, do func(i int) error) error {
 		})
 	}
 	workers.Wait()
-	return errors.Join(errs...)
+	return errs
 }
 
 // isFile reports whether content is that of the file that the module was read from.

@@ -224,6 +224,11 @@ func TestLayerErrors(t *testing.T) {
 		want   error
 	}{
 		{"a changed module", func(t *testing.T, l *Layer) { l.Tree.Modules[0].Digest = strings.Repeat("0", 64) }, ErrChanged},
+		{"changed modules", func(t *testing.T, l *Layer) {
+			for _, m := range l.Tree.Modules {
+				m.Digest = ""
+			}
+		}, ErrChanged},
 		{"a module that has grown", func(t *testing.T, l *Layer) { l.Tree.Modules[0].Size-- }, ErrChanged},
 		{"a module that is gone", func(t *testing.T, l *Layer) { l.Tree.Modules[0].Path = "kernel/gone.ko" }, os.ErrNotExist},
 		{"a path that leads out", func(t *testing.T, l *Layer) { l.Tree.Modules[0].Path = "../../gone.ko" }, ErrCatalog},
