@@ -43,21 +43,21 @@ an index of its drivers and its configuration, say which option turns the driver
 summary at the end counts the devices.
 
 A file that is not a description is an error, with exit code 1. Wrong usage exits with 2.`,
-		Example: "packer devices --aliases modules.alias --builtin modules.builtin.modinfo board.dtb",
+		Example: "packer devices --aliases modules.alias --builtin-modinfo modules.builtin.modinfo board.dtb",
 		Args:    cli.Args("FILE..."),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case l.config != "" && l.index == "":
 				return cli.Usagef(cmd, "--config needs --driver-index")
 			case l.unserved && l.aliases+l.builtIn+l.config == "":
-				return cli.Usagef(cmd, "--unserved needs --aliases, --builtin or --config")
+				return cli.Usagef(cmd, "--unserved needs --aliases, --builtin-modinfo or --config")
 			}
 			return l.run(cmd.Context(), args)
 		},
 	}
 	cli.Options(cmd, "Kernel", func(flags *pflag.FlagSet) {
 		flags.StringVar(&l.aliases, "aliases", "", "Find modules by their aliases in `FILE`, the kernel's modules.alias")
-		flags.StringVar(&l.builtIn, "builtin", "", "Find built-in drivers in `FILE`, the kernel's modules.builtin.modinfo")
+		flags.StringVar(&l.builtIn, "builtin-modinfo", "", "Find built-in drivers in `FILE`, the kernel's modules.builtin.modinfo")
 		flags.StringVar(&l.index, "driver-index", "", "Find the options of drivers in `FILE`, which packer driver-index has made")
 		flags.StringVar(&l.config, "config", "", "Say which of these options are on in the kernel's .config `FILE`")
 	})
