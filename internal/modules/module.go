@@ -34,9 +34,9 @@ var (
 	ErrArchitecture = errors.New("modules for different architectures")
 )
 
-// maxModule is the size in bytes that a module may have when it is decompressed. The largest of a
-// distribution have a hundredth of it; those with debug information, a fifth.
-const maxModule = 1 << 30
+// maxModule is the size in bytes that a module may have when it is decompressed. The largest of
+// Debian's, amdgpu, has a tenth of it.
+const maxModule = 512 << 20
 
 // Module is a kernel module: one that can be loaded, or one that is built into the kernel.
 type Module struct {
