@@ -69,6 +69,7 @@ def _kernel_build_impl(ctx):
             modules = modules,
             objects = objects,
             release = None,
+            system_map = system_map,
             vmlinux = vmlinux,
         ),
         OutputGroupInfo(

@@ -67,6 +67,7 @@ def _kernel_image_impl(ctx):
             modules = kernel.modules,
             objects = kernel.objects,
             release = kernel.release,
+            system_map = kernel.system_map,
             vmlinux = vmlinux,
         ),
         OutputGroupInfo(

@@ -46,6 +46,7 @@ KernelInfo = provider(
 kernel has no modules.""",
         "objects": "File or None: what is needed to link it again.",
         "release": "string or None: what `uname -r` prints, if it is known before the kernel is built.",
+        "system_map": "File or None: its System.map, the addresses of its symbols.",
         "vmlinux": "File or None: the ELF image with its symbols.",
     },
 )
