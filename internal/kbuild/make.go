@@ -99,7 +99,7 @@ func (b *Build) Make(ctx context.Context, args ...string) error {
 			return ctx.Err()
 		}
 		failed := printed.failedStep()
-		return printable.Block(fmt.Errorf("kbuild failed (make %s: %w):\n%s%s", strings.Join(args, " "), err, excerpt(failed), hint(failed)))
+		return printable.Block(fmt.Errorf("kbuild failed (make %s: %w):\n%s%s", strings.Join(args, " "), err, Excerpt(failed), hint(failed)))
 	}
 	if readErr != nil {
 		return readErr
@@ -127,8 +127,8 @@ func readLines(r io.Reader, add func(line string)) error {
 // maxExcerpt is the number of lines of kbuild's output in an error.
 const maxExcerpt = 30
 
-// excerpt returns the first and the last lines of a text, indented.
-func excerpt(text string) string {
+// Excerpt returns the first and the last lines of a text, indented.
+func Excerpt(text string) string {
 	if text == "" {
 		return ""
 	}

@@ -62,6 +62,7 @@ def _kernel_image_impl(ctx):
         KernelInfo(
             arch = kernel.arch,
             config = config,
+            device_tree_sources = kernel.device_tree_sources,
             image = image,
             module_catalog = kernel.module_catalog,
             modules = kernel.modules,

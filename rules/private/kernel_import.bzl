@@ -26,6 +26,7 @@ def _kernel_import_impl(ctx):
         KernelInfo(
             arch = target_arch(ctx),
             config = ctx.file.config,
+            device_tree_sources = None,
             image = ctx.file.image,
             module_catalog = catalog_action(ctx, modules) if modules else None,
             modules = modules,

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -110,7 +109,7 @@ var errInitramfsSource = errors.New(config.InitramfsSource + ": leave it out: th
 func isDefault(initramfsSource string) bool { return initramfsSource == "n" || initramfsSource == `""` }
 
 func (c *compilation) run(ctx context.Context, build *kbuild.Build, fragments []config.Assignment) error {
-	tree, err := c.unpack(ctx, build)
+	tree, err := unpackSource(ctx, build, c.source, c.patches, nil)
 	if err != nil {
 		return err
 	}
@@ -173,22 +172,6 @@ func (c *compilation) warnLost(log io.Writer, values config.Values, fragments []
 	return nil
 }
 
-func (c *compilation) unpack(ctx context.Context, build *kbuild.Build) (*source.Tree, error) {
-	tree, err := source.Unpack(ctx, c.source, build.Dir, build.Toolchain.LookPath)
-	if err != nil {
-		return nil, err
-	}
-	if err := tree.Check(build.Arch.SrcArch); err != nil {
-		return nil, fmt.Errorf("%s: %w", c.source, err)
-	}
-	for _, patch := range c.patches {
-		if err := tree.Patch(ctx, patch, build.Toolchain.LookPath); err != nil {
-			return nil, err
-		}
-	}
-	return tree, nil
-}
-
 // write writes the results, or none after an error.
 func (c *compilation) write(ctx context.Context, build *kbuild.Build, tree *source.Tree, values config.Values) (err error) {
 	if c.modules != "" && values.On(config.Modules) {
@@ -220,7 +203,7 @@ func (c *compilation) write(ctx context.Context, build *kbuild.Build, tree *sour
 
 // writeObjects writes what another link needs. After it, the build directory is only good for
 // a link.
-func (c *compilation) writeObjects(ctx context.Context, build *kbuild.Build, tree *source.Tree, values config.Values) (err error) {
+func (c *compilation) writeObjects(ctx context.Context, build *kbuild.Build, tree *source.Tree, values config.Values) error {
 	if c.objects == "" {
 		return nil
 	}
@@ -242,23 +225,10 @@ func (c *compilation) writeObjects(ctx context.Context, build *kbuild.Build, tre
 	if err != nil {
 		return err
 	}
-	file, err := os.Create(c.objects)
+	size, err := saveSnapshot(c.objects, build, names)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err = errors.Join(err, file.Close()); err != nil {
-			os.Remove(c.objects)
-		}
-	}()
-	out := bufio.NewWriterSize(file, 1<<20)
-	if err := errors.Join(snapshot.Pack(out, build.Dir, build.Arch.Name, names), out.Flush()); err != nil {
-		return err
-	}
-	info, err := file.Stat()
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(build.Log, "objects for links: %d of %d files, %d bytes\n", len(names), total, info.Size())
+	_, err = fmt.Fprintf(build.Log, "objects for links: %d of %d files, %d bytes\n", len(names), total, size)
 	return err
 }

@@ -13,10 +13,10 @@ func newProgram() *cobra.Command {
 	program := &cobra.Command{
 		Use:   "kernel",
 		Short: "compile Linux kernels and link initramfs images into them",
-		Long:  "Compile a Linux kernel once, and link initramfs images into it.",
+		Long:  "Compile a Linux kernel once, link initramfs images into it, and compile device trees.",
 	}
 	program.AddGroup(&cobra.Group{ID: groupKernels, Title: "Kernels"})
-	program.AddCommand(compileCommand(), linkCommand())
+	program.AddCommand(compileCommand(), linkCommand(), deviceTreeCommand())
 	return program
 }
 
