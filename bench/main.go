@@ -33,6 +33,7 @@ var tables = []struct {
 	{"reading", (*bench).reading},
 	{"growth", (*bench).growth},
 	{"kernel", (*bench).kernel},
+	{"modules", (*bench).modules},
 }
 
 func main() {
@@ -60,6 +61,12 @@ func run() error {
 		linux, err = absolute(name)
 		return err
 	})
+	var packages []string
+	flag.Func("modules", "choose among the kernel modules in the package `FILE`, for the table modules; may be repeated", func(name string) error {
+		name, err := absolute(name)
+		packages = append(packages, name)
+		return err
+	})
 	fragments := "" // options
 	flag.Func("fragment", "add the lines of `FILE` to the configuration of the kernel; may be repeated", func(name string) error {
 		name, err := absolute(name)
@@ -67,7 +74,7 @@ func run() error {
 		return err
 	})
 	at := map[string]string{}
-	for _, program := range []string{"packer", "kernel", "gen_init_cpio", "gen_initramfs.sh", "hyperfine"} {
+	for _, program := range []string{"packer", "kernel", "guest_init", "gen_init_cpio", "gen_initramfs.sh", "hyperfine"} {
 		flag.Func(program, "use `FILE` as this program", func(file string) error {
 			at[program] = file
 			return nil
@@ -100,7 +107,7 @@ func run() error {
 		return err
 	}
 	defer b.remove()
-	b.runs, b.dir, b.linux, b.fragments = *runs, *dir, linux, fragments
+	b.runs, b.dir, b.linux, b.fragments, b.packages = *runs, *dir, linux, fragments, packages
 
 	fmt.Printf("%d CPUs; median times of %d runs each, in turns\n", runtime.NumCPU(), b.runs)
 	if len(b.missing) > 0 {

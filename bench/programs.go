@@ -15,8 +15,9 @@ import (
 var (
 	needed = []string{"packer", "hyperfine", "time", "sh", "find", "sort"}
 	peers  = []string{
-		"kernel", "gen_init_cpio", "gen_initramfs.sh", "3cpio", "bsdcpio", "cpio",
+		"kernel", "guest_init", "gen_init_cpio", "gen_initramfs.sh", "3cpio", "bsdcpio", "cpio",
 		"pigz", "gzip", "zstd", "xz", "lzma", "lz4", "lzop", "bzip2",
+		"depmod", "mkinitramfs", "dracut",
 	}
 )
 
@@ -29,6 +30,7 @@ type bench struct {
 	dir       string // the user's directory to pack; or ""
 	linux     string // the tarball of a kernel's source; or ""
 	fragments string // options for the kernel's configuration
+	packages  []string
 	work      string
 	env       []string
 	runs      int

@@ -18,10 +18,17 @@ message, such as "Initramfs unpacking failed", allows its kind from there on."""
         default = 1,
         doc = "The number of the machine's CPUs. A test reserves as many of Bazel's, unless it has a tag `cpu:N`.",
     ),
+    "disk_bus": attr.string(
+        default = "virtio",
+        doc = """What the disks are connected to. "virtio": they are /dev/vda, /dev/vdb and so on, in the order of `disks`.
+"nvme": each disk has an NVMe controller of its own with the serial number `disk0`, `disk1` and so on, and is /dev/nvme0n1,
+/dev/nvme1n1 and so on. A kernel finds several controllers in any order: name a file system by its label or UUID.""",
+        values = ["nvme", "virtio"],
+    ),
     "disks": attr.label_list(
         allow_files = True,
-        doc = """Raw disk images, one file each. The guest has them as virtio disks in this order: /dev/vda, /dev/vdb and so
-on. What the guest writes is lost when it ends: the files do not change.""",
+        doc = """Raw disk images, one file each, which are disks of the guest on the `disk_bus`. What the guest writes is
+lost when it ends: the files do not change.""",
     ),
     "exit_code_pattern": attr.string(
         doc = """A regular expression (RE2) with one group, which matches the line in which the guest reports its exit
@@ -181,6 +188,7 @@ def describe_boot(ctx, runner, qemu, interactive = False, input = {}, files = []
         "allow_failures": ctx.attr.allow_failures,
         "arch": kernel.arch,
         "cpus": ctx.attr.cpus,
+        "disk_bus": ctx.attr.disk_bus,
         "disks": [path(disk) for disk in disks],
         "exit_code_pattern": getattr(ctx.attr, "exit_code_pattern", None) or None,
         "expect": getattr(ctx.attr, "expect", []),

@@ -45,9 +45,10 @@ type Config struct {
 	KernelCmdline []string `json:"kernel_cmdline"`
 	KernelArgs    []string `json:"kernel_args"` // to add to the kernel's command line
 
-	// Disks are raw images that the guest has as virtio disks, in this order: vda, vdb
-	// and so on. What it writes to them is lost when it ends.
-	Disks []string `json:"disks"`
+	// Disks are raw images that the guest has as disks. What it writes to them is lost when
+	// it ends.
+	Disks   []string `json:"disks"`
+	DiskBus DiskBus  `json:"disk_bus"` // what the disks are connected to
 
 	Files     []string `json:"files"`      // files and directories that the guest may read, each by its base name
 	Machine   string   `json:"machine"`    // QEMU's name of the board, with its properties; empty for the architecture's own
@@ -72,6 +73,14 @@ const (
 	KVMAuto KVM = "auto" // if it can
 	KVMOff  KVM = "off"  // never
 	KVMOn   KVM = "on"   // always: otherwise the boot fails
+)
+
+// DiskBus is what the disks of a guest are connected to. The empty text means DiskBusVirtio.
+type DiskBus string
+
+const (
+	DiskBusVirtio DiskBus = "virtio" // virtio disks: vda, vdb and so on in the order of Disks
+	DiskBusNVMe   DiskBus = "nvme"   // each disk is the only one of an NVMe controller
 )
 
 // Network is what a guest is connected to. The empty text means NetworkNone.
@@ -124,6 +133,8 @@ func (c *Config) Check() error {
 		return errors.New("initramfs: empty path")
 	case slices.Contains(c.Disks, ""):
 		return errors.New("disks: empty path")
+	case !slices.Contains([]DiskBus{"", DiskBusVirtio, DiskBusNVMe}, c.DiskBus):
+		return fmt.Errorf("disk_bus: %q: want virtio or nvme", c.DiskBus)
 	case slices.Contains(c.Files, ""):
 		return errors.New("files: empty path")
 	case len(c.KernelCmdline) > 0 && len(c.KernelArgs) > 0:

@@ -48,7 +48,7 @@ func Arguments(a arch.Arch, g Guest) []string {
 		// What the guest writes goes to a temporary file of QEMU's in $TMPDIR, which is
 		// gone when QEMU exits.
 		add("-drive", fmt.Sprintf("if=none,id=disk%d,format=raw,snapshot=on,file=%s", i, escape(image)),
-			"-device", fmt.Sprintf("virtio-blk-pci,drive=disk%d", i))
+			"-device", diskDevice(g.DiskBus, i))
 	}
 	for _, dir := range g.Files {
 		// The guest sees the owners and modes that the files have on the host.
@@ -68,6 +68,15 @@ func Arguments(a arch.Arch, g Guest) []string {
 	}
 	add("-append", CommandLine(a, g))
 	return args
+}
+
+// diskDevice returns the device for the disk with a number. An NVMe controller must have a serial
+// number.
+func diskDevice(bus config.DiskBus, number int) string {
+	if bus == config.DiskBusNVMe {
+		return fmt.Sprintf("nvme,drive=disk%d,serial=disk%d", number, number)
+	}
+	return fmt.Sprintf("virtio-blk-pci,drive=disk%d", number)
 }
 
 // escape doubles the commas of a value in QEMU's option language, where a single comma ends

@@ -98,6 +98,22 @@ func TestArguments(t *testing.T) {
 			},
 		},
 		{
+			name:  "riscv64, disks on NVMe",
+			arch:  "riscv64",
+			guest: Guest{Config: config.Config{Kernel: "k", MemoryMiB: 256, CPUs: 1, Disks: []string{"a", "b"}, DiskBus: config.DiskBusNVMe}},
+			want: []string{
+				"-no-user-config", "-nodefaults",
+				"-machine", "virt", "-accel", "tcg",
+				"-m", "256", "-smp", "1",
+				"-nic", "none", "-display", "none", "-no-reboot",
+				"-serial", "stdio", "-monitor", "none",
+				"-drive", "if=none,id=disk0,format=raw,snapshot=on,file=a", "-device", "nvme,drive=disk0,serial=disk0",
+				"-drive", "if=none,id=disk1,format=raw,snapshot=on,file=b", "-device", "nvme,drive=disk1,serial=disk1",
+				"-kernel", "k",
+				"-append", "console=ttyS0 panic=-1",
+			},
+		},
+		{
 			name:  "arm64, another board",
 			arch:  "arm64",
 			guest: Guest{Config: config.Config{Kernel: "k", MemoryMiB: 256, CPUs: 1, Machine: "virt,virtualization=on"}},
