@@ -6,6 +6,7 @@ import (
 	"io"
 	"path"
 	"slices"
+	"strings"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/list"
 	"github.com/rules-initramfs/rules_initramfs/internal/modules"
@@ -65,6 +66,12 @@ func (s *indexSet) isIndex(e *list.Entry) (at string, ok bool) {
 	at = list.CleanPath(e.Name)
 	_, ok = s.contents[at]
 	return at, ok
+}
+
+// isModuleIndex reports whether a name is like that of an index of kernel modules.
+func isModuleIndex(name string) bool {
+	dir, file := path.Split(list.CleanPath(name))
+	return strings.HasPrefix(file, "modules.") && path.Base(path.Dir(path.Clean(dir))) == "modules"
 }
 
 // check returns an error if the layers' entries lack what the catalogs list.
