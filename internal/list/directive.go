@@ -31,6 +31,7 @@ var directives = []struct {
 	{"location", 2, -1, "KEY PATH [LABEL...]", "lists of this origin may name the file PATH as KEY, or as $(location KEY or LABEL)"},
 	{"member", 1, 1, "CODEC", "the next entries are compressed together, in a member of their own"},
 	{"metadata", 2, -1, "GLOB FIELD=VALUE...", "set mode, uid, gid or mtime of entries of this origin"},
+	{"modules", 1, 1, "PATH", "the catalog of the kernel modules that this origin has; the indexes of several origins are merged"},
 	{"mtime", 1, 1, "SECONDS", "the time of the next entry, in seconds since 1970"},
 	{"origin", 0, 1, "[LABEL]", "where the next entries and directives come from"},
 	{"reason", 1, -1, "WORD...", "what needs the next entry, which was taken from a source of libraries"},

@@ -1,13 +1,14 @@
 package modules
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/rules-initramfs/rules_initramfs/internal/modules/devices/aliases"
 )
 
 // ErrText means that a text of a module cannot be in an index.
@@ -132,26 +133,14 @@ func common(a, b string) int {
 	return n
 }
 
-// normalAlias returns an alias as modprobe looks it up: with _ for -, but not between brackets
-// (alias_normalize in shared/util.c of kmod).
+// normalAlias returns an alias as the index of aliases has it.
 func normalAlias(alias string) (string, error) {
 	if len(alias) >= maxText {
 		return "", fmt.Errorf("%w: the alias %.100q... has more than %d bytes", ErrText, alias, maxText-1)
 	}
-	normal := []byte(alias)
-	for i := 0; i < len(normal); i++ {
-		switch normal[i] {
-		case '-':
-			normal[i] = '_'
-		case '[':
-			end := bytes.IndexByte(normal[i:], ']')
-			if end < 0 {
-				return "", fmt.Errorf("%w: a bracket of the alias %q has no end", ErrText, alias)
-			}
-			i += end
-		case ']':
-			return "", fmt.Errorf("%w: a bracket of the alias %q has no beginning", ErrText, alias)
-		}
+	normal, err := aliases.Normalize(alias)
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", ErrText, err)
 	}
-	return string(normal), nil
+	return normal, nil
 }

@@ -238,7 +238,7 @@ func (l *Layer) change(m *Module, content []byte) (changed []byte, unsigned bool
 			return nil, false, err
 		}
 	}
-	m.Size = int64(len(changed))
+	m.Size, m.Digest = int64(len(changed)), digest(changed)
 	m.Path = m.Path[:strings.LastIndex(m.Path, ".ko")] + ".ko" + extension(m.Codec)
 	return changed, unsigned, nil
 }
@@ -303,19 +303,10 @@ func recompress(to Compression, content []byte) ([]byte, error) {
 
 // writeIndexes writes the kernel's own files, and the indexes of the modules as they are written.
 func (l *Layer) writeIndexes(root *os.Root) error {
-	kernel := l.Tree.KernelFiles.Filter(l.Written)
-	write := func(name string, content []byte) error {
+	written := &Tree{KernelFiles: l.Tree.Filter(l.Written), Modules: l.Written}
+	return written.Indexes(func(name string, content []byte) error {
 		return writeFile(root, path.Join(l.base(), name), bytes.NewReader(content))
-	}
-	for _, f := range kernel.files() {
-		if *f.content == nil {
-			continue
-		}
-		if err := write(f.name, *f.content); err != nil {
-			return err
-		}
-	}
-	return WriteIndexes(l.Written, kernel, write)
+	})
 }
 
 func (l *Layer) writeFirmware(ctx context.Context, root *os.Root) error {
@@ -377,6 +368,11 @@ func inParallel(n int, do func(i int) error) []error {
 
 // isFile reports whether content is that of the file that the module was read from.
 func (m *Module) isFile(content []byte) bool {
-	digest := sha256.Sum256(content)
-	return int64(len(content)) == m.Size && hex.EncodeToString(digest[:]) == m.Digest
+	return int64(len(content)) == m.Size && digest(content) == m.Digest
+}
+
+// digest returns the Module.Digest of a file.
+func digest(content []byte) string {
+	sum := sha256.Sum256(content)
+	return hex.EncodeToString(sum[:])
 }

@@ -103,7 +103,7 @@ func TestExportsWithoutChecksums(t *testing.T) {
 
 func TestReadCompressed(t *testing.T) {
 	for suffix, name := range map[string]string{".ko": "", ".ko.gz": "gzip", ".ko.xz": "xz", ".ko.zst": "zstd"} {
-		content := append(virtioNet.bytes(), signatureMark...)
+		content := append(virtioNet.bytes(), signatureMarker...)
 		if name != "" {
 			content = compress(t, name, content)
 		}

@@ -35,10 +35,10 @@ func (o *object) readSymbols() ([]elfSymbol, error) {
 	symbols := make([]elfSymbol, 0, len(o.symbols)/size)
 	for at := size; at < len(o.symbols); at += size {
 		row := o.symbols[at : at+size]
-		s := elfSymbol{value: o.word(row[4:])}
+		s := elfSymbol{value: o.number(row[4:])}
 		info, section := row[12], row[14:]
 		if o.long {
-			s.value = o.word(row[8:])
+			s.value = o.number(row[8:])
 			info, section = row[4], row[6:]
 		}
 		var ok bool
@@ -94,10 +94,11 @@ func (o *object) crc(index int, s elfSymbol) (uint32, error) {
 	if section := stdelf.SectionIndex(s.section); section == stdelf.SHN_ABS || section == stdelf.SHN_UNDEF {
 		return uint32(s.value), nil
 	}
-	if int(s.section) >= len(o.sections) || s.value > uint64(len(o.sections[s.section])) || uint64(len(o.sections[s.section]))-s.value < 4 {
+	section := o.content(int(s.section))
+	if size := uint64(len(section)); s.value > size || size-s.value < 4 {
 		return 0, damaged(o.name, "the checksum of its symbol %d is not in the file", index)
 	}
-	return o.order.Uint32(o.sections[s.section][s.value:]), nil
+	return o.order.Uint32(section[s.value:]), nil
 }
 
 // sparcRegister is the type of symbols of SPARC that look undefined and are not (STT_REGISTER).
@@ -153,7 +154,7 @@ func (o *object) readVersions() ([]Symbol, error) {
 		if !ok {
 			return nil, damaged(o.name, "the name in row %d of its section __versions has no end", at/versionSize+1)
 		}
-		versions = append(versions, Symbol{Name: name, CRC: uint32(o.word(row))})
+		versions = append(versions, Symbol{Name: name, CRC: uint32(o.number(row))})
 	}
 	return versions, nil
 }

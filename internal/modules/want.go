@@ -40,10 +40,6 @@ func (l *lookup) match(alias string) (modules, builtin []*Module) {
 	if l.aliases == nil {
 		l.aliases, l.builtinAliases = indexAliases(l.tree.Modules), indexAliases(l.tree.Builtins)
 	}
-	alias, err := normalAlias(alias)
-	if err != nil {
-		return nil, nil
-	}
 	return byName(l.aliases.Match(alias)), byName(l.builtinAliases.Match(alias))
 }
 
@@ -52,8 +48,8 @@ func indexAliases(modules []*Module) *aliases.Set[*Module] {
 	set := &aliases.Set[*Module]{}
 	for _, m := range modules {
 		for _, alias := range m.Info.Aliases() {
-			if pattern, err := normalAlias(alias); err == nil {
-				set.Add(pattern, m)
+			if len(alias) < maxText {
+				set.Add(alias, m) // an error is of a pattern that depmod leaves out
 			}
 		}
 	}

@@ -100,7 +100,7 @@ func TestJoinUnpacksToItsList(t *testing.T) {
 			}
 			archives, lists = append(archives, archive), append(lists, completed)
 		}
-		if len(archives) < 2 || Join(context.Background(), archives, lists, write.Options{Out: "image", ListOut: "image.list", Jobs: 1}) != nil {
+		if len(archives) < 2 || Join(context.Background(), Layers{Archives: archives, Lists: lists}, write.Options{Out: "image", ListOut: "image.list", Jobs: 1}) != nil {
 			continue
 		}
 		joined++
@@ -162,7 +162,7 @@ func TestLayersAreOneArchive(t *testing.T) {
 			links = append(links, completed+".links")
 			archives, lists = append(archives, archive), append(lists, completed)
 		}
-		layered = stdcmp.Or(layered, Join(t.Context(), archives, lists, write.Options{Out: "image", ListOut: "image.list", Jobs: 1}))
+		layered = stdcmp.Or(layered, Join(t.Context(), Layers{Archives: archives, Lists: lists}, write.Options{Out: "image", ListOut: "image.list", Jobs: 1}))
 		if err := os.WriteFile("in.list", []byte(text), 0o666); err != nil {
 			t.Fatal(err)
 		}
@@ -224,7 +224,7 @@ func TestJoinErrors(t *testing.T) {
 			{[]string{"good", "bad.list"}, nil},
 		} {
 			before := packtest.Tree(t)
-			err := Join(context.Background(), test.layer[:1], test.layer[1:], write.Options{Out: "out", ListOut: "out.list", Jobs: 1})
+			err := Join(context.Background(), Layers{Archives: test.layer[:1], Lists: test.layer[1:]}, write.Options{Out: "out", ListOut: "out.list", Jobs: 1})
 			if err == nil || test.want != nil && !errors.Is(err, test.want) {
 				t.Errorf("%v: %v, want %v", test.layer, err, test.want)
 			}
@@ -246,7 +246,7 @@ func TestJoinCanceled(t *testing.T) {
 	before := packtest.Tree(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if err := Join(ctx, []string{"good"}, []string{"some.list"}, write.Options{Out: "out", Jobs: 1}); err != context.Canceled {
+	if err := Join(ctx, Layers{Archives: []string{"good"}, Lists: []string{"some.list"}}, write.Options{Out: "out", Jobs: 1}); err != context.Canceled {
 		t.Errorf("%v, want %v", err, context.Canceled)
 	}
 	if diff := cmp.Diff(before, packtest.Tree(t)); diff != "" {

@@ -36,6 +36,9 @@ type Options struct {
 	// Earlier are the names of lists with the symbolic links of earlier layers, as Links
 	// writes them.
 	Earlier []string
+	// ModuleCatalogs are the names of files that say which kernel modules the sources have, for
+	// merging the indexes of several. Lists may name more.
+	ModuleCatalogs []string
 	// Parents adds missing parent directories.
 	Parents bool
 	// AllowDuplicates packs a path twice that is given twice: the last one counts.
@@ -73,6 +76,9 @@ func Run(ctx context.Context, opts Options) error {
 	if err != nil {
 		return err
 	}
+	if err := mergeModuleIndexes(entries, slices.Concat(opts.ModuleCatalogs, sources.ModuleCatalogs)); err != nil {
+		return err
+	}
 	entries, err = plan.CompleteLayer(entries, earlier, opts.Parents, opts.AllowDuplicates)
 	if err != nil {
 		return err
@@ -90,6 +96,27 @@ func Run(ctx context.Context, opts Options) error {
 	return write.Outputs(ctx, entries, opts.Options)
 }
 
+// mergeModuleIndexes makes the indexes of kernel modules whole if several layers have modules.
+func mergeModuleIndexes(entries []*list.Entry, names []string) error {
+	if len(names) < 2 {
+		return nil // each layer's indexes are whole by themselves
+	}
+	catalogs, err := source.ReadModuleCatalogs(names)
+	if err != nil {
+		return err
+	}
+	return plan.MergeModuleIndexes(entries, catalogs)
+}
+
+// Layers are the files of the layers of an image.
+type Layers struct {
+	// Archives are as packing with write.Options.Layer gives them; Lists are their completed
+	// lists.
+	Archives, Lists []string
+	// ModuleCatalogs say which kernel modules the layers have, for merging the indexes of several.
+	ModuleCatalogs []string
+}
+
 // Join makes an image of layers, each an archive as packing with write.Options.Layer gives
 // it, and the completed list of what it has. The archives are copied as they are. The lists
 // say whether the layers fit together: a path that two of them have is an error unless the
@@ -101,10 +128,13 @@ func Run(ctx context.Context, opts Options) error {
 // Without archives, Join checks the lists all the same and writes what follows the last
 // layer, which may be nothing. What is in front, the layers and this, each at a multiple of
 // 4 bytes, are the image. The listings are those of the whole image.
-func Join(ctx context.Context, archives, lists []string, opts write.Options) error {
-	joined := write.Joined{Parts: archives}
-	layers := make([][]*list.Entry, len(lists))
-	for i, name := range lists {
+//
+// If several layers have kernel modules of one kernel, their indexes for all of these modules
+// follow the last layer, too.
+func Join(ctx context.Context, files Layers, opts write.Options) error {
+	joined := write.Joined{Parts: files.Archives}
+	layers := make([][]*list.Entry, len(files.Lists))
+	for i, name := range files.Lists {
 		layer, err := source.ReadLayer(name)
 		if err != nil {
 			return err
@@ -115,11 +145,28 @@ func Join(ctx context.Context, archives, lists []string, opts write.Options) err
 			return err
 		}
 	}
-	var err error
-	if joined.Entries, joined.Restored, err = plan.MergeLayers(layers, opts.MTime); err != nil {
+	indexes, err := endModuleIndexes(layers, files.ModuleCatalogs)
+	if err != nil {
 		return err
 	}
+	var restored []*list.Entry
+	if joined.Entries, restored, err = plan.MergeLayers(append(layers, indexes), opts.MTime); err != nil {
+		return err
+	}
+	joined.End = append(indexes, restored...)
 	return write.Join(ctx, joined, opts)
+}
+
+// endModuleIndexes returns the indexes of kernel modules that follow the layers.
+func endModuleIndexes(layers [][]*list.Entry, names []string) ([]*list.Entry, error) {
+	if len(names) < 2 {
+		return nil, nil
+	}
+	catalogs, err := source.ReadModuleCatalogs(names)
+	if err != nil {
+		return nil, err
+	}
+	return plan.EndModuleIndexes(layers, catalogs)
 }
 
 // checkOutputs refuses outputs in a directory that is packed: the next run would pack them.

@@ -310,6 +310,18 @@ def metadata_entry(origin, path, metadata, *, attribute = None):
     fields = metadata_fields(_where(origin, attribute, path), metadata)
     return struct(kind = "metadata", name = path, origin = _origin(origin), fields = fields)
 
+def modules_entry(origin, catalog):
+    """Says which kernel modules the entries with the same origin have, so that the indexes of several layers merge.
+
+    Args:
+        origin: the Label of the target that has the modules.
+        catalog: File: what packer modules --write-layer-catalog has written.
+
+    Returns:
+        An entry.
+    """
+    return struct(kind = "modules", origin = _origin(origin), catalog = catalog)
+
 def replaces_entry(origin, path, *, attribute = None):
     """Allows an entry with the same origin to replace one of a layer before it.
 
@@ -338,6 +350,7 @@ _INPUTS = {
     "file": lambda entry: ([entry.file], []),
     "libraries": lambda entry: ([], [entry.files]),
     "lists": lambda entry: ([file for _, file, _ in entry.data] + list(entry.lists), []),
+    "modules": lambda entry: ([entry.catalog], []),
     "tree": lambda entry: ([], [entry.files]),
 }
 

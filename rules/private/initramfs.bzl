@@ -117,10 +117,15 @@ def _pack_layers(ctx, layers, archive, completed, views, method):
             links_action(ctx, layer, earlier[-1], part.list)
         parts.append(part)
         directories += [contents] if contents else []
+
+    # The indexes of a single layer are whole. Those of several are merged at the end, so that the layers stay as they are.
+    catalogs = [layer.module_catalogs for layer in layers if layer.module_catalogs]
+    catalogs = depset(transitive = catalogs if len(catalogs) > 1 else [])
     join_action(
         ctx,
         archive,
         parts,
+        catalogs,
         method,
         [_format_args(ctx), _front_args(ctx), _end_args(ctx)],
         inputs = ctx.files.prepend + ctx.files.bootconfig,
@@ -128,12 +133,16 @@ def _pack_layers(ctx, layers, archive, completed, views, method):
 
     # packer lint and boots take the parts, so that a change in a layer does not write the whole archive for them.
     tail = ctx.actions.declare_file("%s.parts/tail.cpio%s" % (ctx.label.name, CODECS[method.codec].extension))
+    contents = ctx.actions.declare_directory(ctx.label.name + ".parts/tail.contents") if catalogs else None
+    directories += [contents] if contents else []
     tail_action(
         ctx,
         tail,
         completed,
+        contents,
         views,
         [part.list for part in parts],
+        catalogs,
         method,
         [_format_args(ctx), _front_args(ctx), _end_args(ctx)],
         inputs = ctx.files.prepend + ctx.files.bootconfig,

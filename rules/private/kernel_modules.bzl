@@ -1,6 +1,6 @@
 """kernel_modules: a layer of modules with what they need."""
 
-load(":entries.bzl", "archives_entry")
+load(":entries.bzl", "archives_entry", "modules_entry")
 load(":layer_info.bzl", "initramfs_layer_info")
 load(":pack.bzl", "run_packer")
 load(":paths.bzl", "label_text")
@@ -36,6 +36,7 @@ def _kernel_modules_impl(ctx):
 
     tree = ctx.actions.declare_directory(ctx.label.name)
     archive = ctx.actions.declare_file(ctx.label.name + ".cpio")
+    catalog = ctx.actions.declare_file(ctx.label.name + ".catalog")
     report = ctx.actions.declare_file(ctx.label.name + ".report")
     json = ctx.actions.declare_file(ctx.label.name + ".json")
 
@@ -66,6 +67,7 @@ def _kernel_modules_impl(ctx):
     args.add("--prefix", ctx.attr.prefix)
     args.add_all("--output", [tree], expand_directories = False)
     args.add("--archive", archive)
+    args.add("--write-layer-catalog", catalog)
     args.add("--report", report)
     args.add("--json", json)
     run_packer(
@@ -73,14 +75,14 @@ def _kernel_modules_impl(ctx):
         "KernelModules",
         "Choosing modules",
         "modules",
-        [tree, archive, report, json],
+        [tree, archive, catalog, report, json],
         [kernel.modules, kernel.module_catalog] + facts +
         ctx.files.devices + ctx.files.extra_modules + ctx.files.firmware,
         [args],
     )
 
     # A directory has no links of firmware when another action reads it: an archive has.
-    info = initramfs_layer_info([archives_entry(origin, [archive])])
+    info = initramfs_layer_info([archives_entry(origin, [archive]), modules_entry(origin, catalog)])
     return [
         info,
         DefaultInfo(files = depset([tree])),
@@ -177,8 +179,9 @@ Example:
         layers = [":modules"],
     )
 
-Modules need others (depends), and they ask for others (softdep, weakdep): all are taken. An image has the modules of one
-target of this rule, because the indexes are of all modules.
+Modules need others (depends), and they ask for others (softdep, weakdep): all are taken. An image can have several
+targets of this rule: its indexes are then those that depmod writes for all modules of a kernel together. What two targets
+have at one path must be the same.
 
 The output is the directory that goes into the image. Output groups:
 

@@ -33,7 +33,7 @@ def initramfs_layer_info(entries = [], layers = []):
     Returns:
         An InitramfsLayerInfo.
     """
-    files, depsets, archives, more_archives, lists, libraries = [], [], [], [], [], []
+    files, depsets, archives, more_archives, lists, libraries, catalogs = [], [], [], [], [], [], []
     for entry in entries:
         direct, transitive = entry_inputs(entry)
         files += direct
@@ -45,12 +45,15 @@ def initramfs_layer_info(entries = [], layers = []):
             libraries.append(entry.sources)
         elif entry.kind == "lists":
             lists += list(entry.lists)
+        elif entry.kind == "modules":
+            catalogs.append(entry.catalog)
     own = struct(
         archives = depset(archives, transitive = more_archives),
         entries = depset(entries, order = "postorder"),
         files = depset(files, transitive = depsets),
         libraries = depset(transitive = libraries),
         lists = depset(lists),
+        module_catalogs = depset(catalogs),
     )
     return _merged(layers + [own], depset(
         [own] if entries else [],
@@ -65,6 +68,7 @@ def _merged(parts, targets):
         files = depset(transitive = [part.files for part in parts]),
         libraries = depset(transitive = [part.libraries for part in parts]),
         lists = depset(transitive = [part.lists for part in parts]),
+        module_catalogs = depset(transitive = [part.module_catalogs for part in parts]),
         targets = targets,
     )
 

@@ -214,7 +214,7 @@ def _library_lines(e, expander):
     for source in e.sources.to_list():
         lines += begin + ["#: library " + _escape(source.label)]
         for entry in source.entries.to_list():
-            if entry.kind != "libraries":
+            if entry.kind not in ("libraries", "modules"):
                 lines += _origin_lines(entry) + _LINES.get(entry.kind, _plain_lines)(entry, expander)
     return lines + begin + ["#: endlibraries"]
 
@@ -239,6 +239,7 @@ _LINES = {
     "hardlink": lambda e, _: _change_lines("hardlinks", "hardlink %s %s" % (_escape(e.name), _escape(e.file))),
     "lists": lambda e, _: _lists_lines(e),
     "metadata": lambda e, _: _change_lines("metadata", "metadata %s %s" % (_escape(e.name), e.fields)),
+    "modules": lambda e, _: ["#: modules " + _escape(e.catalog.path)],
     "replaces": lambda e, _: _change_lines("replaces", "replaces " + _escape(e.name)),
     "slink": lambda e, _: [_slink(e.name, e.target, e.owner)],
     "tree": _tree_lines,

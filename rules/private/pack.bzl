@@ -147,13 +147,20 @@ def links_action(ctx, layer, links, completed):
         [args, lines],
     )
 
-def join_action(ctx, archive, parts, method, options, inputs = []):
+def _catalog_args(ctx, catalogs):
+    """The options that name the catalogs of kernel modules."""
+    args = ctx.actions.args()
+    args.add_all(catalogs, before_each = "--module-catalog")
+    return args
+
+def join_action(ctx, archive, parts, catalogs, method, options, inputs = []):
     """Joins the archives of layers: a copy, and a check that they fit together.
 
     Args:
         ctx: the rule's context.
         archive: the File to make.
         parts: list of struct of file and list: a layer's archive and its list, Files.
+        catalogs: depset of File: the catalogs of kernel modules whose indexes are merged.
         method: how to compress, as for compression_args.
         options: list of Args: more options of packer join.
         inputs: list of File that the options name.
@@ -171,20 +178,22 @@ def join_action(ctx, archive, parts, method, options, inputs = []):
         "Joining the layers of initramfs",
         "join",
         [archive],
-        depset(inputs + files),
-        [args, compression_args(ctx, method)] + options + [pairs],
+        depset(inputs + files, transitive = [catalogs]),
+        [args, _catalog_args(ctx, catalogs), compression_args(ctx, method)] + options + [pairs],
         tools = [method.compressor] if method.compressor else [],
     )
 
-def tail_action(ctx, tail, completed, views, lists, method, options, inputs = []):
+def tail_action(ctx, tail, completed, contents, views, lists, catalogs, method, options, inputs = []):
     """Makes what follows the layers of an image, and checks that they fit together.
 
     Args:
         ctx: the rule's context.
         tail: the File to make, which may be empty.
         completed: the File that gets the list of all.
+        contents: the directory that gets the files of the tail, or None if it has none.
         views: dict of a name of IMAGE_VIEWS to the File that gets it, for the image.
         lists: list of File: the layers' lists.
+        catalogs: depset of File: the catalogs of kernel modules whose indexes are merged.
         method: how to compress, as for compression_args.
         options: list of Args: more options of packer join.
         inputs: list of File that the options name.
@@ -193,6 +202,8 @@ def tail_action(ctx, tail, completed, views, lists, method, options, inputs = []
     args.add("--tail")
     args.add("--out", tail)
     args.add("--write-list", completed)
+    if contents:
+        args.add_all("--write-contents", [contents], expand_directories = False)
     names = ctx.actions.args()
     names.add_all(lists)
     run_packer(
@@ -200,9 +211,9 @@ def tail_action(ctx, tail, completed, views, lists, method, options, inputs = []
         "InitramfsTail",
         "Ending the layers of initramfs",
         "join",
-        [tail, completed] + views.values(),
-        depset(inputs + lists),
-        [args, _view_args(ctx, views), compression_args(ctx, method)] + options + [names],
+        [tail, completed] + ([contents] if contents else []) + views.values(),
+        depset(inputs + lists, transitive = [catalogs]),
+        [args, _catalog_args(ctx, catalogs), _view_args(ctx, views), compression_args(ctx, method)] + options + [names],
         tools = [method.compressor] if method.compressor else [],
     )
 

@@ -8,15 +8,17 @@ InitramfsLayerInfo = provider(
     fields = {
         "archives": "depset of File: those of `files` that are archives, whose content is not in files of its own.",
         "entries": """depset of struct: the entries, in order. Each has `kind`, which is a word of the kernel's list, such
-as file or nod, or one for several entries or for a change of others (archives, binary, hardlink, lists, metadata, replaces,
-tree); `origin`, the label of the target that it comes from; `name`, the absolute path in the image, unless
-it is archives or lists; and other fields, which may change.""",
+as file or nod, or one for several entries or for a change of others (archives, binary, hardlink, lists, metadata, modules,
+replaces, tree); `origin`, the label of the target that it comes from; `name`, the absolute path in the image, unless
+it is archives, lists or modules; and other fields, which may change.""",
         "files": "depset of File: everything that the entries need to be packed.",
         "libraries": """depset of struct: the sources of the layers' libraries. The entries have only what programs need of
 them.""",
         "lists": "depset of File: those of `files` that are lists, whose entries are known only when they are read.",
+        "module_catalogs": """depset of File: those of `files` that say which kernel modules are in the layer, so that an image
+has the indexes of all modules of several layers.""",
         "targets": """depset of struct: what each target adds by itself, with the fields `archives`, `entries`, `files`,
-`libraries` and `lists`. A target that is reached in several ways is there once.""",
+`libraries`, `lists` and `module_catalogs`. A target that is reached in several ways is there once.""",
     },
 )
 

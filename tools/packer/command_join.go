@@ -15,6 +15,7 @@ import (
 
 func joinCommand() *cobra.Command {
 	opts := write.Options{MemberSize: codec.DefaultMemberSize, Jobs: runtime.GOMAXPROCS(0)}
+	var files pack.Layers
 	var tail bool
 	var finishMethod func(*cobra.Command) error
 	cmd := &cobra.Command{
@@ -37,29 +38,35 @@ After an error, the exit code is 1 and FILE is unchanged. Wrong usage exits with
 			if err := cmp.Or(cli.Required(cmd, "out"), finishMethod(cmd)); err != nil {
 				return err
 			}
+			if err := checkContents(cmd, &opts); err != nil {
+				return err
+			}
 			switch {
 			case tail && len(args) == 0:
 				return cli.Usagef(cmd, "--tail needs the LIST of each layer")
 			case tail:
-				return pack.Join(cmd.Context(), nil, args, opts)
+				files.Lists = args
+				return pack.Join(cmd.Context(), files, opts)
 			case len(args) == 0 || len(args)%2 != 0:
 				return cli.Usagef(cmd, "each layer needs two arguments: LAYER LIST")
 			}
-			var archives, lists []string
 			for i := 0; i < len(args); i += 2 {
-				archives, lists = append(archives, args[i]), append(lists, args[i+1])
+				files.Archives, files.Lists = append(files.Archives, args[i]), append(files.Lists, args[i+1])
 			}
-			return pack.Join(cmd.Context(), archives, lists, opts)
+			return pack.Join(cmd.Context(), files, opts)
 		},
 	}
 	cli.Options(cmd, "Output", func(flags *pflag.FlagSet) {
 		flags.StringVar(&opts.Out, "out", "", "Write the image to `FILE`")
 		flags.BoolVar(&tail, "tail", false, "Write only what follows the layers")
 		addListingOptions(flags, &opts)
+		flags.StringVar(&opts.ContentsOut, "write-contents", "",
+			"Write the indexes of kernel modules that join makes to `DIR`, new or empty, so that the list of --write-list can name them")
 	})
 	cli.Options(cmd, "What join adds to the layers", func(flags *pflag.FlagSet) {
 		finishMethod = addMethodOptions(flags, &opts)
 		addFormatOptions(flags, &opts)
+		addModuleCatalogOption(flags, &files.ModuleCatalogs)
 	})
 	cli.CompleteValues(cmd, "compress", codec.Names()...)
 	cli.Options(cmd, "Before and after the layers", func(flags *pflag.FlagSet) { addFrameOptions(flags, &opts) })

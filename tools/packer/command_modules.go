@@ -36,7 +36,7 @@ type chooser struct {
 	strip       bool
 	compression modules.Compression
 
-	output, archive, prefix, report, json, origin string
+	output, archive, layerCatalog, prefix, report, json, origin string
 }
 
 func modulesCommand() *cobra.Command {
@@ -60,7 +60,7 @@ the output directory. Wrong usage exits with 2.`,
 			if err := cli.ReadArguments(cmd, args); err != nil {
 				return err
 			}
-			if err := cmp.Or(cli.Required(cmd, "kernel"), cli.Exclusive(cmd, "catalog", "write-catalog"), cli.Exclusive(cmd, "output", "write-catalog")); err != nil {
+			if err := cmp.Or(cli.Required(cmd, "kernel"), cli.Exclusive(cmd, "catalog", "write-catalog"), cli.Exclusive(cmd, "output", "write-catalog"), cli.Exclusive(cmd, "write-layer-catalog", "write-catalog")); err != nil {
 				return err
 			}
 			if c.writeCatalog != "" {
@@ -89,6 +89,7 @@ the output directory. Wrong usage exits with 2.`,
 	cli.Options(cmd, "Output", func(flags *pflag.FlagSet) {
 		flags.StringVar(&c.output, "output", "", "Write modules and firmware to `DIR`, new or empty")
 		flags.StringVar(&c.archive, "archive", "", "Write the content of DIR also to the cpio archive `FILE`, owned by root")
+		flags.StringVar(&c.layerCatalog, "write-layer-catalog", "", "Write to `FILE` what is known of the chosen modules, for packer pack --module-catalog")
 		addParsed(flags, &c.prefix, "prefix", parsePrefix, "Write to `PATH`/modules and PATH/firmware below DIR, lib or usr/lib (default: as the kernel's directory has it, else lib)")
 		flags.StringVar(&c.report, "report", "", "Write to `FILE` what is chosen and why, for people")
 		flags.StringVar(&c.json, "json", "", "Write to `FILE` the same as one JSON object")
@@ -201,6 +202,12 @@ func (c *chooser) run(ctx context.Context) error {
 	}
 	if c.archive != "" {
 		if err := c.writeArchive(ctx); err != nil {
+			return err
+		}
+	}
+	if c.layerCatalog != "" {
+		catalog := layer.Catalog(c.origin)
+		if err := writeResults(ctx, c.layerCatalog, func(w io.Writer) error { return modules.WriteLayerCatalog(w, catalog) }); err != nil {
 			return err
 		}
 	}

@@ -51,8 +51,8 @@ After an error, the exit code is 1 and FILE is unchanged. Wrong usage exits with
 			if err := cmp.Or(cli.Required(cmd, "out"), finishMethod(cmd)); err != nil {
 				return err
 			}
-			if opts.ContentsOut != "" && opts.ListOut == "" {
-				return cli.Usagef(cmd, "--write-contents needs --write-list")
+			if err := checkContents(cmd, &opts.Options); err != nil {
+				return err
 			}
 			if err := opts.LibraryOptions.Check(); err != nil {
 				return cli.Usagef(cmd, "%v", err)
@@ -84,6 +84,7 @@ After an error, the exit code is 1 and FILE is unchanged. Wrong usage exits with
 			"What to do with whiteouts (.wh.NAME) in archives and directories, by `MODE`: error (default), apply, which takes the archives for the layers of a container image, or keep")
 		addParsed(flags, &opts.Read.Owner, "owner", parseOwner,
 			"Give everything in directories the owner `UID:GID`, such as 0:0, instead of the one on disk")
+		addModuleCatalogOption(flags, &opts.ModuleCatalogs)
 		addParsed(flags, &opts.Align, "align", parseAlign,
 			"Align the content of files larger than `BYTES` to a multiple of it in the archive, if the padding of the name has room; a power of two, at least 4")
 		flags.Func("var", "Replace ${NAME} in locations, as in `NAME=VALUE`; may be repeated", func(text string) error {

@@ -73,6 +73,20 @@ func addFormatOptions(flags *pflag.FlagSet, opts *write.Options) {
 	flags.BoolVar(&opts.Checksum, "checksum", false, "Add a checksum of the content of each file, which the kernel verifies")
 }
 
+// checkContents returns an error if there is no list to name the files of --write-contents.
+func checkContents(cmd *cobra.Command, opts *write.Options) error {
+	if opts.ContentsOut != "" && opts.ListOut == "" {
+		return cli.Usagef(cmd, "--write-contents needs --write-list")
+	}
+	return nil
+}
+
+// addModuleCatalogOption adds the option that says which kernel modules the sources have.
+func addModuleCatalogOption(flags *pflag.FlagSet, names *[]string) {
+	flags.StringArrayVar(names, "module-catalog", nil,
+		"Merge the indexes of kernel modules that several layers have: `FILE` is the catalog of one of them, which packer modules --write-layer-catalog has written; repeat it for each")
+}
+
 // addFrameOptions adds the options for what comes before and after an archive.
 func addFrameOptions(flags *pflag.FlagSet, opts *write.Options) {
 	flags.StringArrayVar(&opts.Prepend, "prepend", nil,

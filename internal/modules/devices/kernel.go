@@ -45,7 +45,7 @@ func (k *Kernel) ReadAliases(r io.Reader) error {
 		if !ok || space <= 0 || space == len(pattern)-1 {
 			return fmt.Errorf("%w: line %d is %.80q", ErrAliases, number, line)
 		}
-		k.modules.Add(pattern[:space], pattern[space+1:])
+		k.modules.Add(pattern[:space], pattern[space+1:]) // depmod leaves out a pattern that is an error here
 	}
 	return tooLong(lines.Err(), ErrAliases)
 }

@@ -32,7 +32,7 @@ func readAliases(name string) (*Aliases, error) {
 }
 
 // Parse adds a line "alias PATTERN MODULE", of modules.alias or modprobe.d(5), and
-// reports whether it is one.
+// reports whether it is one. Like kmod, it leaves out a pattern with an odd bracket.
 func (a *Aliases) Parse(line string) bool {
 	words := strings.Fields(line)
 	if len(words) < 3 || words[0] != "alias" {
@@ -40,7 +40,7 @@ func (a *Aliases) Parse(line string) bool {
 	}
 	last := len(words) - 1
 	pattern := strings.Join(words[1:last], " ") // names of sound cards have blanks
-	a.set.Add(normalize(pattern), aliasOf{Name(words[last]), a.count})
+	a.set.Add(pattern, aliasOf{Name(words[last]), a.count})
 	a.count++
 	return true
 }
@@ -48,7 +48,7 @@ func (a *Aliases) Parse(line string) bool {
 // Match returns the modules of the patterns that match an alias, each once, in the order
 // in which the patterns were added.
 func (a *Aliases) Match(alias string) []string {
-	found := a.set.Match(normalize(alias))
+	found := a.set.Match(alias)
 	slices.SortFunc(found, func(x, y aliasOf) int { return x.number - y.number })
 	var names []string
 	for _, f := range found {
@@ -57,25 +57,4 @@ func (a *Aliases) Match(alias string) []string {
 		}
 	}
 	return names
-}
-
-// normalize replaces - by _ except between brackets (alias_normalize of kmod's
-// shared/util.c).
-func normalize(alias string) string {
-	if strings.IndexByte(alias, '-') < 0 {
-		return alias
-	}
-	b := []byte(alias)
-	inside := false
-	for i, c := range b {
-		switch {
-		case c == '[':
-			inside = true
-		case c == ']':
-			inside = false
-		case c == '-' && !inside:
-			b[i] = '_'
-		}
-	}
-	return string(b)
 }

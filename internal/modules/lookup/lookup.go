@@ -221,10 +221,9 @@ func (x *Index) ServedByKernel(alias string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	alias = normalize(alias)
 	for info := range strings.SplitSeq(text, "\x00") {
 		_, rest, _ := strings.Cut(info, ".")
-		if pattern, ok := strings.CutPrefix(rest, "alias="); ok && aliases.Match(normalize(pattern), alias) {
+		if pattern, ok := strings.CutPrefix(rest, "alias="); ok && aliases.Matches(pattern, alias) {
 			return true, nil
 		}
 	}

@@ -89,6 +89,8 @@ func cure(first, e *list.Entry) string {
 		return "a directory merges with a link that is given before it: change the order"
 	case e.Kind == list.Dir && first.Kind == list.Symlink && e.Pos.Origin == "":
 		return "with --parents, and --earlier for a layer, it is the directory that the link leads to"
+	case e.Pos.Origin == "" && isModuleIndex(e.Name):
+		return "--module-catalog merges the indexes of several layers of kernel modules"
 	case e.Pos.Origin == "":
 		return "--allow-duplicates lets the last one win"
 	case e.Kind == list.Dir && first.Kind == list.Dir:

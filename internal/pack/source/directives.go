@@ -125,6 +125,8 @@ func (r *reader) direct(d *list.Directive) {
 		err = r.declare(d)
 	case "metadata":
 		err = r.metadata(d)
+	case "modules":
+		err = r.modules(d)
 	case "replaced", "replaces":
 		r.Changes.Replacements = append(r.Changes.Replacements, Replacement{d, list.CleanPath(d.Args[0]), d.Word == "replaced"})
 	case "whiteouts":

@@ -121,6 +121,8 @@ type Sources struct {
 	Changes Changes
 	// Libraries are from what programs among the entries get what they need.
 	Libraries []*Libraries
+	// ModuleCatalogs are the names of the files that say which kernel modules the entries have.
+	ModuleCatalogs []string
 	// Members are those of the archive of a layer, of its completed list.
 	Members []list.Member
 

@@ -12,6 +12,7 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/image"
 	"github.com/rules-initramfs/rules_initramfs/internal/interrupt"
 	"github.com/rules-initramfs/rules_initramfs/internal/list"
+	"github.com/rules-initramfs/rules_initramfs/internal/printable"
 )
 
 // Joined is an image of layers.
@@ -20,9 +21,8 @@ type Joined struct {
 	// copied as they are. Without Parts, the output is what follows them in the image.
 	Layers []Archived
 	Parts  []string
-	// Entries are those of the image; Restored, those that are unpacked once more after
-	// the layers.
-	Entries, Restored []*list.Entry
+	// Entries are those of the image; End, those of them that are unpacked after the layers.
+	Entries, End []*list.Entry
 }
 
 // Join writes an image of layers, with what is in front of it and after it.
@@ -36,8 +36,20 @@ func Join(ctx context.Context, j Joined, opts Options) error {
 	if j.Parts == nil {
 		around.early = nil
 	}
+	for _, e := range j.End {
+		if e.Content != nil && opts.ListOut != "" && opts.ContentsOut == "" {
+			return fmt.Errorf("a list names files, and %s is made here: add --write-contents DIR to write it where the list can name it", printable.Text(list.CleanPath(e.Name)))
+		}
+	}
 	outputs := &outputs{ctx: ctx}
 	defer outputs.discard()
+	var files contents
+	if opts.ContentsOut != "" {
+		if files, err = createContents(opts.ContentsOut); err != nil {
+			return err
+		}
+		defer files.discard()
+	}
 	err = outputs.write(opts.Out, opts.Perm, func(w io.Writer) error {
 		return around.write(ctx, w, func(w *image.Joiner) error {
 			for _, name := range j.Parts {
@@ -45,16 +57,22 @@ func Join(ctx context.Context, j Joined, opts Options) error {
 					return err
 				}
 			}
-			if len(j.Restored) == 0 {
+			if len(j.End) == 0 {
 				return nil
 			}
-			members, err := opts.writeArchive(ctx, w, j.Restored)
-			j.Layers = append(j.Layers, Archived{j.Restored, members})
+			members, err := opts.writeArchive(ctx, w, j.End)
+			j.Layers = append(j.Layers, Archived{j.End, members})
 			return err
 		})
 	})
+	if err == nil && opts.ContentsOut != "" {
+		j.Entries, err = files.write(ctx, j.Entries)
+	}
 	if err == nil {
 		err = outputs.finish(frame, j.Layers, j.Entries, nil, &opts)
+	}
+	if err == nil {
+		files.made = nil
 	}
 	return err
 }

@@ -1,7 +1,10 @@
-// Package aliases matches modaliases of devices with the aliases of modules.
+// Package aliases matches modaliases of devices with the aliases of modules, as kmod does.
 package aliases
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // Set holds patterns, each with a value. Looking up a modalias takes time that depends on how
 // many patterns begin like it, not on the size of the set.
@@ -21,8 +24,13 @@ type entry[T any] struct {
 // anyNode is what the patterns of drivers for device trees begin with.
 const anyNode = "of:N*T*C"
 
-// Add adds a pattern as fnmatch(3) has it, without flags.
-func (s *Set[T]) Add(pattern string, value T) {
+// Add adds a pattern as fnmatch(3) has it, without flags. One that Normalize refuses is an error,
+// and matches nothing.
+func (s *Set[T]) Add(pattern string, value T) error {
+	pattern, err := Normalize(pattern)
+	if err != nil {
+		return err
+	}
 	if s.byPrefix == nil {
 		s.byPrefix, s.byCompatible = map[string][]int{}, map[string][]int{}
 	}
@@ -35,11 +43,12 @@ func (s *Set[T]) Add(pattern string, value T) {
 		}
 		if literal(compatible) == compatible && (open || !strings.HasSuffix(pattern, "*")) {
 			s.byCompatible[compatible] = append(s.byCompatible[compatible], i)
-			return
+			return nil
 		}
 	}
 	prefix := literal(pattern)
 	s.byPrefix[prefix] = append(s.byPrefix[prefix], i)
+	return nil
 }
 
 // literal returns what comes before the first special character.
@@ -56,10 +65,14 @@ const maxCompatible = 256
 // Match returns the values of the patterns that match a modalias, in the order in which they
 // were added for each part of the modalias. A value comes as often as its patterns match.
 func (s *Set[T]) Match(modalias string) []T {
+	modalias, err := Normalize(modalias)
+	if err != nil {
+		return nil
+	}
 	var values []T
 	try := func(candidates []int) {
 		for _, i := range candidates {
-			if Match(s.patterns[i].pattern, modalias) {
+			if match(s.patterns[i].pattern, modalias) {
 				values = append(values, s.patterns[i].value)
 			}
 		}
@@ -97,11 +110,42 @@ func compatibles(modalias string) []string {
 	return all
 }
 
-// Match reports whether a name matches a pattern, as fnmatch(3) of the C locale does without
+// Normalize returns an alias as kmod compares it: with _ for -, but not between brackets. A bracket
+// without its counterpart is an error (alias_normalize in shared/util.c of kmod).
+func Normalize(alias string) (string, error) {
+	if strings.IndexAny(alias, "-[]") < 0 {
+		return alias, nil
+	}
+	normal := []byte(alias)
+	for i := 0; i < len(normal); i++ {
+		switch normal[i] {
+		case '-':
+			normal[i] = '_'
+		case '[':
+			end := strings.IndexByte(alias[i:], ']')
+			if end < 0 {
+				return "", fmt.Errorf("a bracket of the alias %q has no end", alias)
+			}
+			i += end
+		case ']':
+			return "", fmt.Errorf("a bracket of the alias %q has no beginning", alias)
+		}
+	}
+	return string(normal), nil
+}
+
+// Matches reports whether a modalias matches the pattern of a module.
+func Matches(pattern, modalias string) bool {
+	pattern, patternErr := Normalize(pattern)
+	modalias, err := Normalize(modalias)
+	return err == nil && patternErr == nil && match(pattern, modalias)
+}
+
+// match reports whether a name matches a pattern, as fnmatch(3) of the C locale does without
 // flags: * matches any bytes, ? one byte, [abc], [a-z] and [!abc] one byte that is in the set or
 // is not, and a backslash makes the next byte a plain one. kmod matches aliases so
 // (kmod_lookup_alias_from_config in libkmod/libkmod-module.c). A [ without ] is a plain byte.
-func Match(pattern, name string) bool {
+func match(pattern, name string) bool {
 	p, n := 0, 0
 	starP, starN := -1, 0
 	for n < len(name) || p < len(pattern) {

@@ -35,9 +35,53 @@ func TestMatch(t *testing.T) {
 		{"a/*", "a/b/c", true},
 		{strings.Repeat("*a", 50), strings.Repeat("a", 49), false},
 	} {
-		if got := Match(test.pattern, test.name); got != test.want {
+		if got := match(test.pattern, test.name); got != test.want {
 			t.Errorf("%q, %q: %v", test.pattern, test.name, got)
 		}
+	}
+}
+
+func TestNormalize(t *testing.T) {
+	for alias, want := range map[string]string{
+		"":                          "",
+		"fs-ext4":                   "fs_ext4",
+		"of:N*T*Cgpio-leds":         "of:N*T*Cgpio_leds",
+		"usb:v13FDp3940d0[0-2]*-in": "usb:v13FDp3940d0[0-2]*_in",
+		"[[-]-":                     "[[-]_",
+	} {
+		if got, err := Normalize(alias); got != want || err != nil {
+			t.Errorf("%q: %q, %v, want %q", alias, got, err, want)
+		}
+	}
+	for _, alias := range []string{"a[b", "a]b", "[a]]", "]"} {
+		if got, err := Normalize(alias); err == nil {
+			t.Errorf("%q: %q", alias, got)
+		}
+		var s Set[string]
+		if s.Add(alias, alias) == nil || s.Match(alias) != nil || Matches(alias, "a") || Matches("*", alias) {
+			t.Errorf("%q is in a set", alias)
+		}
+	}
+}
+
+// In a set, - and _ are the same.
+func TestHyphens(t *testing.T) {
+	var s Set[string]
+	for _, p := range []string{"platform:leds-gpio", "of:N*T*Cgpio-leds", "pnp:d[A-C]*"} {
+		s.Add(p, p)
+	}
+	for modalias, want := range map[string]string{
+		"platform:leds_gpio":           "platform:leds-gpio",
+		"platform:leds-gpio":           "platform:leds-gpio",
+		"of:Nled-boxT(null)Cgpio_leds": "of:N*T*Cgpio-leds",
+		"pnp:dB":                       "pnp:d[A-C]*",
+	} {
+		if got := s.Match(modalias); len(got) != 1 || got[0] != want || !Matches(want, modalias) {
+			t.Errorf("%s: %q, want %s", modalias, got, want)
+		}
+	}
+	if got := s.Match("pnp:d-"); got != nil {
+		t.Errorf("a hyphen is between A and C: %q", got)
 	}
 }
 
@@ -51,7 +95,9 @@ func TestSet(t *testing.T) {
 		"of:N*T*Cti,*", "of:NfooT*", "pci:v00008086d*sv*sd*bc*sc*i*", "i2c:tmp102", "*",
 	}
 	for _, p := range patterns {
-		s.Add(p, p)
+		if err := s.Add(p, p); err != nil {
+			t.Error(err)
+		}
 	}
 	for modalias, want := range map[string][]string{
 		"of:NsT(null)Cti,tmp102":                         {"of:N*T*Cti,tmp102", "of:N*T*Cti,*", "*"},
@@ -85,8 +131,7 @@ func FuzzSet(f *testing.F) {
 		var want []string
 		for pattern := range strings.Lines(lines) {
 			pattern = strings.TrimSuffix(pattern, "\n")
-			s.Add(pattern, pattern)
-			if Match(pattern, modalias) {
+			if s.Add(pattern, pattern) == nil && Matches(pattern, modalias) {
 				want = append(want, pattern)
 			}
 		}
