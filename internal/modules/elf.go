@@ -8,10 +8,8 @@ import (
 	"strings"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/elf"
+	"github.com/rules-initramfs/rules_initramfs/internal/modules/signature"
 )
-
-// signatureMark ends a signed module (include/linux/module_signature.h).
-const signatureMark = "~Module signature appended~\n"
 
 // object is an ELF file. Its sections are the first of each name that the package reads, as in
 // kmod_elf_save_sections of libkmod/libkmod-elf.c; nil if there is none.
@@ -36,7 +34,7 @@ func (p *parser) parse(name string, data []byte) (*Module, error) {
 		Path:   name,
 		Size:   int64(len(data)),
 		Arch:   o.arch,
-		Signed: bytes.HasSuffix(data, []byte(signatureMark)),
+		Signed: signature.Signed(data),
 		Info:   parseInfo(string(o.info)),
 	}
 	symbols, err := o.readSymbols()
