@@ -197,7 +197,9 @@ func (s *signer) write(header *cpio.Header, content []byte) error {
 		if err := s.dir.MkdirAll(path.Dir(header.Name), 0o755); err != nil {
 			return err
 		}
-		return s.dir.Symlink(string(content), header.Name)
+		// gen_init_cpio ends a target with a NUL.
+		target, _, _ := strings.Cut(string(content), "\x00")
+		return s.dir.Symlink(target, header.Name)
 	}
 	return writeFile(s.dir, header.Name, bytes.NewReader(content))
 }
