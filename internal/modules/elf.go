@@ -1,9 +1,10 @@
 package modules
 
 import (
-	"bytes"
 	"fmt"
 	"strings"
+
+	"github.com/rules-initramfs/rules_initramfs/internal/modules/signature"
 )
 
 // object is an ELF file. Its sections are the first of each name that the package reads, as in
@@ -25,7 +26,7 @@ func (p *parser) parse(name string, data []byte) (*Module, error) {
 		Path:   name,
 		Size:   int64(len(data)),
 		Arch:   o.arch,
-		Signed: bytes.HasSuffix(data, []byte(signatureMarker)),
+		Signed: signature.Signed(data),
 		Info:   parseInfo(string(o.info)),
 	}
 	symbols, err := o.readSymbols()

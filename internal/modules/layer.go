@@ -20,6 +20,7 @@ import (
 	"sync/atomic"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/codec"
+	"github.com/rules-initramfs/rules_initramfs/internal/modules/signature"
 )
 
 // Errors of Layer.Write.
@@ -30,6 +31,8 @@ var (
 	ErrCompression = errors.New("the kernel cannot decompress modules")
 	// ErrSignature means that a change of a module would make its signature wrong.
 	ErrSignature = errors.New("the module's signature would not hold")
+	// ErrUnsigned means that the kernel would refuse a module because it has no signature.
+	ErrUnsigned = errors.New("it has no signature, and the kernel refuses modules without one (CONFIG_MODULE_SIG_FORCE)")
 )
 
 // Compression says how the modules of a layer are compressed: keep, none, or a codec with an
@@ -106,7 +109,10 @@ type Layer struct {
 	// SignaturesForced reports whether the kernel refuses modules without a signature
 	// (CONFIG_MODULE_SIG_FORCE).
 	SignaturesForced bool
-	Compression      Compression
+	// ForSigning writes the modules without signatures and not compressed, with the names that they
+	// have when they are: Sign signs and compresses them.
+	ForSigning  bool
+	Compression Compression
 
 	// Written are the modules as written, in the order of the selection; set by Write.
 	Written []*Module
@@ -161,15 +167,13 @@ func (l *Layer) writeModules(ctx context.Context, root *os.Root) error {
 		return err
 	})
 	// If the catalog is of another directory, all modules differ.
-	var changed []error
-	errs = slices.DeleteFunc(errs, func(err error) bool {
-		if errors.Is(err, ErrChanged) {
-			changed = append(changed, err)
-		}
-		return len(changed) > 1 && errors.Is(err, ErrChanged)
-	})
-	if len(changed) > 1 {
-		errs = append(errs, fmt.Errorf("%d of %d modules have %w", len(changed), len(chosen), ErrChanged))
+	errs, changed := keepFirst(errs, ErrChanged)
+	if changed > 1 {
+		errs = append(errs, fmt.Errorf("%d of %d modules have %w", changed, len(chosen), ErrChanged))
+	}
+	errs, refused := keepFirst(errs, ErrUnsigned)
+	if refused > 0 {
+		errs = append(errs, fmt.Errorf("%d of %d modules have no signature: sign them", refused, len(chosen)))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return err
@@ -184,6 +188,18 @@ func (l *Layer) writeModules(ctx context.Context, root *os.Root) error {
 	return nil
 }
 
+// keepFirst drops all but the first of the errors that wrap a certain one, and counts them.
+func keepFirst(errs []error, target error) (kept []error, count int) {
+	kept = slices.DeleteFunc(errs, func(err error) bool {
+		if !errors.Is(err, target) {
+			return false
+		}
+		count++
+		return count > 1
+	})
+	return kept, count
+}
+
 // writeModule writes a module and returns it as written, and whether it has lost its signature.
 func (l *Layer) writeModule(root *os.Root, m *Module) (written *Module, unsigned bool, err error) {
 	content, err := l.readModule(m)
@@ -191,7 +207,10 @@ func (l *Layer) writeModule(root *os.Root, m *Module) (written *Module, unsigned
 		return nil, false, err
 	}
 	result := *m
-	if l.Strip || l.Compression != KeepCompression {
+	if !m.Signed && l.SignaturesForced && !l.ForSigning {
+		return nil, false, fmt.Errorf("%s: %w", m.Path, ErrUnsigned)
+	}
+	if l.Strip || l.ForSigning || l.Compression != KeepCompression {
 		if content, unsigned, err = l.change(&result, content); err != nil {
 			return nil, false, fmt.Errorf("%s: %w", m.Path, err)
 		}
@@ -206,15 +225,18 @@ func (l *Layer) change(m *Module, content []byte) (changed []byte, unsigned bool
 		return nil, false, err
 	}
 	stripped := plain
-	if l.Strip {
-		bare, signed, err := cutSignature(plain)
+	if l.Strip || l.ForSigning {
+		bare, message, err := signature.Split(plain)
 		if err != nil {
 			return nil, false, err
+		}
+		if l.ForSigning {
+			return l.prepare(m, bare)
 		}
 		if stripped, err = stripDebug(bare); err != nil {
 			return nil, false, err
 		}
-		switch unsigned = signed && len(stripped) < len(bare); {
+		switch unsigned = message != nil && len(stripped) < len(bare); {
 		case unsigned && l.SignaturesForced:
 			return nil, false, fmt.Errorf("%w without its debug information, and the kernel refuses modules without one (CONFIG_MODULE_SIG_FORCE): do not strip, or sign after stripping", ErrSignature)
 		case unsigned:
@@ -224,23 +246,51 @@ func (l *Layer) change(m *Module, content []byte) (changed []byte, unsigned bool
 		}
 	}
 	was := cmp.Or(m.Codec, codec.None)
-	to := l.Compression
-	if to == KeepCompression {
-		to = Compression(was)
-	}
+	to := l.compression(m)
 	if to.codec() == was && len(stripped) == len(plain) {
 		return content, false, nil
 	}
 	changed = stripped
-	if m.Codec = ""; to.codec() != codec.None {
-		m.Codec = to.codec()
+	m.setCodec(to)
+	if m.Codec != "" {
 		if changed, err = recompress(to, stripped); err != nil {
 			return nil, false, err
 		}
 	}
 	m.Size, m.Digest = int64(len(changed)), digest(changed)
-	m.Path = m.Path[:strings.LastIndex(m.Path, ".ko")] + ".ko" + extension(m.Codec)
 	return changed, unsigned, nil
+}
+
+// compression returns how a module of the layer is compressed.
+func (l *Layer) compression(m *Module) Compression {
+	if l.Compression == KeepCompression {
+		return Compression(cmp.Or(m.Codec, codec.None))
+	}
+	return l.Compression
+}
+
+// setCodec sets the codec of a module, and gives its file the codec's name.
+func (m *Module) setCodec(to Compression) {
+	if m.Codec = to.codec(); m.Codec == codec.None {
+		m.Codec = ""
+	}
+	m.Path = m.Path[:strings.LastIndex(m.Path, ".ko")] + ".ko" + extension(m.Codec)
+}
+
+// prepare returns a module as Sign wants it. content has no signature, and is not compressed.
+func (l *Layer) prepare(m *Module, content []byte) (prepared []byte, unsigned bool, err error) {
+	if signature.Signed(content) {
+		return nil, false, fmt.Errorf("%w: it is signed twice: build the module again", ErrSignature)
+	}
+	if l.Strip {
+		if content, err = stripDebug(content); err != nil {
+			return nil, false, err
+		}
+	}
+	m.setCodec(l.compression(m))
+	m.Signed = true
+	m.Size = int64(len(content))
+	return content, false, nil
 }
 
 // readModule reads the file of a module, which must be the one that the module was read from.

@@ -17,6 +17,7 @@ import (
 
 	"github.com/rules-initramfs/rules_initramfs/internal/codec"
 	"github.com/rules-initramfs/rules_initramfs/internal/elf"
+	"github.com/rules-initramfs/rules_initramfs/internal/modules/signature"
 )
 
 // compress returns content compressed with a codec.
@@ -103,7 +104,7 @@ func TestExportsWithoutChecksums(t *testing.T) {
 
 func TestReadCompressed(t *testing.T) {
 	for suffix, name := range map[string]string{".ko": "", ".ko.gz": "gzip", ".ko.xz": "xz", ".ko.zst": "zstd"} {
-		content := append(virtioNet.bytes(), signatureMarker...)
+		content := signature.Append(virtioNet.bytes(), []byte("signature"))
 		if name != "" {
 			content = compress(t, name, content)
 		}

@@ -1,10 +1,8 @@
 package modules
 
 import (
-	"bytes"
 	"cmp"
 	"debug/elf"
-	"encoding/binary"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,27 +11,6 @@ import (
 // debugSections begin the names of sections that hold debug information, which the kernel does
 // not load. Its own tools do not read them from a module either: they have .BTF, which stays.
 var debugSections = []string{".debug", ".zdebug", ".gdb_index", ".gnu.debuglto_", ".stab"}
-
-// signatureMarker ends a signed module (include/uapi/linux/module_signature.h). Before it are a
-// struct module_signature of 12 bytes, whose last 4 are the length of what comes before it.
-const signatureMarker = "~Module signature appended~\n"
-
-// cutSignature returns a module without its signature, and whether it had one.
-func cutSignature(module []byte) (unsigned []byte, signed bool, err error) {
-	rest, signed := bytes.CutSuffix(module, []byte(signatureMarker))
-	if !signed {
-		return module, false, nil
-	}
-	const header = 12
-	if len(rest) < header {
-		return nil, true, fmt.Errorf("its signature has no header: build the module again")
-	}
-	size := int64(binary.BigEndian.Uint32(rest[len(rest)-4:]))
-	if rest = rest[:len(rest)-header]; size > int64(len(rest)) {
-		return nil, true, fmt.Errorf("its signature would have %d bytes, and the module has %d: build the module again", size, len(rest))
-	}
-	return rest[:int64(len(rest))-size], true, nil
-}
 
 // stripDebug returns a module, which has no signature, without its debug information. The
 // sections that held it stay in the table of sections, unused (SHT_NULL), so that symbols and

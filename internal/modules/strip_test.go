@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"github.com/rules-initramfs/rules_initramfs/internal/modules/signature"
 )
 
 // debugSource is a module with something of all that a compiler writes.
@@ -88,32 +90,7 @@ func binutilsStrip(t *testing.T, module []byte) []byte {
 }
 
 // sign appends a signature as scripts/sign-file does.
-func sign(module []byte, signature string) []byte {
-	header := make([]byte, 12)
-	header[11] = byte(len(signature))
-	return bytes.Join([][]byte{module, []byte(signature), header, []byte(signatureMarker)}, nil)
-}
-
-func TestCutSignature(t *testing.T) {
-	for _, test := range []struct {
-		name   string
-		module []byte
-		want   string
-		signed bool
-		fails  bool
-	}{
-		{"unsigned", []byte("module"), "module", false, false},
-		{"signed", sign([]byte("module"), "signature"), "module", true, false},
-		{"nothing but a signature", sign(nil, "signature"), "", true, false},
-		{"too long a signature", sign([]byte("module"), "signature")[7:], "", true, true},
-		{"no header", []byte(signatureMarker), "", true, true},
-	} {
-		got, signed, err := cutSignature(test.module)
-		if string(got) != test.want || signed != test.signed || (err != nil) != test.fails {
-			t.Errorf("%s: %q, %v, %v", test.name, got, signed, err)
-		}
-	}
-}
+func sign(module []byte, message string) []byte { return signature.Append(module, []byte(message)) }
 
 func TestStripDamaged(t *testing.T) {
 	module := ko{info: []string{"license=GPL"}}.bytes()
@@ -140,6 +117,5 @@ func FuzzStripDebug(f *testing.F) {
 		if err == nil && len(stripped) > 64*len(data)+maxAlign {
 			t.Errorf("%d bytes of %d", len(stripped), len(data))
 		}
-		cutSignature(data)
 	})
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +23,7 @@ import (
 type compilation struct {
 	source, defconfig, configFile string
 	patches, fragments            []string
+	certificates                  certificates
 
 	image, vmlinux, config, systemMap, release string
 	modules, objects                           string
@@ -46,6 +48,7 @@ usage exits with 2.`,
 		flags.StringVar(&c.defconfig, "defconfig", "", "Start from the configuration that kbuild calls `NAME`")
 		flags.StringVar(&c.configFile, "config-file", "", "Start from the configuration in `FILE`")
 		flags.StringArrayVar(&c.fragments, "fragment", nil, "Override the configuration with the values in `FILE`; may be repeated")
+		c.certificates.addOptions(flags)
 	})
 	cli.Options(cmd, "Results", func(flags *pflag.FlagSet) {
 		addImageOptions(flags, &c.image, &c.vmlinux, &c.config, &c.systemMap)
@@ -75,6 +78,9 @@ func (c *compilation) start(ctx context.Context, options *buildOptions) error {
 	}
 	fragments, err := readFragments(c.fragments)
 	if err != nil {
+		return err
+	}
+	if err := c.certificates.read(fragments); err != nil {
 		return err
 	}
 	if c.modules != "" {
@@ -113,7 +119,11 @@ func (c *compilation) run(ctx context.Context, build *kbuild.Build, fragments []
 	if err != nil {
 		return err
 	}
-	if err := build.Configure(ctx, c.defconfig, c.configFile, fragments); err != nil {
+	if err := c.certificates.write(build.Dir); err != nil {
+		return err
+	}
+	changes := slices.Concat(fragments, c.certificates.paths.Assignments())
+	if err := build.Configure(ctx, c.defconfig, c.configFile, changes); err != nil {
 		return err
 	}
 	values, err := build.Values()
@@ -127,10 +137,13 @@ func (c *compilation) run(ctx context.Context, build *kbuild.Build, fragments []
 	if err := config.Check(values, fragments, kconfig); err != nil {
 		return err
 	}
-	if err := c.warnLost(build.Log, values, fragments, kconfig); err != nil {
+	if err := c.warnLost(build.Log, values, changes, kconfig); err != nil {
 		return err
 	}
-	if err := config.CheckFiles(values, build.Dir); err != nil {
+	if err := c.certificates.check(values); err != nil {
+		return err
+	}
+	if err := cmp.Or(config.CheckSigning(values), config.CheckFiles(values, build.Dir)); err != nil {
 		return err
 	}
 	if err := build.Compile(ctx, values.On(config.Modules)); err != nil {

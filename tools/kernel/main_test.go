@@ -21,6 +21,9 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/kbuild/snapshot"
 )
 
+// testdata has keys and certificates.
+const testdata = "../../internal/modules/signature/testdata/"
+
 // trailer is an archive with nothing in it.
 var trailer = "07070100000000000000000000000000000000000000010000000000000000000000000000000000000000000000000000000B00000000TRAILER!!!\x00\x00\x00\x00"
 
@@ -143,6 +146,12 @@ func TestCompileErrors(t *testing.T) {
 			"\"/a b\": "},
 		{"modules", []string{"--source", "x", "--defconfig", "tinyconfig", "--modules", filepath.Dir(write(t, "f", ""))},
 			" is not empty"},
+		{"certificate and key", []string{"--source", "x", "--defconfig", "tinyconfig", "--module-certificate", testdata + "rsa.key"},
+			"rsa.key: "},
+		{"no certificate", []string{"--source", "x", "--defconfig", "tinyconfig", "--trusted-certificates", testdata + "module"},
+			"module: "},
+		{"key in a fragment", []string{"--source", "x", "--defconfig", "tinyconfig", "--module-certificate", testdata + "rsa.pem", "--fragment", write(t, "f", "CONFIG_MODULE_SIG_KEY=\"a\"\n")},
+			"f:1: CONFIG_MODULE_SIG_KEY: "},
 		{"no source", []string{"--source", "/nonexistent/linux.tar", "--defconfig", "tinyconfig"},
 			"open /nonexistent/linux.tar: no such file or directory"},
 	} {
@@ -173,6 +182,7 @@ func tinyKernel(t *testing.T) string {
 		{"Makefile", "tinyconfig olddefconfig usr/:\n\t@touch .config\n" +
 			"bzImage modules:\n\t@mkdir -p arch/x86/boot include/config\n" +
 			"\t@for f in arch/x86/boot/bzImage vmlinux System.map include/config/kernel.release; do echo 1 >$$f; done\n" +
+			"\t@{ echo 1; cat /dev/null $(wildcard certs/module_certificate.pem) $(wildcard certs/trusted_certificates.pem); } >arch/x86/boot/bzImage\n" +
 			"modules_install:\n\t@mkdir -p $(INSTALL_MOD_PATH)/lib/modules/1; echo 1 >$(INSTALL_MOD_PATH)/lib/modules/1/x.ko\n"},
 		{"Kbuild", ""}, {"Kconfig", ""}, {"scripts/kconfig/Makefile", ""}, {"usr/Makefile", ""}, {"arch/x86/Makefile", ""},
 	} {
@@ -190,8 +200,9 @@ func tinyKernel(t *testing.T) string {
 	return name
 }
 
-// All results exist or, if one of them cannot be written, none.
-func TestCompileResults(t *testing.T) {
+// tools returns a PATH with make, and compilers that fail.
+func tools(t *testing.T) string {
+	t.Helper()
 	makeProgram, err := exec.LookPath("make")
 	if err != nil {
 		t.Skip("there is no make")
@@ -200,6 +211,12 @@ func TestCompileResults(t *testing.T) {
 	if err := errors.Join(os.Remove(filepath.Join(path, "make")), os.Symlink(makeProgram, filepath.Join(path, "make"))); err != nil {
 		t.Fatal(err)
 	}
+	return path + ":/usr/bin:/bin"
+}
+
+// All results exist or, if one of them cannot be written, none.
+func TestCompileResults(t *testing.T) {
+	path := tools(t)
 	results := []string{"System.map", "config", "image", "objects", "release", "vmlinux"}
 	modules := "modules/lib/modules/1/x.ko"
 	for _, test := range []struct {
@@ -213,7 +230,7 @@ func TestCompileResults(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			dir, work := t.TempDir(), t.TempDir()
-			args := []string{"compile", "--arch", "x86_64", "--path", path + ":/usr/bin:/bin", "--work", work, "--source", tinyKernel(t),
+			args := []string{"compile", "--arch", "x86_64", "--path", path, "--work", work, "--source", tinyKernel(t),
 				"--defconfig", "tinyconfig", "--fragment", write(t, "f", "CONFIG_MODULES=y\n"), "--modules", filepath.Join(dir, "modules")}
 			for _, result := range results {
 				file := filepath.Join(dir, result)
@@ -235,6 +252,65 @@ func TestCompileResults(t *testing.T) {
 			slices.Sort(test.left)
 			if err != nil || !slices.Equal(left, test.left) {
 				t.Errorf("there are %q, want %q (%v)", left, test.left, err)
+			}
+		})
+	}
+}
+
+// The certificates are files of the source when kbuild runs, without anything else that is in the
+// given ones, and the configuration names them.
+func TestCompileCertificates(t *testing.T) {
+	path := tools(t)
+	read := func(name string) string {
+		t.Helper()
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	for _, test := range []struct {
+		name, fragment string
+		args           []string
+		want           []string // options in the configuration, or in the message if there is an error
+		code           int
+	}{
+		{"both", "CONFIG_MODULES=y\nCONFIG_CRYPTO_RSA=y\nCONFIG_CRYPTO_ECDSA=y\n",
+			[]string{"--module-certificate", testdata + "rsa.pem", "--trusted-certificates", testdata + "ec.pem", "--trusted-certificates", testdata + "other.pem"},
+			[]string{"CONFIG_MODULE_SIG_KEY=\"certs/module_certificate.pem\"", "# CONFIG_MODULE_SIG_ALL is not set", "CONFIG_SYSTEM_TRUSTED_KEYS=\"certs/trusted_certificates.pem\""}, 0},
+		{"algorithm", "CONFIG_MODULES=y\nCONFIG_CRYPTO_RSA=y\n",
+			[]string{"--module-certificate", testdata + "ec.pem", "--trusted-certificates", testdata + "rsa.pem"}, []string{"ec.pem: ", "CONFIG_CRYPTO_ECDSA=y"}, 1},
+		{"new key", "CONFIG_MODULES=y\nCONFIG_MODULE_SIG_KEY=\"certs/signing_key.pem\"\n", nil, []string{"module_certificate"}, 1},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			dir := t.TempDir()
+			config, image := filepath.Join(dir, "config"), filepath.Join(dir, "image")
+			args := append([]string{"compile", "--arch", "x86_64", "--path", path, "--work", t.TempDir(), "--source", tinyKernel(t), "--defconfig", "tinyconfig",
+				"--fragment", write(t, "f", test.fragment), "--config", config, "--image", image}, test.args...)
+			code, message := stderr(t, args...)
+			if code != test.code {
+				t.Fatalf("exit code %d: %s", code, message)
+			}
+			got := message
+			if code == 0 {
+				got = read(config)
+			}
+			for _, want := range test.want {
+				if !strings.Contains(got, want) {
+					t.Errorf("%s: there is no %s", got, want)
+				}
+			}
+			if code != 0 {
+				return
+			}
+			// The compile of this kernel puts what is in certs into the image.
+			want := ""
+			for _, name := range []string{"rsa", "ec", "other"} {
+				text := read(testdata + name + ".pem")
+				want += text[strings.Index(text, "-----BEGIN"):]
+			}
+			if got := read(image); got != "1\n"+want {
+				t.Errorf("%q, want the certificates %q", got, want)
 			}
 		})
 	}

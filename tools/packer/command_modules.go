@@ -34,6 +34,7 @@ type chooser struct {
 	missingOf   map[string]modules.Severity
 	builtinToo  bool
 	strip       bool
+	forSigning  bool
 	compression modules.Compression
 
 	output, archive, layerCatalog, prefix, report, json, origin string
@@ -82,6 +83,7 @@ the output directory. Wrong usage exits with 2.`,
 		flags.StringArrayVar(&c.devices, "devices", nil, "Choose the modules that serve the devices in `FILE`, which is a device tree (.dtb) or a list of modaliases; may be repeated")
 		flags.StringArrayVar(&c.request.Exclude, "exclude", nil, "Do not choose the module `NAME`; an error if another one needs it; may be repeated")
 		flags.BoolVar(&c.strip, "strip", false, "Drop debug information, and with it the signatures of the modules that have any")
+		flags.BoolVar(&c.forSigning, "for-signing", false, "Drop signatures, and leave it to packer sign-modules to sign the modules in the archive and to compress them")
 		addParsed(flags, &c.compression, "compress", modules.ParseCompression, "Compress modules with `CODEC[:LEVEL]`: none, gzip, xz or zstd, which the .config must have on; keep (default) leaves them as they are")
 	})
 	cli.CompleteValues(cmd, "compress", modules.Compressions()...)
@@ -195,7 +197,7 @@ func (c *chooser) run(ctx context.Context) error {
 	}
 	layer := &modules.Layer{
 		Kernel: kernel, Tree: tree, Selection: selection, Firmware: firmware, Files: files,
-		Prefix: cmp.Or(c.prefix, kernel.Prefix, "lib"), Strip: c.strip, SignaturesForced: values.On("CONFIG_MODULE_SIG_FORCE"), Compression: c.compression,
+		Prefix: cmp.Or(c.prefix, kernel.Prefix, "lib"), Strip: c.strip, SignaturesForced: values.On("CONFIG_MODULE_SIG_FORCE"), ForSigning: c.forSigning, Compression: c.compression,
 	}
 	if err := layer.Write(ctx, c.output); err != nil {
 		return err

@@ -42,6 +42,7 @@ func newProgram() *cobra.Command {
 		joinCommand(),
 		linksCommand(),
 		modulesCommand(),
+		signModulesCommand(),
 		concatCommand(),
 		bootconfigCommand(),
 		lsCommand(),

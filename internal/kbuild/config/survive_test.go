@@ -159,8 +159,8 @@ func TestCheckFiles(t *testing.T) {
 		values  Values
 		symbols []string
 	}{
-		"none":      {Values{"CONFIG_SYSTEM_TRUSTED_KEYS": `""`, "CONFIG_MODULE_SIG_KEY": `"certs/signing_key.pem"`}, nil},
-		"there":     {Values{"CONFIG_SYSTEM_TRUSTED_KEYS": `"Kconfig"`, "CONFIG_MODULE_SIG_KEY": `"pkcs11:token"`}, nil},
+		"none":      {Values{"CONFIG_SYSTEM_TRUSTED_KEYS": `""`, "CONFIG_MODULE_SIG_KEY": `""`}, nil},
+		"there":     {Values{"CONFIG_SYSTEM_TRUSTED_KEYS": `"Kconfig"`, "CONFIG_MODULE_SIG_KEY": `"Kconfig"`}, nil},
 		"of Debian": {Values{"CONFIG_SYSTEM_TRUSTED_KEYS": `"debian/certs/debian-uefi-certs.pem"`, "CONFIG_MODULE_SIG_KEY": `"k.pem"`}, []string{"CONFIG_SYSTEM_TRUSTED_KEYS=", "CONFIG_MODULE_SIG_KEY="}},
 	} {
 		var lines []string

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/rules-initramfs/rules_initramfs/internal/cli"
+	"github.com/rules-initramfs/rules_initramfs/internal/kbuild/config"
+	"github.com/rules-initramfs/rules_initramfs/internal/modules"
+	"github.com/rules-initramfs/rules_initramfs/internal/modules/signature"
+)
+
+// moduleSigner is what packer sign-modules was asked for.
+type moduleSigner struct {
+	archive          string
+	certificate      string
+	key, program     string
+	programArgs      []string
+	config           string
+	hash             signature.Hash
+	out, dir, origin string
+}
+
+func signModulesCommand() *cobra.Command {
+	s := &moduleSigner{}
+	cmd := &cobra.Command{
+		Use:     "sign-modules --certificate FILE {--key FILE | --signer PROGRAM} {--config FILE | --hash HASH} --out FILE [OPTION...] ARCHIVE",
+		GroupID: groupMake,
+		Short:   "Sign kernel modules",
+		Long: `Sign the modules in ARCHIVE, which packer modules --for-signing has written, compress them,
+and write an archive with them. The signatures have the form of the kernel's
+scripts/sign-file. Each is verified with the certificate before it is written. The same
+RSA or ECDSA key always makes the same signature.
+
+PROGRAM runs once for each module, several at the same time:
+
+    PROGRAM [ARGUMENT...] --hash HASH --certificate FILE
+
+It gets the digest of the module on standard input, and writes the signature to standard
+output, both as bytes: PKCS #1 v1.5 with an RSA key, DER with an ECDSA key. It has the
+environment of the packer. If its exit code is not 0, its standard error is in the error.
+
+After an error, the exit code is 1 and there are no results. Wrong usage exits with 2.`,
+		Example: "packer sign-modules --certificate signing.pem --key signing.key --config .config --out signed.cpio modules.cpio",
+		Args:    cli.Args("ARCHIVE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s.archive = args[0]
+			return s.start(cmd)
+		},
+	}
+	cli.Options(cmd, "Signatures", func(flags *pflag.FlagSet) {
+		flags.StringVar(&s.certificate, "certificate", "", "Sign with the key of the certificate in `FILE`, in PEM or DER")
+		flags.StringVar(&s.key, "key", "", "Read the private key from `FILE`, in PEM without a password: PKCS #8, PKCS #1 or SEC 1")
+		flags.StringVar(&s.program, "signer", "", "Have `PROGRAM` sign")
+		flags.StringArrayVar(&s.programArgs, "signer-arg", nil, "Pass `ARGUMENT` to the signer; may be repeated")
+		flags.StringVar(&s.config, "config", "", "Read from the .config `FILE` which hash the kernel signs modules with (CONFIG_MODULE_SIG_HASH)")
+		addParsed(flags, &s.hash, "hash", signature.ParseHash, "Sign with `HASH`, such as sha512")
+	})
+	cli.CompleteValues(cmd, "hash", signature.Hashes()...)
+	cli.Options(cmd, "Output", func(flags *pflag.FlagSet) {
+		flags.StringVar(&s.out, "out", "", "Write the archive to `FILE`")
+		flags.StringVar(&s.dir, "output", "", "Write the content of the archive also to `DIR`, new or empty")
+		flags.StringVar(&s.origin, "origin", "", "Begin errors with `TEXT`, such as the label of a target")
+	})
+	return cmd
+}
+
+func (s *moduleSigner) start(cmd *cobra.Command) error {
+	err := cmp.Or(cli.Required(cmd, "certificate", "out"), cli.Exclusive(cmd, "key", "signer"), cli.Exclusive(cmd, "config", "hash"))
+	switch {
+	case err != nil:
+		return err
+	case s.key == "" && s.program == "":
+		return cli.Usagef(cmd, "missing option --key FILE or --signer PROGRAM")
+	case s.config == "" && s.hash.Name == "":
+		return cli.Usagef(cmd, "missing option --config FILE or --hash HASH")
+	case s.program == "" && len(s.programArgs) > 0:
+		return cli.Usagef(cmd, "--signer-arg needs --signer")
+	}
+	if err := s.run(cmd.Context()); err != nil {
+		if s.origin != "" {
+			err = prefixErrors(s.origin, err)
+		}
+		return err
+	}
+	return nil
+}
+
+func (s *moduleSigner) run(ctx context.Context) (err error) {
+	signing, err := s.signing()
+	if err != nil {
+		return err
+	}
+	in, err := os.Open(s.archive)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	var dir *os.Root
+	if s.dir != "" {
+		if dir, err = openEmpty(s.dir); err != nil {
+			return err
+		}
+		defer func() {
+			if err != nil {
+				err = errors.Join(err, removeAll(dir))
+			}
+			dir.Close()
+		}()
+	}
+	return writeResults(ctx, s.out, func(w io.Writer) error {
+		if _, err := modules.Sign(ctx, bufio.NewReaderSize(in, 1<<20), w, dir, signing); err != nil {
+			return fmt.Errorf("%s: %w", s.archive, err)
+		}
+		return nil
+	})
+}
+
+// signing reads the certificate, the key and the hash.
+func (s *moduleSigner) signing() (*signature.Signing, error) {
+	certificate, err := signature.ReadCertificate(s.certificate)
+	if err != nil {
+		return nil, err
+	}
+	signing := &signature.Signing{Certificate: certificate, Hash: s.hash}
+	if s.config != "" {
+		values, err := config.ReadValues(s.config)
+		if err != nil {
+			return nil, err
+		}
+		name, err := values.SignatureHash()
+		if err == nil {
+			signing.Hash, err = signature.ParseHash(name)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", s.config, err)
+		}
+	}
+	if s.program != "" {
+		signing.Signer = signature.Program{Args: append([]string{s.program}, s.programArgs...), Certificate: s.certificate}
+		return signing, nil
+	}
+	signing.Signer, err = signature.ReadKey(s.key)
+	return signing, err
+}
+
+// openEmpty makes a directory, or opens an empty one.
+func openEmpty(name string) (*os.Root, error) {
+	if err := os.MkdirAll(name, 0o755); err != nil {
+		return nil, err
+	}
+	entries, err := os.ReadDir(name)
+	if err != nil {
+		return nil, err
+	}
+	if len(entries) > 0 {
+		return nil, fmt.Errorf("%s is not empty: name a new or empty directory", name)
+	}
+	return os.OpenRoot(name)
+}
+
+// removeAll removes what is in a directory.
+func removeAll(dir *os.Root) error {
+	top, err := dir.Open(".")
+	if err != nil {
+		return err
+	}
+	defer top.Close()
+	names, err := top.Readdirnames(-1)
+	for _, name := range names {
+		err = errors.Join(err, dir.RemoveAll(name))
+	}
+	return err
+}
