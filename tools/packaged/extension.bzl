@@ -45,11 +45,19 @@ def _libraries(rctx):
     build.append("filegroup(name = \"libraries\", srcs = %r%s)" % (files, compatible))
     rctx.file("libraries/BUILD.bazel", "\n".join(build) + "\n")
 
+def _packages(rctx, row, release, parts):
+    """Packages of a kernel, by what is in their names before its release, as far as they are there."""
+    packages = "/usr/lib/kernels/%s/packages" % row.debian
+    files = [rctx.path("%s/linux-%s-%s.deb" % (packages, part, release)) for part in parts]
+    return [file for file in files if file.exists]
+
 def _modules(rctx, row, release):
     """The packages of the modules of a kernel, or nothing."""
-    packages = "/usr/lib/kernels/%s/packages" % row.debian
-    files = [rctx.path("%s/linux-%s-%s.deb" % (packages, part, release)) for part in ["base", "modules"]]
-    return [file for file in files if file.exists]
+    return _packages(rctx, row, release, ["base", "modules"])
+
+def _headers(rctx, row, release):
+    """The packages that modules for a kernel are compiled with, or nothing."""
+    return _packages(rctx, row, release, ["headers", "headers-common", "kbuild"])
 
 def _full_modules(rctx, row):
     """The packages of the modules for all machines of an architecture, or nothing."""
@@ -70,6 +78,7 @@ def _packaged_impl(rctx):
     for arch, row in ARCHS.items():
         kernel = _kernel(rctx, row)
         found["kernel_" + arch] = [kernel]
+        found["headers_" + arch] = _headers(rctx, row, kernel.dirname.basename) if kernel else []
         found["modules_" + arch] = _modules(rctx, row, kernel.dirname.basename) if kernel else []
         found["full_modules_" + arch] = _full_modules(rctx, row)
 
@@ -85,7 +94,7 @@ def _packaged_impl(rctx):
             build.append("filegroup(name = %r, srcs = %r)" % (name, links))
         else:
             build.append("filegroup(name = %r, target_compatible_with = [\"@platforms//:incompatible\"])" % name)
-    for name in ["full_modules", "kernel", "modules"]:
+    for name in ["full_modules", "headers", "kernel", "modules"]:
         of_cpu = {row.cpu: ":%s_%s" % (name, arch) for arch, row in ARCHS.items()}
         build.append("alias(name = %r, actual = select(%r))" % (name, of_cpu))
     rctx.file("BUILD.bazel", "\n".join(build) + "\n")
