@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 
@@ -99,6 +101,25 @@ func (b *Build) InstallModules(ctx context.Context, dir string) error {
 		}
 	}
 	return nil
+}
+
+// InstallHeaders installs the headers for programs below dir/include. kbuild's own headers_install
+// copies them with rsync, which few machines have that compile kernels.
+func (b *Build) InstallHeaders(ctx context.Context, dir string) error {
+	if err := b.Make(ctx, "headers"); err != nil {
+		return err
+	}
+	const made = "usr/include"
+	return fs.WalkDir(os.DirFS(b.path(made)), ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || path.Ext(name) != ".h" {
+			return err
+		}
+		to := filepath.Join(dir, "include", name)
+		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+			return err
+		}
+		return b.CopyTo(to, path.Join(made, name))
+	})
 }
 
 // Release returns what uname -r prints on the kernel.

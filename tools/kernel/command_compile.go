@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -15,17 +14,19 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/cli"
 	"github.com/rules-initramfs/rules_initramfs/internal/kbuild"
 	"github.com/rules-initramfs/rules_initramfs/internal/kbuild/config"
+	"github.com/rules-initramfs/rules_initramfs/internal/kbuild/external"
 	"github.com/rules-initramfs/rules_initramfs/internal/kbuild/snapshot"
 	"github.com/rules-initramfs/rules_initramfs/internal/kbuild/source"
 )
 
 // compilation is what kernel compile was asked for.
 type compilation struct {
-	source, defconfig, configFile string
-	patches, fragments            []string
+	sourceOptions
+	defconfig, configFile string
+	fragments             []string
 
 	image, vmlinux, config, systemMap, release string
-	modules, objects                           string
+	modules, objects, moduleTree, symvers      string
 }
 
 func compileCommand() *cobra.Command {
@@ -42,8 +43,7 @@ usage exits with 2.`,
 	}
 	build := addBuildOptions(cmd)
 	cli.Options(cmd, "Source and configuration", func(flags *pflag.FlagSet) {
-		flags.StringVar(&c.source, "source", "", "Compile the source in the tarball `FILE`")
-		flags.StringArrayVar(&c.patches, "patch", nil, "Apply the patch `FILE` with -p1; may be repeated")
+		c.add(flags)
 		flags.StringVar(&c.defconfig, "defconfig", "", "Start from the configuration that kbuild calls `NAME`")
 		flags.StringVar(&c.configFile, "config-file", "", "Start from the configuration in `FILE`")
 		flags.StringArrayVar(&c.fragments, "fragment", nil, "Override the configuration with the values in `FILE`; may be repeated")
@@ -53,6 +53,8 @@ usage exits with 2.`,
 		flags.StringVar(&c.release, "release", "", "Write the output of uname -r to `FILE`")
 		flags.StringVar(&c.modules, "modules", "", "Install the modules into `DIR`, new or empty")
 		flags.StringVar(&c.objects, "objects", "", "Write what kernel link needs to `FILE`")
+		flags.StringVar(&c.moduleTree, "module-tree", "", "Write what kernel module needs to `FILE`")
+		flags.StringVar(&c.symvers, "symvers", "", "Write what the kernel exports to modules, its Module.symvers, to `FILE`")
 	})
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := cli.Required(cmd, "arch", "source"); err != nil {
@@ -173,22 +175,6 @@ func (c *compilation) warnLost(log io.Writer, values config.Values, fragments []
 	return nil
 }
 
-func (c *compilation) unpack(ctx context.Context, build *kbuild.Build) (*source.Tree, error) {
-	tree, err := source.Unpack(ctx, c.source, build.Dir, build.Toolchain.LookPath)
-	if err != nil {
-		return nil, err
-	}
-	if err := tree.Check(build.Arch.SrcArch); err != nil {
-		return nil, fmt.Errorf("%s: %w", c.source, err)
-	}
-	for _, patch := range c.patches {
-		if err := tree.Patch(ctx, patch, build.Toolchain.LookPath); err != nil {
-			return nil, err
-		}
-	}
-	return tree, nil
-}
-
 // write writes the results, or none after an error.
 func (c *compilation) write(ctx context.Context, build *kbuild.Build, tree *source.Tree, values config.Values) (err error) {
 	if c.modules != "" && values.On(config.Modules) {
@@ -211,16 +197,48 @@ func (c *compilation) write(ctx context.Context, build *kbuild.Build, tree *sour
 	if err := copyOutputs(build, kernel); err != nil {
 		return err
 	}
-	if err := c.writeObjects(ctx, build, tree, values); err != nil {
-		removeOutputs(kernel)
+	own := []output{{name: c.moduleTree}, {name: c.symvers}}
+	err = c.writeForModules(ctx, build, values)
+	// The link changes the build directory.
+	if err == nil {
+		err = c.writeObjects(ctx, build, tree, values)
+	}
+	if err != nil {
+		removeOutputs(append(kernel, own...))
+	}
+	return err
+}
+
+// writeForModules writes what modules out of the kernel's tree are compiled with. Without
+// CONFIG_MODULES that is the configuration alone, which says why there is nothing else.
+func (c *compilation) writeForModules(ctx context.Context, build *kbuild.Build, values config.Values) error {
+	if c.symvers != "" {
+		if values.On(config.Modules) {
+			if err := build.CopyTo(c.symvers, external.Symvers); err != nil {
+				return err
+			}
+		} else if err := os.WriteFile(c.symvers, nil, 0o644); err != nil {
+			return err
+		}
+	}
+	if c.moduleTree == "" {
+		return nil
+	}
+	names, err := external.KeepTree(ctx, build, values)
+	if err != nil {
 		return err
 	}
-	return nil
+	size, err := writeSnapshot(c.moduleTree, snapshot.ModuleTree, build, names)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(build.Log, "files for modules out of the tree: %d, %d bytes\n", len(names), size)
+	return err
 }
 
 // writeObjects writes what another link needs. After it, the build directory is only good for
 // a link.
-func (c *compilation) writeObjects(ctx context.Context, build *kbuild.Build, tree *source.Tree, values config.Values) (err error) {
+func (c *compilation) writeObjects(ctx context.Context, build *kbuild.Build, tree *source.Tree, values config.Values) error {
 	if c.objects == "" {
 		return nil
 	}
@@ -242,23 +260,10 @@ func (c *compilation) writeObjects(ctx context.Context, build *kbuild.Build, tre
 	if err != nil {
 		return err
 	}
-	file, err := os.Create(c.objects)
+	size, err := writeSnapshot(c.objects, snapshot.Objects, build, names)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err = errors.Join(err, file.Close()); err != nil {
-			os.Remove(c.objects)
-		}
-	}()
-	out := bufio.NewWriterSize(file, 1<<20)
-	if err := errors.Join(snapshot.Pack(out, build.Dir, build.Arch.Name, names), out.Flush()); err != nil {
-		return err
-	}
-	info, err := file.Stat()
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(build.Log, "objects for links: %d of %d files, %d bytes\n", len(names), total, info.Size())
+	_, err = fmt.Fprintf(build.Log, "objects for links: %d of %d files, %d bytes\n", len(names), total, size)
 	return err
 }

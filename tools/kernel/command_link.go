@@ -68,8 +68,8 @@ func (l *link) start(ctx context.Context, options *buildOptions) error {
 }
 
 func (l *link) run(ctx context.Context, build *kbuild.Build, members []image.Member, size int64) error {
-	if err := unpackObjects(ctx, l.objects, build); err != nil {
-		return fmt.Errorf("%s: %w", l.objects, err)
+	if err := unpackSnapshot(ctx, l.objects, snapshot.Objects, build); err != nil {
+		return err
 	}
 	values, err := build.Values()
 	if err != nil {
@@ -92,15 +92,6 @@ func (l *link) run(ctx context.Context, build *kbuild.Build, members []image.Mem
 		{l.config, kbuild.ConfigFile},
 		{l.systemMap, "System.map"},
 	})
-}
-
-func unpackObjects(ctx context.Context, name string, build *kbuild.Build) error {
-	file, err := os.Open(name)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	return snapshot.Unpack(ctx, file, build.Dir, build.Arch.Name)
 }
 
 // archiveMembers returns the members of an archive. It reads the whole archive: what

@@ -14,10 +14,12 @@ import (
 
 	"github.com/rules-initramfs/rules_initramfs/internal/cli"
 	"github.com/rules-initramfs/rules_initramfs/internal/kbuild"
+	"github.com/rules-initramfs/rules_initramfs/internal/kbuild/snapshot"
+	"github.com/rules-initramfs/rules_initramfs/internal/kbuild/source"
 	"github.com/rules-initramfs/rules_initramfs/internal/tables/arch"
 )
 
-// buildOptions are the options that compile and link share.
+// buildOptions are the options of the commands that build in a directory.
 type buildOptions struct {
 	arch      string
 	toolchain kbuild.Toolchain
@@ -29,16 +31,49 @@ type buildOptions struct {
 func addBuildOptions(cmd *cobra.Command) *buildOptions {
 	o := &buildOptions{jobs: runtime.NumCPU()}
 	cli.Options(cmd, "Build", func(flags *pflag.FlagSet) {
-		flags.StringVar(&o.arch, "arch", "", "Build for `ARCH`: "+strings.Join(arch.Names(), ", "))
+		o.addPlace(flags)
 		flags.StringVar(&o.toolchain.Path, "path", os.Getenv("PATH"), "Look for programs in the directories `PATH`, separated by colons (default $PATH)")
 		flags.StringVar(&o.toolchain.Cross, "cross-compile", "", "Put `PREFIX` before the names of the compiler's programs, such as aarch64-linux-gnu-")
 		flags.StringVar(&o.toolchain.CompilerVersion, "compiler-version", "", "Fail unless the first line of gcc --version is `TEXT`")
 		flags.StringVar(&o.toolchain.LinkerVersion, "linker-version", "", "Fail unless the first line of ld --version is `TEXT`")
 		cli.AddJobs(flags, &o.jobs, "Run `N` commands at once (default: one per CPU)")
-		flags.StringVar(&o.work, "work", ".", "Make the build directory in `DIR`, and remove it at the end (default .)")
 		flags.StringVar(&o.log, "log", "", "Write the output of kbuild to `FILE`")
 	})
 	return o
+}
+
+// addPlace adds the options of commands that do not run kbuild, too.
+func (o *buildOptions) addPlace(flags *pflag.FlagSet) {
+	flags.StringVar(&o.arch, "arch", "", "Build for `ARCH`: "+strings.Join(arch.Names(), ", "))
+	flags.StringVar(&o.work, "work", ".", "Make the build directory in `DIR`, and remove it at the end (default .)")
+}
+
+// sourceOptions are those of commands that read the source of a kernel.
+type sourceOptions struct {
+	source  string
+	patches []string
+}
+
+func (s *sourceOptions) add(flags *pflag.FlagSet) {
+	flags.StringVar(&s.source, "source", "", "Take the source in the tarball `FILE`")
+	flags.StringArrayVar(&s.patches, "patch", nil, "Apply the patch `FILE` with -p1; may be repeated")
+}
+
+// unpack unpacks the source to the build directory and patches it.
+func (s *sourceOptions) unpack(ctx context.Context, build *kbuild.Build) (*source.Tree, error) {
+	tree, err := source.Unpack(ctx, s.source, build.Dir, build.Toolchain.LookPath)
+	if err != nil {
+		return nil, err
+	}
+	if err := tree.Check(build.Arch.SrcArch); err != nil {
+		return nil, fmt.Errorf("%s: %w", s.source, err)
+	}
+	for _, patch := range s.patches {
+		if err := tree.Patch(ctx, patch, build.Toolchain.LookPath); err != nil {
+			return nil, err
+		}
+	}
+	return tree, nil
 }
 
 // withBuild makes a build directory, and removes it after use.
@@ -69,4 +104,17 @@ func (o *buildOptions) withBuild(ctx context.Context, use func(*kbuild.Build) er
 		log = file
 	}
 	return use(&kbuild.Build{Dir: dir, Arch: target, Toolchain: o.toolchain, Jobs: o.jobs, Log: log})
+}
+
+// unpackSnapshot unpacks the snapshot in a file to the build directory.
+func unpackSnapshot(ctx context.Context, name string, kind snapshot.Kind, build *kbuild.Build) error {
+	file, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	if err := snapshot.Unpack(ctx, file, kind, build.Dir, build.Arch.Name); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
 }
