@@ -48,6 +48,7 @@ func TestOptions(t *testing.T) {
 		"kernel":             "/",
 		"missing-firmware":   "iwlwifi=off",
 		"module":             "driver.ko",
+		"offer":              "driver.ko",
 		"origin":             "//image:modules",
 		"output":             "out",
 		"prefix":             "usr/lib",
