@@ -17,6 +17,7 @@ load(
 )
 load(
     "//rules:kernel.bzl",
+    _device_tree = "device_tree",
     _kernel_build = "kernel_build",
     _kernel_image = "kernel_image",
     _kernel_import = "kernel_import",
@@ -52,6 +53,7 @@ kernel_build = _kernel_build
 kernel_image = _kernel_image
 kernel_import = _kernel_import
 kernel_modules = _kernel_modules
+device_tree = _device_tree
 
 # Boots
 boot = _boot

@@ -118,7 +118,7 @@ type Failure struct {
 
 // Error returns the output and what to do.
 func (f *Failure) Error() string {
-	return fmt.Sprintf("kbuild failed (%s: %v):\n%s%s", f.Command, f.Err, excerpt(f.Output), hint(f.Output))
+	return fmt.Sprintf("kbuild failed (%s: %v):\n%s%s", f.Command, f.Err, Excerpt(f.Output), hint(f.Output))
 }
 
 // Unwrap returns f.Err.
@@ -147,8 +147,8 @@ func readLines(r io.Reader, add func(line string)) error {
 // maxExcerpt is the number of lines of kbuild's output in an error.
 const maxExcerpt = 30
 
-// excerpt returns the first and the last lines of a text, indented.
-func excerpt(text string) string {
+// Excerpt returns the first and the last lines of a text, indented.
+func Excerpt(text string) string {
 	if text == "" {
 		return ""
 	}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/kbuild/config"
@@ -102,6 +103,12 @@ func (b *Build) InstallModules(ctx context.Context, dir string) error {
 	}
 	return nil
 }
+
+// headersSource matches the files of a kernel's source that InstallHeaders reads.
+var headersSource = regexp.MustCompile(`^(scripts|include/(uapi|asm-generic)|arch/[^/]+/(include|tools|kernel/syscalls|entry/syscalls))/|(^|/)(Makefile|Kconfig|Kbuild)[^/]*$`)
+
+// IsHeadersSource reports whether InstallHeaders may read a file of the kernel's source.
+func IsHeadersSource(name string) bool { return headersSource.MatchString(name) }
 
 // InstallHeaders installs the headers for programs below dir/include. kbuild's own headers_install
 // copies them with rsync, which few machines have that compile kernels.

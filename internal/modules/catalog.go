@@ -237,7 +237,7 @@ func (c *catalogReader) readNumbers(value string) ([]Symbol, error) {
 	for digits := range strings.SplitSeq(value, " ") {
 		n, err := strconv.Atoi(digits)
 		if err != nil || n < 0 || n >= len(c.symbols) {
-			return nil, fmt.Errorf("there is no symbol %q", digits)
+			return nil, fmt.Errorf("unknown symbol number %q", digits)
 		}
 		symbols = append(symbols, c.symbols[n])
 	}

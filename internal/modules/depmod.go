@@ -12,7 +12,7 @@ import (
 // ErrCycle means that modules need each other. The error is a *CycleError.
 var ErrCycle = errors.New("modules need each other")
 
-// CycleError has the names of modules each of which needs the next one, and the last the first.
+// CycleError is a cycle of modules by name: each needs the next one, and the last needs the first.
 type CycleError struct{ Names []string }
 
 func (e *CycleError) Error() string {

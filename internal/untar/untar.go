@@ -60,7 +60,7 @@ func (c *counter) Read(p []byte) (int, error) {
 // Options are the ways in which archives differ.
 type Options struct {
 	// Check, if it is not nil, gets each header before its entry is extracted. It may
-	// change the names in it; its error ends the extraction.
+	// change the names in it. ErrSkip leaves the entry out; another error ends the extraction.
 	Check func(h *tar.Header) error
 	// Rewrite, if it is not nil, returns what a file gets in place of its content. Every
 	// file is then held in memory.
@@ -72,6 +72,9 @@ type Options struct {
 
 // ErrType reports an entry that is not a directory, a file or a link.
 var ErrType = errors.New("not a directory, a file or a link")
+
+// ErrSkip is what Options.Check returns for an entry to leave out.
+var ErrSkip = errors.New("the entry is left out")
 
 // maxMemory is the size up to which a file is held in memory, so that it is written while
 // the next one is read. In bytes.
@@ -146,7 +149,9 @@ func (x *extractor) add(h *tar.Header, content io.Reader) error {
 		return nil // git archive writes the commit there
 	}
 	if x.Check != nil {
-		if err := x.Check(h); err != nil {
+		if err := x.Check(h); err == ErrSkip {
+			return nil
+		} else if err != nil {
 			return err
 		}
 	}

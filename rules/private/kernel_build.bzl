@@ -1,6 +1,7 @@
 """Kernels from source."""
 
 load(":archs.bzl", "ARCHS", "ARCH_ATTRS", "target_arch")
+load(":device_tree.bzl", "device_tree_sources_action")
 load(":kbuild.bzl", "KBUILD_ATTRS", "kbuild_action")
 load(":module_catalog.bzl", "catalog_action")
 load(":paths.bzl", "label_text")
@@ -64,11 +65,13 @@ def _kernel_build_impl(ctx):
         KernelInfo(
             arch = arch,
             config = config,
+            device_tree_sources = device_tree_sources_action(ctx, arch, ctx.file.source, ctx.files.patches),
             image = image,
             module_catalog = catalog_action(ctx, modules),
             modules = modules,
             objects = objects,
             release = None,
+            system_map = system_map,
             vmlinux = vmlinux,
         ),
         OutputGroupInfo(

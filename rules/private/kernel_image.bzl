@@ -62,11 +62,13 @@ def _kernel_image_impl(ctx):
         KernelInfo(
             arch = kernel.arch,
             config = config,
+            device_tree_sources = kernel.device_tree_sources,
             image = image,
             module_catalog = kernel.module_catalog,
             modules = kernel.modules,
             objects = kernel.objects,
             release = kernel.release,
+            system_map = kernel.system_map,
             vmlinux = vmlinux,
         ),
         OutputGroupInfo(

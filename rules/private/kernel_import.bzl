@@ -26,13 +26,16 @@ def _kernel_import_impl(ctx):
         KernelInfo(
             arch = target_arch(ctx),
             config = ctx.file.config,
+            device_tree_sources = None,
             image = ctx.file.image,
             module_catalog = catalog_action(ctx, modules) if modules else None,
             modules = modules,
             objects = None,
             release = ctx.attr.release or None,
+            system_map = ctx.file.system_map,
             vmlinux = ctx.file.vmlinux,
         ),
+        OutputGroupInfo(modules = depset([modules] if modules else [])),
     ]
 
 kernel_import = rule(
@@ -56,6 +59,11 @@ distribution's packages (.deb, tar, cpio), or a directory (tree artifact) that h
         "release": attr.string(
             doc = """What `uname -r` prints, such as "6.12.41".""",
         ),
+        "system_map": attr.label(
+            allow_single_file = True,
+            doc = """The kernel's System.map. With it, `kernel_modules` fails if a module needs a symbol that neither the kernel nor
+another module has.""",
+        ),
         "vmlinux": attr.label(
             allow_single_file = True,
             doc = "The ELF image with its symbols, for a debugger.",
@@ -72,6 +80,10 @@ Example:
     )
 
 The kernel is for the architecture of the target platform.
+
+The output is the image. Output groups:
+
+    modules  the directory that has the modules
 """,
     provides = [KernelInfo],
     toolchains = [PACKER_TOOLCHAIN_TYPE],

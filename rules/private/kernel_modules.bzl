@@ -40,11 +40,16 @@ def _kernel_modules_impl(ctx):
     json = ctx.actions.declare_file(ctx.label.name + ".json")
 
     args = ctx.actions.args()
+    args.set_param_file_format("multiline")
+    args.use_param_file("@%s")
     args.add("--origin", origin)
     args.add_all("--kernel", [kernel.modules], expand_directories = False)
     args.add("--catalog", kernel.module_catalog)
+    facts = [file for file in [kernel.config, kernel.system_map] if file]
     if kernel.config:
         args.add("--config", kernel.config)
+    if kernel.system_map:
+        args.add("--system-map", kernel.system_map)
     args.add_all(ctx.attr.modules, before_each = "--want")
     args.add_all(ctx.attr.excludes, before_each = "--exclude")
     args.add_all(ctx.files.devices, before_each = "--devices")
@@ -69,7 +74,7 @@ def _kernel_modules_impl(ctx):
         "Choosing modules",
         "modules",
         [tree, archive, report, json],
-        [kernel.modules, kernel.module_catalog] + ([kernel.config] if kernel.config else []) +
+        [kernel.modules, kernel.module_catalog] + facts +
         ctx.files.devices + ctx.files.extra_modules + ctx.files.firmware,
         [args],
     )

@@ -40,12 +40,14 @@ KernelInfo = provider(
     fields = {
         "arch": "string: the architecture, such as x86_64.",
         "config": "File or None: its .config.",
+        "device_tree_sources": "File or None: what compiles device trees; None if the kernel has no source.",
         "image": "File: what a boot loader starts (bzImage, Image).",
         "module_catalog": "File or None: what the modules say of themselves, for kernel_modules; None if modules is.",
         "modules": """File or None: a directory with lib/modules/RELEASE or usr/lib/modules/RELEASE, which is empty if the
 kernel has no modules.""",
         "objects": "File or None: what is needed to link it again.",
         "release": "string or None: what `uname -r` prints, if it is known before the kernel is built.",
+        "system_map": "File or None: its System.map, the addresses of its symbols.",
         "vmlinux": "File or None: the ELF image with its symbols.",
     },
 )

@@ -21,9 +21,8 @@ import (
 
 // compilation is what kernel compile was asked for.
 type compilation struct {
-	sourceOptions
-	defconfig, configFile string
-	fragments             []string
+	source, defconfig, configFile string
+	patches, fragments            []string
 
 	image, vmlinux, config, systemMap, release string
 	modules, objects, moduleTree, symvers      string
@@ -43,7 +42,8 @@ usage exits with 2.`,
 	}
 	build := addBuildOptions(cmd)
 	cli.Options(cmd, "Source and configuration", func(flags *pflag.FlagSet) {
-		c.add(flags)
+		flags.StringVar(&c.source, "source", "", "Compile the source in the tarball `FILE`")
+		flags.StringArrayVar(&c.patches, "patch", nil, "Apply the patch `FILE` with -p1; may be repeated")
 		flags.StringVar(&c.defconfig, "defconfig", "", "Start from the configuration that kbuild calls `NAME`")
 		flags.StringVar(&c.configFile, "config-file", "", "Start from the configuration in `FILE`")
 		flags.StringArrayVar(&c.fragments, "fragment", nil, "Override the configuration with the values in `FILE`; may be repeated")
@@ -112,7 +112,7 @@ var errInitramfsSource = errors.New(config.InitramfsSource + ": leave it out: th
 func isDefault(initramfsSource string) bool { return initramfsSource == "n" || initramfsSource == `""` }
 
 func (c *compilation) run(ctx context.Context, build *kbuild.Build, fragments []config.Assignment) error {
-	tree, err := c.unpack(ctx, build)
+	tree, err := unpackSource(ctx, build, c.source, c.patches, nil)
 	if err != nil {
 		return err
 	}
@@ -228,7 +228,7 @@ func (c *compilation) writeForModules(ctx context.Context, build *kbuild.Build, 
 	if err != nil {
 		return err
 	}
-	size, err := writeSnapshot(c.moduleTree, snapshot.ModuleTree, build, names)
+	size, err := saveSnapshot(c.moduleTree, snapshot.ModuleTree, build, names)
 	if err != nil {
 		return err
 	}
@@ -260,7 +260,7 @@ func (c *compilation) writeObjects(ctx context.Context, build *kbuild.Build, tre
 	if err != nil {
 		return err
 	}
-	size, err := writeSnapshot(c.objects, snapshot.Objects, build, names)
+	size, err := saveSnapshot(c.objects, snapshot.Objects, build, names)
 	if err != nil {
 		return err
 	}

@@ -13,8 +13,9 @@ import (
 
 // userHeaders is what kernel headers was asked for.
 type userHeaders struct {
-	sourceOptions
-	output string
+	tarball string
+	patches []string
+	output  string
 }
 
 func headersCommand() *cobra.Command {
@@ -30,7 +31,10 @@ are no results. Wrong usage exits with 2.`,
 		Args:    cli.Args(),
 	}
 	build := addBuildOptions(cmd)
-	cli.Options(cmd, "Source", h.add)
+	cli.Options(cmd, "Source", func(flags *pflag.FlagSet) {
+		flags.StringVar(&h.tarball, "source", "", "Take the kernel's source from the tarball `FILE`")
+		flags.StringArrayVar(&h.patches, "patch", nil, "Apply the patch `FILE` with -p1; may be repeated")
+	})
 	cli.Options(cmd, "Results", func(flags *pflag.FlagSet) {
 		flags.StringVar(&h.output, "output", "", "Write the headers into `DIR`/include, DIR new or empty")
 	})
@@ -51,7 +55,11 @@ func (h *userHeaders) start(ctx context.Context, options *buildOptions) error {
 		return err
 	}
 	return options.withBuild(ctx, func(build *kbuild.Build) error {
-		if _, err := h.unpack(ctx, build); err != nil {
+		keep := kbuild.IsHeadersSource
+		if len(h.patches) > 0 { // they may change any file
+			keep = nil
+		}
+		if _, err := unpackSource(ctx, build, h.tarball, h.patches, keep); err != nil {
 			return err
 		}
 		if err := build.InstallHeaders(ctx, h.output); err != nil {

@@ -81,7 +81,7 @@ func (h *headersImport) run(ctx context.Context, build *kbuild.Build) error {
 			return err
 		}
 	}
-	if _, err := writeSnapshot(h.moduleTree, snapshot.ModuleTree, build, names); err != nil {
+	if _, err := saveSnapshot(h.moduleTree, snapshot.ModuleTree, build, names); err != nil {
 		removeOutputs([]output{{name: h.symvers}})
 		return err
 	}

@@ -13,11 +13,11 @@ import (
 func newProgram() *cobra.Command {
 	program := &cobra.Command{
 		Use:   "kernel",
-		Short: "compile Linux kernels and modules, and link initramfs images into kernels",
-		Long:  "Compile a Linux kernel once, link initramfs images into it, and compile modules for it.",
+		Short: "compile Linux kernels and what belongs to them, and link initramfs images into them",
+		Long:  "Compile a Linux kernel once, link initramfs images into it, and compile modules and device trees\nfor it.",
 	}
-	program.AddGroup(&cobra.Group{ID: groupKernels, Title: "Kernels"}, &cobra.Group{ID: groupModules, Title: "Modules and programs for kernels"})
-	program.AddCommand(compileCommand(), linkCommand(), headersCommand(), importHeadersCommand(), moduleCommand())
+	program.AddGroup(&cobra.Group{ID: groupKernels, Title: "Kernels"}, &cobra.Group{ID: groupModules, Title: "What belongs to a kernel"})
+	program.AddCommand(compileCommand(), linkCommand(), deviceTreeCommand(), headersCommand(), importHeadersCommand(), moduleCommand())
 	return program
 }
 

@@ -290,6 +290,9 @@ func TestUsage(t *testing.T) {
 		"compile --fragmant f",
 		"compile --jobs 0",
 		"compile --jobs many",
+		"device-tree",
+		"device-tree --arch arm64 --source x --write-sources y --dts z",
+		"device-tree --arch arm64 --sources x --dts y",
 		"import-headers",
 		"link",
 		"link x",
@@ -313,7 +316,7 @@ func TestUsage(t *testing.T) {
 
 func TestHelp(t *testing.T) {
 	messages := map[string]string{}
-	for _, args := range []string{"--help", "compile --help", "headers --help", "import-headers --help", "link --help", "module --help"} {
+	for _, args := range []string{"--help", "compile --help", "device-tree --help", "headers --help", "import-headers --help", "link --help", "module --help"} {
 		var out, errs bytes.Buffer
 		if code := cli.Run(newProgram(), strings.Fields(args), &out, &errs); code != 0 || errs.Len() > 0 {
 			t.Errorf("%q: exit code %d, want 0: %s", args, code, &errs)

@@ -14,8 +14,6 @@ import (
 
 	"github.com/rules-initramfs/rules_initramfs/internal/cli"
 	"github.com/rules-initramfs/rules_initramfs/internal/kbuild"
-	"github.com/rules-initramfs/rules_initramfs/internal/kbuild/snapshot"
-	"github.com/rules-initramfs/rules_initramfs/internal/kbuild/source"
 	"github.com/rules-initramfs/rules_initramfs/internal/tables/arch"
 )
 
@@ -48,34 +46,6 @@ func (o *buildOptions) addPlace(flags *pflag.FlagSet) {
 	flags.StringVar(&o.work, "work", ".", "Make the build directory in `DIR`, and remove it at the end (default .)")
 }
 
-// sourceOptions are those of commands that read the source of a kernel.
-type sourceOptions struct {
-	source  string
-	patches []string
-}
-
-func (s *sourceOptions) add(flags *pflag.FlagSet) {
-	flags.StringVar(&s.source, "source", "", "Take the source in the tarball `FILE`")
-	flags.StringArrayVar(&s.patches, "patch", nil, "Apply the patch `FILE` with -p1; may be repeated")
-}
-
-// unpack unpacks the source to the build directory and patches it.
-func (s *sourceOptions) unpack(ctx context.Context, build *kbuild.Build) (*source.Tree, error) {
-	tree, err := source.Unpack(ctx, s.source, build.Dir, build.Toolchain.LookPath)
-	if err != nil {
-		return nil, err
-	}
-	if err := tree.Check(build.Arch.SrcArch); err != nil {
-		return nil, fmt.Errorf("%s: %w", s.source, err)
-	}
-	for _, patch := range s.patches {
-		if err := tree.Patch(ctx, patch, build.Toolchain.LookPath); err != nil {
-			return nil, err
-		}
-	}
-	return tree, nil
-}
-
 // withBuild makes a build directory, and removes it after use.
 func (o *buildOptions) withBuild(ctx context.Context, use func(*kbuild.Build) error) error {
 	target, err := arch.Find(o.arch)
@@ -104,17 +74,4 @@ func (o *buildOptions) withBuild(ctx context.Context, use func(*kbuild.Build) er
 		log = file
 	}
 	return use(&kbuild.Build{Dir: dir, Arch: target, Toolchain: o.toolchain, Jobs: o.jobs, Log: log})
-}
-
-// unpackSnapshot unpacks the snapshot in a file to the build directory.
-func unpackSnapshot(ctx context.Context, name string, kind snapshot.Kind, build *kbuild.Build) error {
-	file, err := os.Open(name)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	if err := snapshot.Unpack(ctx, file, kind, build.Dir, build.Arch.Name); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
-	}
-	return nil
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"os"
@@ -10,7 +9,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/kbuild"
-	"github.com/rules-initramfs/rules_initramfs/internal/kbuild/snapshot"
 )
 
 // output is a result: a file of the build directory, and the name it gets. It is not wanted if
@@ -66,27 +64,4 @@ func empty(dir string) error {
 		err = errors.Join(err, os.RemoveAll(filepath.Join(dir, entry.Name())))
 	}
 	return err
-}
-
-// writeSnapshot writes a snapshot of files of the build directory to a file, or no file after an
-// error. It returns the size.
-func writeSnapshot(name string, kind snapshot.Kind, build *kbuild.Build, names []string) (size int64, err error) {
-	file, err := os.Create(name)
-	if err != nil {
-		return 0, err
-	}
-	defer func() {
-		if err = errors.Join(err, file.Close()); err != nil {
-			os.Remove(name)
-		}
-	}()
-	out := bufio.NewWriterSize(file, 1<<20)
-	if err := errors.Join(snapshot.Pack(out, kind, build.Dir, build.Arch.Name, names), out.Flush()); err != nil {
-		return 0, err
-	}
-	info, err := file.Stat()
-	if err != nil {
-		return 0, err
-	}
-	return info.Size(), nil
 }

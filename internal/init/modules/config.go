@@ -77,19 +77,16 @@ func (c *Config) ReadFiles(root string) []error {
 	return errs
 }
 
-// parse reads the text of a file of modprobe.d(5). A backslash at the end of a line
-// continues it.
+// parse reads the text of a file of modprobe.d(5).
 func (c *Config) parse(file, text string) []error {
 	var errs []error
-	number, continued := 0, ""
-	for line := range strings.Lines(text) {
-		number++
-		line = strings.TrimRight(line, "\n")
-		if start, ok := strings.CutSuffix(line, "\\"); ok {
-			continued += start + " "
-			continue
-		}
-		line, continued = strings.TrimSpace(continued+line), ""
+	number := 0
+	for text != "" {
+		var line string
+		var lines int
+		line, text, lines = cutLine(text)
+		number += lines
+		line = strings.TrimSpace(line)
 		if line == "" || line[0] == '#' {
 			continue
 		}
@@ -98,6 +95,29 @@ func (c *Config) parse(file, text string) []error {
 		}
 	}
 	return errs
+}
+
+// cutLine returns the first line of a text and the rest, and how many lines of the file the line
+// has. As in kmod, a backslash continues a line at the next one, without a blank between them,
+// and disappears before all other characters (getline_wrapped of kmod's shared/util.c).
+func cutLine(text string) (line, rest string, lines int) {
+	var out strings.Builder
+	for i := 0; i < len(text); i++ {
+		c := text[i]
+		if c == '\\' {
+			if i++; i == len(text) {
+				break
+			}
+			if c = text[i]; c == '\n' {
+				lines++
+				continue
+			}
+		} else if c == '\n' {
+			return out.String(), text[i+1:], lines + 1
+		}
+		out.WriteByte(c)
+	}
+	return out.String(), "", lines + 1
 }
 
 var errDirective = errors.New("want alias, blacklist, options or softdep, and what belongs to it")

@@ -45,8 +45,10 @@ func insert(file, parameters string) error {
 	}
 	defer f.Close()
 	magic := make([]byte, 6)
-	if _, err := io.ReadFull(f, magic); err != nil {
-		return errors.New("it is too short for a module: build the image again")
+	if _, err := io.ReadFull(f, magic); errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return errors.New("the file is too short for a module: build the image again")
+	} else if err != nil {
+		return errors.Unwrap(err)
 	}
 	flags := 0
 	if c := detect(magic); c != nil {

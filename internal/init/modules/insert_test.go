@@ -31,7 +31,7 @@ func TestDecompress(t *testing.T) {
 		t.Run(test.command, func(t *testing.T) {
 			words := strings.Fields(test.command)
 			if _, err := exec.LookPath(words[0]); err != nil {
-				t.Skipf("there is no program to compress with: %v", err)
+				t.Skipf("%v: install %s", err, words[0])
 			}
 			for name, want := range contents {
 				cmd := exec.Command(words[0], append(words[1:], "-c")...)
@@ -49,7 +49,7 @@ func TestDecompress(t *testing.T) {
 					t.Errorf("%s: %d bytes, error %v, want %d", name, len(got), err, len(want))
 				}
 				if _, err := c.decompress(bytes.NewReader(packed[:len(packed)-1])); err == nil {
-					t.Errorf("%s: there is no error without the last byte", name)
+					t.Errorf("%s: no error without the last byte", name)
 				}
 			}
 		})

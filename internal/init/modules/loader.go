@@ -19,7 +19,7 @@ import (
 )
 
 // ErrUnknown is the error for a name that no module has.
-var ErrUnknown = errors.New("there is no such module")
+var ErrUnknown = errors.New("no such module")
 
 // A Loader loads modules: each once, after those that it needs, and at the same time as
 // others. Its methods may be called concurrently.
@@ -102,7 +102,7 @@ func isLoaded(name string) bool {
 // Load loads nothing, and its error wraps ErrUnknown. Otherwise, the error joins those of
 // the modules that the kernel refused.
 //
-// If there is no modules.dep, Load loads the modules one after another, in order.
+// Without a modules.dep, Load loads the modules one after another, in order.
 func (l *Loader) Load(names []string) error {
 	var modules []lookup.Module
 	var errs []error
@@ -173,7 +173,7 @@ func (l *Loader) Serve(modalias string) error {
 }
 
 // Request loads what the kernel asks for, such as "fs-ext4" or "nls_utf8", and waits for
-// it. If there is no such module, it does nothing.
+// it. If no module has that name, Request does nothing.
 func (l *Loader) Request(name string) error {
 	modules, err := l.resolve(name)
 	if errors.Is(err, ErrUnknown) {

@@ -274,9 +274,9 @@ func TestLoadFails(t *testing.T) {
 func TestConfig(t *testing.T) {
 	root := t.TempDir()
 	for name, text := range map[string]string{
-		"etc/modprobe.d/a.conf":     "# all\noptions loop max_loop=8 \\\n  max_part=1\nblacklist pcspkr\nalias char-major-7-* loop\n",
+		"etc/modprobe.d/a.conf":     "# all\noptions loop max_loop=8 \\\n  max_part=1\nblack\\\nlist pcspkr\nalias char-major-7-* loop\n# not \\\nblacklist commented\n",
 		"usr/lib/modprobe.d/a.conf": "blacklist shadowed\n",
-		"lib/modprobe.d/z.conf":     "options loop max_loop=9\ninstall usb-storage /bin/false\nsoftdep a-b pre: c\nremove d true\n",
+		"lib/modprobe.d/z.conf":     "options loop max_loop=\\9\ninstall usb-storage /bin/false\nsoftdep a-b pre: c\nremove d true\nblacklist last\\\n",
 		"lib/modprobe.d/z.txt":      "blacklist none\n",
 		"run/modprobe.d/b.conf":     "blacklist\n\nuse x\nsoftdep y\nalias z\n",
 	} {
@@ -293,7 +293,7 @@ func TestConfig(t *testing.T) {
 		t.Errorf("errors %q, want four of run/modprobe.d/b.conf", errs)
 	}
 	c.Override(settings.Params(`quiet loop.max_loop=10 modprobe.blacklist=one,two-2 module-blacklist=three virtio-net.mode="a b" usb_storage.quirks init.autoload=1 a.b.c=1 .x=1 root=/dev/vda`))
-	if got, want := c.Parameters("loop"), "max_loop=8    max_part=1 max_loop=9 max_loop=10"; got != want {
+	if got, want := c.Parameters("loop"), "max_loop=8   max_part=1 max_loop=9 max_loop=10"; got != want {
 		t.Errorf("parameters %q, want %q", got, want)
 	}
 	for module, want := range map[string]string{"virtio_net": `mode="a b"`, "usb-storage": "quirks", "init": "", "a": "", "": ""} {
@@ -301,7 +301,7 @@ func TestConfig(t *testing.T) {
 			t.Errorf("%s: parameters %q, want %q", module, got, want)
 		}
 	}
-	want := map[string]bool{"pcspkr": true, "usb_storage": true, "one": true, "two_2": true, "three": true}
+	want := map[string]bool{"pcspkr": true, "last": true, "usb_storage": true, "one": true, "two_2": true, "three": true}
 	if diff := cmp.Diff(want, c.blocked); diff != "" {
 		t.Errorf("blocked (-want +got):\n%s", diff)
 	}

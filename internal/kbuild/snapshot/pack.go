@@ -35,12 +35,17 @@ const (
 	Objects Kind = "objects"
 	// ModuleTree is what modules out of the kernel's tree are compiled with.
 	ModuleTree Kind = "module-tree"
+	// DeviceTreeSources are what device trees are compiled with.
+	DeviceTreeSources Kind = "device-tree-sources"
 )
 
 // what says what a snapshot is.
 func (k Kind) what() string {
-	if k == ModuleTree {
+	switch k {
+	case ModuleTree:
 		return "what modules of a kernel are compiled with"
+	case DeviceTreeSources:
+		return "what device trees are compiled with"
 	}
 	return "the objects of a compiled kernel"
 }

@@ -33,6 +33,11 @@ type Tree struct {
 //
 // Nothing is written outside of dir.
 func Unpack(ctx context.Context, name, dir string, lookPath func(string) (string, error)) (*Tree, error) {
+	return UnpackPart(ctx, name, dir, lookPath, func(string) bool { return true })
+}
+
+// UnpackPart is Unpack for those files only whose paths below dir keep accepts.
+func UnpackPart(ctx context.Context, name, dir string, lookPath func(string) (string, error), keep func(name string) bool) (*Tree, error) {
 	file, err := os.Open(name)
 	if err != nil {
 		return nil, err
@@ -42,7 +47,7 @@ func Unpack(ctx context.Context, name, dir string, lookPath func(string) (string
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	tree, err := extract(ctx, content, dir)
+	tree, err := extract(ctx, content, dir, keep)
 	// If the decompressor failed, that is why the extraction failed.
 	if doneErr := done(); doneErr != nil {
 		err = doneErr
@@ -115,8 +120,8 @@ func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 // ErrNotTar reports a file that is not a tarball.
 var ErrNotTar = errors.New("not a tarball that is uncompressed or compressed with xz, zstd, gzip or bzip2")
 
-// extract extracts the tarball that r reads to dir.
-func extract(ctx context.Context, r io.Reader, dir string) (*Tree, error) {
+// extract extracts those files of the tarball that r reads to dir which keep accepts.
+func extract(ctx context.Context, r io.Reader, dir string, keep func(name string) bool) (*Tree, error) {
 	tree := &Tree{Dir: dir, Files: map[string]bool{}}
 	top := ""
 	check := func(h *tar.Header) (err error) {
@@ -128,6 +133,9 @@ func extract(ctx context.Context, r io.Reader, dir string) (*Tree, error) {
 		}
 		if h.Name == "." {
 			return ErrNotTar
+		}
+		if !keep(h.Name) {
+			return untar.ErrSkip
 		}
 		if h.Typeflag == tar.TypeLink {
 			h.Linkname, err = below(top, h.Linkname)

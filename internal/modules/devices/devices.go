@@ -69,7 +69,7 @@ func parse(name string, data []byte) ([]Device, error) {
 		return FromTree(tree)
 	case slices.Contains([]string{".dtb", ".dtbo"}, path.Ext(name)):
 		return nil, fmt.Errorf("%w: compile its source with dtc", fdt.ErrNotDeviceTree)
-	case bytes.Contains(data, []byte("/dts-v1/")):
+	case bytes.Contains(data, []byte("/dts-v1/")) && bytes.IndexByte(data, 0) < 0, slices.Contains([]string{".dts", ".dtsi", ".dtso"}, path.Ext(name)):
 		return nil, fmt.Errorf("%w, but the source of a device tree: compile it with dtc", ErrNotDescription)
 	}
 	return parseList(data)

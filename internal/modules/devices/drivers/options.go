@@ -11,8 +11,8 @@ import (
 )
 
 // For returns the drivers for a device. Those for the more specific of its compatible strings
-// come first. If several sets of options turn a driver on, it has the set whose
-// options the configuration has most of, or the first if there is no configuration.
+// come first. If several sets of options turn a driver on, the result has the set with the
+// fewest options that the configuration lacks, and without a configuration the first.
 func (x *Index) For(d devices.Device, c config.Values) []Driver {
 	var found []Driver
 	for _, modalias := range d.Modaliases {

@@ -253,7 +253,7 @@ var matchFields = []string{".of_match_table", ".acpi_match_table", ".id_table", 
 // notDrivers are macros like IRQCHIP_DECLARE that are not for devices.
 var notDrivers = []string{"EARLYCON", "OF_EARLYCON", "CPU_METHOD_OF", "PSCI"}
 
-// interesting are words without one of which a source has no aliases.
+// interesting are words of sources: one without any of them has no aliases.
 var interesting = []string{"_device_id", "amba_id", "_DECLARE", "IRQCHIP_MATCH", "MODULE_ALIAS"}
 
 // maxForm is the largest number of bytes in which a form is looked for.

@@ -45,7 +45,7 @@ func linux(t *testing.T) fs.FS {
 }
 
 // checked are compatible strings whose drivers were looked up by hand: the table in the C file,
-// and the lines of the Kbuild files from there up. For some there is no driver in C.
+// and the lines of the Kbuild files from there up. Some have no driver in C.
 var checked = []string{
 	// Raspberry Pi 4
 	"brcm,bcm2711-genet-v5", "brcm,bcm2835-sdhci", "brcm,bcm2711-emmc2", "brcm,bcm2711-thermal", "brcm,bcm2711-hdmi0",
