@@ -92,20 +92,40 @@ func (b *Build) Make(ctx context.Context, args ...string) error {
 	}
 	var printed report
 	readErr := readLines(out, func(line string) {
-		printed.add(strings.ReplaceAll(line, b.Dir+"/", "")) // some steps print absolute paths
+		printed.add(b.shorten(line)) // some steps print absolute paths
 	})
 	if err := cmd.Wait(); err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		failed := printed.failedStep()
-		return printable.Block(fmt.Errorf("kbuild failed (make %s: %w):\n%s%s", strings.Join(args, " "), err, Excerpt(failed), hint(failed)))
+		return printable.Block(&Failure{Command: "make " + b.shorten(strings.Join(args, " ")), Err: err, Output: printed.failedStep()})
 	}
 	if readErr != nil {
 		return readErr
 	}
-	return printed.writeTo(b.Log, "make "+strings.Join(args, " "))
+	return printed.writeTo(b.Log, "make "+b.shorten(strings.Join(args, " ")))
 }
+
+// Failure is a run of make that failed.
+type Failure struct {
+	// Command is make with the arguments after those that all runs have in common.
+	Command string
+	// Err is what exec.Cmd.Wait returned.
+	Err error
+	// Output is what the step that failed has printed.
+	Output string
+}
+
+// Error returns the output and what to do.
+func (f *Failure) Error() string {
+	return fmt.Sprintf("kbuild failed (%s: %v):\n%s%s", f.Command, f.Err, Excerpt(f.Output), hint(f.Output))
+}
+
+// Unwrap returns f.Err.
+func (f *Failure) Unwrap() error { return f.Err }
+
+// shorten returns a text with paths relative to the build directory.
+func (b *Build) shorten(text string) string { return strings.ReplaceAll(text, b.Dir+"/", "") }
 
 // readLines calls add for each line, without its end.
 func readLines(r io.Reader, add func(line string)) error {

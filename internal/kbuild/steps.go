@@ -6,8 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/kbuild/config"
@@ -99,6 +102,31 @@ func (b *Build) InstallModules(ctx context.Context, dir string) error {
 		}
 	}
 	return nil
+}
+
+// headersSource matches the files of a kernel's source that InstallHeaders reads.
+var headersSource = regexp.MustCompile(`^(scripts|include/(uapi|asm-generic)|arch/[^/]+/(include|tools|kernel/syscalls|entry/syscalls))/|(^|/)(Makefile|Kconfig|Kbuild)[^/]*$`)
+
+// IsHeadersSource reports whether InstallHeaders may read a file of the kernel's source.
+func IsHeadersSource(name string) bool { return headersSource.MatchString(name) }
+
+// InstallHeaders installs the headers for programs below dir/include. kbuild's own headers_install
+// copies them with rsync, which few machines have that compile kernels.
+func (b *Build) InstallHeaders(ctx context.Context, dir string) error {
+	if err := b.Make(ctx, "headers"); err != nil {
+		return err
+	}
+	const made = "usr/include"
+	return fs.WalkDir(os.DirFS(b.path(made)), ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || path.Ext(name) != ".h" {
+			return err
+		}
+		to := filepath.Join(dir, "include", name)
+		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+			return err
+		}
+		return b.CopyTo(to, path.Join(made, name))
+	})
 }
 
 // Release returns what uname -r prints on the kernel.

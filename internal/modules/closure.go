@@ -16,6 +16,8 @@ var (
 	ErrExcluded = errors.New("excluded, but needed")
 	// ErrVermagic means that a module is not for the kernel.
 	ErrVermagic = errors.New("module of another kernel")
+	// ErrVersion means that a module was built with another type of a symbol.
+	ErrVersion = errors.New("symbol of another kernel")
 )
 
 // Kind says how a module came to be chosen.

@@ -158,12 +158,53 @@ func ReadAdded(files []string) ([]Added, error) {
 	return added, errors.Join(errs...)
 }
 
-// Add adds modules to a tree. Each must be for the tree's architecture and have its vermagic. It
-// replaces the module of the tree that has its name; those are returned.
+// version is the checksum of a symbol, and the module that has it.
+type version struct {
+	crc uint32
+	of  *Module
+}
+
+// symbolVersions returns the checksums of the symbols of a kernel with CONFIG_MODVERSIONS, as far as
+// its modules have them. Those of the module that exports a symbol come before those of its users.
+func symbolVersions(modules []*Module, added []Added) map[string]version {
+	versions := map[string]version{}
+	note := func(m *Module, symbols []Symbol) {
+		for _, s := range symbols {
+			if s.CRC != 0 {
+				versions[s.Name] = version{s.CRC, m}
+			}
+		}
+	}
+	for _, m := range modules {
+		note(m, m.Imports)
+	}
+	for _, m := range modules {
+		note(m, m.Exports)
+	}
+	for _, m := range added {
+		note(m.Module, m.Exports)
+	}
+	return versions
+}
+
+// checkVersions returns an error if a module uses a symbol with another checksum, at which the
+// kernel refuses to load it ("disagrees about version of symbol").
+func checkVersions(m Added, versions map[string]version) []error {
+	for _, s := range m.Imports {
+		if v := versions[s.Name]; s.CRC != 0 && v.crc != 0 && v.crc != s.CRC {
+			return []error{fmt.Errorf("%w: %s uses %s with the checksum %#08x, and %s has %#08x: build it with the headers of this kernel", ErrVersion, m.File, s.Name, s.CRC, v.of.Path, v.crc)}
+		}
+	}
+	return nil
+}
+
+// Add adds modules to a tree. Each must be for the tree's architecture, have its vermagic, and agree
+// with it about the types of symbols. It replaces the module of the tree that has its name; those are returned.
 func (t *Tree) Add(added []Added, release string) (replaced []*Module, err error) {
 	var errs []error
 	modules := slices.Clone(t.Modules)
 	byName := map[string]Added{}
+	versions := symbolVersions(t.Modules, added)
 	for _, m := range added {
 		want := release
 		if len(t.Modules) > 0 {
@@ -181,6 +222,7 @@ func (t *Tree) Add(added []Added, release string) (replaced []*Module, err error
 		case strings.TrimSpace(got) != strings.TrimSpace(want):
 			errs = append(errs, fmt.Errorf("%w: %s has the vermagic %q, and the kernel %q: build it with the headers of this kernel", ErrVermagic, m.File, got, want))
 		}
+		errs = append(errs, checkVersions(m, versions)...)
 		byName[m.Name] = m
 		// One that replaces a module below updates takes its place.
 		modules = slices.DeleteFunc(modules, func(o *Module) bool {

@@ -448,3 +448,38 @@ func TestLayerIndexes(t *testing.T) {
 		}
 	}
 }
+
+// A module that was built with other headers has other checksums of the kernel's symbols, which the
+// kernel's own modules have, too, and of those that the other modules export.
+func TestAddVersions(t *testing.T) {
+	symbol := func(name string, crc uint32) []Symbol { return []Symbol{{Name: name, CRC: crc}} }
+	kernel := []*Module{
+		{Name: "core", Path: "kernel/core.ko", Info: madeFor(vermagic), Exports: symbol("core", 1)},
+		{Name: "card", Path: "kernel/card.ko", Info: madeFor(vermagic), Imports: symbol("printk", 2)},
+	}
+	for _, test := range []struct {
+		name    string
+		imports []Symbol
+		want    error
+	}{
+		{"the same", append(symbol("core", 1), symbol("printk", 2)...), nil},
+		{"no checksums", append(symbol("core", 0), symbol("printk", 0)...), nil},
+		{"a symbol that no module has", symbol("kmalloc", 7), nil},
+		{"the kernel's", symbol("printk", 3), ErrVersion},
+		{"a module's", symbol("core", 3), ErrVersion},
+		{"an added module's", symbol("first", 3), ErrVersion},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			tree := &Tree{Modules: slices.Clone(kernel)}
+			_, err := tree.Add([]Added{
+				{&Module{Name: "first", Path: "updates/first.ko", Info: madeFor(vermagic), Exports: symbol("first", 4)}, "first.ko"},
+				{&Module{Name: "second", Path: "updates/second.ko", Info: madeFor(vermagic), Imports: test.imports}, "second.ko"},
+			}, release)
+			if !errors.Is(err, test.want) || (err != nil) != (test.want != nil) {
+				t.Errorf("%v, want %v", err, test.want)
+			}
+		})
+	}
+}
+
+func madeFor(vermagic string) Info { return Info{{"vermagic", vermagic}} }

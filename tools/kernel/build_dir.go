@@ -33,8 +33,9 @@ func unpackSource(ctx context.Context, build *kbuild.Build, tarball string, patc
 	return tree, nil
 }
 
-// saveSnapshot saves files of the build directory, and returns the size of the snapshot in bytes.
-func saveSnapshot(name string, build *kbuild.Build, names []string) (size int64, err error) {
+// saveSnapshot saves files of the build directory, and returns the size of the snapshot in bytes. After
+// an error there is no file.
+func saveSnapshot(name string, kind snapshot.Kind, build *kbuild.Build, names []string) (size int64, err error) {
 	file, err := os.Create(name)
 	if err != nil {
 		return 0, err
@@ -45,7 +46,7 @@ func saveSnapshot(name string, build *kbuild.Build, names []string) (size int64,
 		}
 	}()
 	out := bufio.NewWriterSize(file, 1<<20)
-	if err := errors.Join(snapshot.Pack(out, build.Dir, build.Arch.Name, names), out.Flush()); err != nil {
+	if err := errors.Join(snapshot.Pack(out, kind, build.Dir, build.Arch.Name, names), out.Flush()); err != nil {
 		return 0, err
 	}
 	info, err := file.Stat()
@@ -56,13 +57,13 @@ func saveSnapshot(name string, build *kbuild.Build, names []string) (size int64,
 }
 
 // unpackSnapshot unpacks a snapshot to the build directory.
-func unpackSnapshot(ctx context.Context, name string, build *kbuild.Build) error {
+func unpackSnapshot(ctx context.Context, name string, kind snapshot.Kind, build *kbuild.Build) error {
 	file, err := os.Open(name)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	if err := snapshot.Unpack(ctx, file, build.Dir, build.Arch.Name); err != nil {
+	if err := snapshot.Unpack(ctx, file, kind, build.Dir, build.Arch.Name); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	return nil

@@ -15,6 +15,7 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/cli"
 	"github.com/rules-initramfs/rules_initramfs/internal/kbuild"
 	"github.com/rules-initramfs/rules_initramfs/internal/kbuild/config"
+	"github.com/rules-initramfs/rules_initramfs/internal/kbuild/external"
 	"github.com/rules-initramfs/rules_initramfs/internal/kbuild/snapshot"
 	"github.com/rules-initramfs/rules_initramfs/internal/kbuild/source"
 )
@@ -26,7 +27,7 @@ type compilation struct {
 	certificates                  certificates
 
 	image, vmlinux, config, systemMap, release string
-	modules, objects                           string
+	modules, objects, moduleTree, symvers      string
 }
 
 func compileCommand() *cobra.Command {
@@ -55,6 +56,8 @@ usage exits with 2.`,
 		flags.StringVar(&c.release, "release", "", "Write the output of uname -r to `FILE`")
 		flags.StringVar(&c.modules, "modules", "", "Install the modules into `DIR`, new or empty")
 		flags.StringVar(&c.objects, "objects", "", "Write what kernel link needs to `FILE`")
+		flags.StringVar(&c.moduleTree, "module-tree", "", "Write what kernel module needs to `FILE`")
+		flags.StringVar(&c.symvers, "symvers", "", "Write what the kernel exports to modules, its Module.symvers, to `FILE`")
 	})
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := cli.Required(cmd, "arch", "source"); err != nil {
@@ -207,11 +210,43 @@ func (c *compilation) write(ctx context.Context, build *kbuild.Build, tree *sour
 	if err := copyOutputs(build, kernel); err != nil {
 		return err
 	}
-	if err := c.writeObjects(ctx, build, tree, values); err != nil {
-		removeOutputs(kernel)
+	own := []output{{name: c.moduleTree}, {name: c.symvers}}
+	err = c.writeForModules(ctx, build, values)
+	// The link changes the build directory.
+	if err == nil {
+		err = c.writeObjects(ctx, build, tree, values)
+	}
+	if err != nil {
+		removeOutputs(append(kernel, own...))
+	}
+	return err
+}
+
+// writeForModules writes what modules out of the kernel's tree are compiled with. Without
+// CONFIG_MODULES that is the configuration alone, which says why there is nothing else.
+func (c *compilation) writeForModules(ctx context.Context, build *kbuild.Build, values config.Values) error {
+	if c.symvers != "" {
+		if values.On(config.Modules) {
+			if err := build.CopyTo(c.symvers, external.Symvers); err != nil {
+				return err
+			}
+		} else if err := os.WriteFile(c.symvers, nil, 0o644); err != nil {
+			return err
+		}
+	}
+	if c.moduleTree == "" {
+		return nil
+	}
+	names, err := external.KeepTree(ctx, build, values)
+	if err != nil {
 		return err
 	}
-	return nil
+	size, err := saveSnapshot(c.moduleTree, snapshot.ModuleTree, build, names)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(build.Log, "files for modules out of the tree: %d, %d bytes\n", len(names), size)
+	return err
 }
 
 // writeObjects writes what another link needs. After it, the build directory is only good for
@@ -238,7 +273,7 @@ func (c *compilation) writeObjects(ctx context.Context, build *kbuild.Build, tre
 	if err != nil {
 		return err
 	}
-	size, err := saveSnapshot(c.objects, build, names)
+	size, err := saveSnapshot(c.objects, snapshot.Objects, build, names)
 	if err != nil {
 		return err
 	}

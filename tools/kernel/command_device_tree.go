@@ -13,6 +13,7 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/cli"
 	"github.com/rules-initramfs/rules_initramfs/internal/kbuild"
 	"github.com/rules-initramfs/rules_initramfs/internal/kbuild/devicetree"
+	"github.com/rules-initramfs/rules_initramfs/internal/kbuild/snapshot"
 )
 
 // deviceTree is what kernel device-tree was asked for.
@@ -31,7 +32,7 @@ func deviceTreeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: `device-tree --arch ARCH --sources FILE --dts FILE --out FILE [OPTION...]
 device-tree --arch ARCH --source FILE --write-sources FILE [OPTION...]`,
-		GroupID: groupKernels,
+		GroupID: groupModules,
 		Short:   "Compile a device tree with the kernel's own compiler",
 		Long: `Compile a device tree (.dts) or an overlay (.dtso) with the dtc of a kernel's source. It may
 include what the kernel's own device trees include: <dt-bindings/gpio/gpio.h>,
@@ -89,7 +90,7 @@ func (d *deviceTree) save(ctx context.Context, build *kbuild.Build) error {
 	if err != nil {
 		return err
 	}
-	_, err = saveSnapshot(d.saved, build, names)
+	_, err = saveSnapshot(d.saved, snapshot.DeviceTreeSources, build, names)
 	return err
 }
 
@@ -97,7 +98,7 @@ func (d *deviceTree) compile(ctx context.Context, build *kbuild.Build) error {
 	if _, err := os.Stat(d.source.File); err != nil {
 		return err
 	}
-	if err := unpackSnapshot(ctx, d.sources, build); err != nil {
+	if err := unpackSnapshot(ctx, d.sources, snapshot.DeviceTreeSources, build); err != nil {
 		return err
 	}
 	out, err := filepath.Abs(d.out)

@@ -13,6 +13,7 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/cli"
 	"github.com/rules-initramfs/rules_initramfs/internal/image"
 	"github.com/rules-initramfs/rules_initramfs/internal/kbuild"
+	"github.com/rules-initramfs/rules_initramfs/internal/kbuild/snapshot"
 )
 
 // link is what kernel link was asked for.
@@ -67,7 +68,7 @@ func (l *link) start(ctx context.Context, options *buildOptions) error {
 }
 
 func (l *link) run(ctx context.Context, build *kbuild.Build, members []image.Member, size int64) error {
-	if err := unpackSnapshot(ctx, l.objects, build); err != nil {
+	if err := unpackSnapshot(ctx, l.objects, snapshot.Objects, build); err != nil {
 		return err
 	}
 	values, err := build.Values()

@@ -67,7 +67,7 @@ func objects(t *testing.T, config string) string {
 		}
 	}
 	var out bytes.Buffer
-	if err := snapshot.Pack(&out, dir, "x86_64", []string{".config", "usr/Makefile"}); err != nil {
+	if err := snapshot.Pack(&out, snapshot.Objects, dir, "x86_64", []string{".config", "usr/Makefile"}); err != nil {
 		t.Fatal(err)
 	}
 	return write(t, "objects", out.String())
@@ -181,7 +181,7 @@ func tinyKernel(t *testing.T) string {
 	for _, f := range [][2]string{
 		{"Makefile", "tinyconfig olddefconfig usr/:\n\t@touch .config\n" +
 			"bzImage modules:\n\t@mkdir -p arch/x86/boot include/config\n" +
-			"\t@for f in arch/x86/boot/bzImage vmlinux System.map include/config/kernel.release; do echo 1 >$$f; done\n" +
+			"\t@for f in arch/x86/boot/bzImage vmlinux System.map Module.symvers include/config/kernel.release; do echo 1 >$$f; done\n" +
 			"\t@{ echo 1; cat /dev/null $(wildcard certs/module_certificate.pem) $(wildcard certs/trusted_certificates.pem); } >arch/x86/boot/bzImage\n" +
 			"modules_install:\n\t@mkdir -p $(INSTALL_MOD_PATH)/lib/modules/1; echo 1 >$(INSTALL_MOD_PATH)/lib/modules/1/x.ko\n"},
 		{"Kbuild", ""}, {"Kconfig", ""}, {"scripts/kconfig/Makefile", ""}, {"usr/Makefile", ""}, {"arch/x86/Makefile", ""},
@@ -217,7 +217,7 @@ func tools(t *testing.T) string {
 // All results exist or, if one of them cannot be written, none.
 func TestCompileResults(t *testing.T) {
 	path := tools(t)
-	results := []string{"System.map", "config", "image", "objects", "release", "vmlinux"}
+	results := []string{"System.map", "config", "image", "module-tree", "objects", "release", "symvers", "vmlinux"}
 	modules := "modules/lib/modules/1/x.ko"
 	for _, test := range []struct {
 		name, unwritable string
@@ -226,6 +226,7 @@ func TestCompileResults(t *testing.T) {
 	}{
 		{"all", "", 0, append(slices.Clone(results), modules)},
 		{"no objects", "objects", 1, nil},
+		{"no module tree", "module-tree", 1, nil},
 		{"no release", "release", 1, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -316,6 +317,43 @@ func TestCompileCertificates(t *testing.T) {
 	}
 }
 
+func TestModuleErrors(t *testing.T) {
+	tree := func(kind snapshot.Kind, config string) string {
+		dir := filepath.Dir(write(t, ".config", config))
+		var out bytes.Buffer
+		if err := snapshot.Pack(&out, kind, dir, "x86_64", []string{".config"}); err != nil {
+			t.Fatal(err)
+		}
+		return write(t, "tree", out.String())
+	}
+	sound := "CONFIG_MODULES=y\n"
+	source := "--source=a/Kbuild=" + write(t, "Kbuild", "obj-m := a.o\n")
+	messages := map[string]string{}
+	for _, test := range []struct{ name, tree, source, want string }{
+		{"no tree", write(t, "tree", "hello"), source, "tree: "},
+		{"objects", tree(snapshot.Objects, sound), source, "tree: "},
+		{"no modules", tree(snapshot.ModuleTree, ""), source, "CONFIG_MODULES"},
+		{"no Kbuild", tree(snapshot.ModuleTree, sound), "--source=a.c=a.c", "Kbuild"},
+		{"kbuild fails", tree(snapshot.ModuleTree, sound), source, "kbuild failed (make M=external/a modules: "},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			dir, work := filepath.Join(t.TempDir(), "modules"), t.TempDir()
+			code, message := stderr(t, "module", "--arch", "x86_64", "--path", programs(t), "--work", work, "--module-tree", test.tree, test.source, "--output", dir)
+			if code != 1 || !strings.Contains(message, test.want) {
+				t.Errorf("exit code %d: %q, want 1 and %q", code, message, test.want)
+			}
+			messages[test.name] = withoutDirs(message)
+			for _, dir := range []string{dir, work} {
+				if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+					t.Errorf("files left in %s: %v, %v", dir, left, err)
+				}
+			}
+		})
+	}
+	keep(messages, "objects", "no modules")
+	golden.Messages(t, "TestModuleErrors.txt", messages)
+}
+
 func TestUsage(t *testing.T) {
 	messages := map[string]string{}
 	for _, args := range []string{
@@ -331,10 +369,14 @@ func TestUsage(t *testing.T) {
 		"device-tree",
 		"device-tree --arch arm64 --source x --write-sources y --dts z",
 		"device-tree --arch arm64 --sources x --dts y",
+		"import-headers",
 		"link",
 		"link x",
 		"link --arch",
 		"lnk",
+		"module",
+		"module --arch x86_64 --module-tree t --output o --source x.c",
+		"module --arch x86_64 --module-tree t --output o --source ../x.c=x.c",
 	} {
 		code, message := stderr(t, strings.Fields(args)...)
 		if code != 2 {
@@ -350,7 +392,7 @@ func TestUsage(t *testing.T) {
 
 func TestHelp(t *testing.T) {
 	messages := map[string]string{}
-	for _, args := range []string{"--help", "compile --help", "device-tree --help", "link --help"} {
+	for _, args := range []string{"--help", "compile --help", "device-tree --help", "headers --help", "import-headers --help", "link --help", "module --help"} {
 		var out, errs bytes.Buffer
 		if code := cli.Run(newProgram(), strings.Fields(args), &out, &errs); code != 0 || errs.Len() > 0 {
 			t.Errorf("%q: exit code %d, want 0: %s", args, code, &errs)

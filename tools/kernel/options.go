@@ -17,7 +17,7 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/tables/arch"
 )
 
-// buildOptions are the options that compile and link share.
+// buildOptions are the options of the commands that build in a directory.
 type buildOptions struct {
 	arch      string
 	toolchain kbuild.Toolchain
@@ -29,16 +29,21 @@ type buildOptions struct {
 func addBuildOptions(cmd *cobra.Command) *buildOptions {
 	o := &buildOptions{jobs: runtime.NumCPU()}
 	cli.Options(cmd, "Build", func(flags *pflag.FlagSet) {
-		flags.StringVar(&o.arch, "arch", "", "Build for `ARCH`: "+strings.Join(arch.Names(), ", "))
+		o.addPlace(flags)
 		flags.StringVar(&o.toolchain.Path, "path", os.Getenv("PATH"), "Look for programs in the directories `PATH`, separated by colons (default $PATH)")
 		flags.StringVar(&o.toolchain.Cross, "cross-compile", "", "Put `PREFIX` before the names of the compiler's programs, such as aarch64-linux-gnu-")
 		flags.StringVar(&o.toolchain.CompilerVersion, "compiler-version", "", "Fail unless the first line of gcc --version is `TEXT`")
 		flags.StringVar(&o.toolchain.LinkerVersion, "linker-version", "", "Fail unless the first line of ld --version is `TEXT`")
 		cli.AddJobs(flags, &o.jobs, "Run `N` commands at once (default: one per CPU)")
-		flags.StringVar(&o.work, "work", ".", "Make the build directory in `DIR`, and remove it at the end (default .)")
 		flags.StringVar(&o.log, "log", "", "Write the output of kbuild to `FILE`")
 	})
 	return o
+}
+
+// addPlace adds the options of commands that do not run kbuild, too.
+func (o *buildOptions) addPlace(flags *pflag.FlagSet) {
+	flags.StringVar(&o.arch, "arch", "", "Build for `ARCH`: "+strings.Join(arch.Names(), ", "))
+	flags.StringVar(&o.work, "work", ".", "Make the build directory in `DIR`, and remove it at the end (default .)")
 }
 
 // withBuild makes a build directory, and removes it after use.

@@ -24,7 +24,7 @@ type chooser struct {
 	kernel, catalog, writeCatalog string
 	builtin, builtinInfo          string
 	systemMap, config             string
-	added                         []string
+	added, offered                []string
 
 	request modules.Request
 	devices []string
@@ -108,7 +108,8 @@ func (c *chooser) addKernelOptions(flags *pflag.FlagSet) {
 	flags.StringVar(&c.builtinInfo, "builtin-modinfo", "", "Use `FILE` instead of the kernel's modules.builtin.modinfo")
 	flags.StringVar(&c.systemMap, "system-map", "", "Fail if a chosen module needs a symbol that is in no chosen module and not in `FILE`, which is the kernel's System.map")
 	flags.StringVar(&c.config, "config", "", "Read from the .config `FILE` what the kernel can decompress (default: the one in DIR)")
-	flags.StringArrayVar(&c.added, "module", nil, "Add the module `FILE`, which was built out of the kernel's tree, as updates/NAME.ko; may be repeated")
+	flags.StringArrayVar(&c.added, "module", nil, "Choose the module `FILE`, which was built out of the kernel's tree, as updates/NAME.ko; may be repeated")
+	flags.StringArrayVar(&c.offered, "offer", nil, "Choose the module `FILE` like --module, but only if it is wanted or another one needs it; may be repeated")
 }
 
 func (c *chooser) addFirmwareOptions(flags *pflag.FlagSet) {
@@ -304,13 +305,21 @@ func (c *chooser) readConfig(kernel modules.Kernel) (config.Values, error) {
 	return config.ReadValues(name)
 }
 
-// addModules adds the modules from elsewhere to the tree, and returns the ones that they replace
-// and the files by their paths.
+// addModules adds the modules from elsewhere to the tree, wants those that are not only offered, and
+// returns the ones that they replace and the files by their paths.
 func (c *chooser) addModules(kernel *modules.Kernel, tree *modules.Tree) (replaced []*modules.Module, files map[string]string, err error) {
 	added, err := modules.ReadAdded(c.added)
 	if err != nil {
 		return nil, nil, err
 	}
+	for _, m := range added {
+		c.request.Words = append(c.request.Words, m.Path)
+	}
+	offered, err := modules.ReadAdded(c.offered)
+	if err != nil {
+		return nil, nil, err
+	}
+	added = append(added, offered...)
 	files = map[string]string{}
 	for _, m := range added {
 		files[m.Path] = m.File

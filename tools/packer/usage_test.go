@@ -52,6 +52,7 @@ func TestOptions(t *testing.T) {
 		"missing-firmware":    "iwlwifi=off",
 		"module-catalog":      "layer.catalog",
 		"module":              "driver.ko",
+		"offer":               "driver.ko",
 		"origin":              "//image:modules",
 		"output":              "out",
 		"prefix":              "usr/lib",

@@ -1,5 +1,6 @@
-// Package snapshot packs the files of a kernel's build directory that another link needs, and
-// unpacks them elsewhere so that make finds all of them up to date.
+// Package snapshot packs the files of a kernel's build directory that another link needs, or
+// modules out of the kernel's tree, and unpacks them elsewhere so that make finds all of them up to
+// date.
 //
 // All files get the same mtime, so make treats them as up to date. Kbuild also compares the
 // commands that made them. Where the path of the build directory is part of a command, it is
@@ -20,11 +21,34 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// stamp is the first entry of a snapshot. It identifies the format and the architecture.
+// stamp is the first entry of a snapshot. It identifies the format, the kind and the architecture.
 const (
 	stamp        = "rules_initramfs-snapshot"
-	stampVersion = "1"
+	stampVersion = "2"
 )
+
+// Kind is the purpose of a snapshot.
+type Kind string
+
+const (
+	// Objects are what a kernel is linked from.
+	Objects Kind = "objects"
+	// ModuleTree is what modules out of the kernel's tree are compiled with.
+	ModuleTree Kind = "module-tree"
+	// DeviceTreeSources are what device trees are compiled with.
+	DeviceTreeSources Kind = "device-tree-sources"
+)
+
+// what says what a snapshot is.
+func (k Kind) what() string {
+	switch k {
+	case ModuleTree:
+		return "what modules of a kernel are compiled with"
+	case DeviceTreeSources:
+		return "what device trees are compiled with"
+	}
+	return "the objects of a compiled kernel"
+}
 
 // relocated is the PAX record that marks a file in which placeholder replaces the path of the
 // build directory.
@@ -38,13 +62,13 @@ var modTime = time.Unix(1_000_000_000, 0)
 
 // Pack writes a snapshot of the files with these paths below the directory dir, for the
 // architecture arch.
-func Pack(w io.Writer, dir, arch string, names []string) (err error) {
+func Pack(w io.Writer, kind Kind, dir, arch string, names []string) (err error) {
 	z, err := zstd.NewWriter(w, zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithEncoderConcurrency(1))
 	if err != nil {
 		return err
 	}
 	p := &packer{archive: tar.NewWriter(z), dir: dir, made: map[string]bool{".": true}}
-	if err := p.addFile(stamp, 0o644, []byte(stampVersion+" "+arch+"\n")); err != nil {
+	if err := p.addFile(stamp, 0o644, []byte(stampVersion+" "+string(kind)+" "+arch+"\n")); err != nil {
 		return err
 	}
 	for _, name := range names {

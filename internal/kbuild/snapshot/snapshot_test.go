@@ -150,7 +150,7 @@ func TestPackUnpack(t *testing.T) {
 			t.Fatal(err)
 		}
 		var out bytes.Buffer
-		if err := Pack(&out, dir, "arm64", []string{"a/.x.cmd", "a/link", "a/x"}); err != nil {
+		if err := Pack(&out, Objects, dir, "arm64", []string{"a/.x.cmd", "a/link", "a/x"}); err != nil {
 			t.Fatal(err)
 		}
 		return out.Bytes(), dir
@@ -161,7 +161,7 @@ func TestPackUnpack(t *testing.T) {
 	}
 
 	dir := t.TempDir()
-	if err := Unpack(context.Background(), bytes.NewReader(packed), dir, "arm64"); err != nil {
+	if err := Unpack(context.Background(), bytes.NewReader(packed), Objects, dir, "arm64"); err != nil {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]string{"a/.x.cmd": "cmd := cc -I" + dir + "/include " + dir, "a/x": "\x00\x01", "a/link": "\x00\x01"} {
@@ -182,11 +182,15 @@ func TestPackUnpack(t *testing.T) {
 		t.Errorf("a/x: %v %v, a/.x.cmd: %v %v", first.ModTime(), first.Mode(), second.ModTime(), second.Mode())
 	}
 
-	err = Unpack(context.Background(), bytes.NewReader(packed), t.TempDir(), "x86_64")
+	err = Unpack(context.Background(), bytes.NewReader(packed), Objects, t.TempDir(), "x86_64")
 	if err == nil || !strings.Contains(err.Error(), "arm64") || !strings.Contains(err.Error(), "x86_64") {
 		t.Errorf("error %v", err)
 	}
-	if err := Unpack(context.Background(), bytes.NewReader(packed[:len(packed)-9]), t.TempDir(), "arm64"); err == nil {
+	err = Unpack(context.Background(), bytes.NewReader(packed), ModuleTree, t.TempDir(), "arm64")
+	if !errors.Is(err, ErrNotSnapshot) || !strings.Contains(err.Error(), "objects") {
+		t.Errorf("of another kind: error %v", err)
+	}
+	if err := Unpack(context.Background(), bytes.NewReader(packed[:len(packed)-9]), Objects, t.TempDir(), "arm64"); err == nil {
 		t.Error("no error for a snapshot that is cut off")
 	}
 }
@@ -195,7 +199,7 @@ func TestPackUnpack(t *testing.T) {
 func TestPackRefusesPaths(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, map[string]string{"x.o": "\x7fELF\x00" + dir})
-	err := Pack(&bytes.Buffer{}, dir, "x86_64", []string{"x.o"})
+	err := Pack(&bytes.Buffer{}, Objects, dir, "x86_64", []string{"x.o"})
 	if err == nil || !strings.Contains(err.Error(), "x.o: ") {
 		t.Errorf("error %v", err)
 	}
@@ -203,7 +207,7 @@ func TestPackRefusesPaths(t *testing.T) {
 
 func TestUnpackNotSnapshot(t *testing.T) {
 	for _, text := range []string{"", "hello", "\x28\xb5\x2f\xfd"} {
-		if err := Unpack(context.Background(), strings.NewReader(text), t.TempDir(), "x86_64"); !errors.Is(err, ErrNotSnapshot) {
+		if err := Unpack(context.Background(), strings.NewReader(text), Objects, t.TempDir(), "x86_64"); !errors.Is(err, ErrNotSnapshot) {
 			t.Errorf("%q: error %v", text, err)
 		}
 	}

@@ -11,22 +11,23 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/rules-initramfs/rules_initramfs/internal/printable"
 	"github.com/rules-initramfs/rules_initramfs/internal/untar"
 )
 
-// ErrNotSnapshot reports a file that "kernel compile" did not write.
-var ErrNotSnapshot = errors.New("not the objects of a compiled kernel")
+// ErrNotSnapshot reports a file that Pack did not write, or not with the same kind.
+var ErrNotSnapshot = errors.New("not a snapshot of a kernel")
 
-// Unpack unpacks a snapshot for the architecture arch to the empty directory dir, an absolute
-// path. Nothing is written outside of it.
-func Unpack(ctx context.Context, r io.Reader, dir, arch string) error {
+// Unpack unpacks a snapshot of a kind for the architecture arch to the empty directory dir, an
+// absolute path. Nothing is written outside of it.
+func Unpack(ctx context.Context, r io.Reader, kind Kind, dir, arch string) error {
 	z, err := zstd.NewReader(r)
 	if err != nil {
 		return err
 	}
 	defer z.Close()
 	archive := untar.NewReader(z)
-	if err := checkStamp(archive, arch); err != nil {
+	if err := checkStamp(archive, kind, arch); err != nil {
 		return err
 	}
 	return untar.Extract(ctx, archive, dir, untar.Options{
@@ -41,21 +42,25 @@ func Unpack(ctx context.Context, r io.Reader, dir, arch string) error {
 }
 
 // checkStamp reads the first entry of a snapshot.
-func checkStamp(archive *untar.Archive, arch string) error {
+func checkStamp(archive *untar.Archive, kind Kind, arch string) error {
+	wrong := fmt.Errorf("%w: want %s", ErrNotSnapshot, kind.what())
 	h, err := archive.Next()
 	if err != nil || h.Name != stamp || h.Size > 64 {
-		return ErrNotSnapshot
+		return wrong
 	}
 	text, err := io.ReadAll(archive)
 	if err != nil {
-		return ErrNotSnapshot
+		return wrong
 	}
-	version, builtFor, _ := strings.Cut(strings.TrimSpace(string(text)), " ")
+	version, rest, _ := strings.Cut(strings.TrimSpace(string(text)), " ")
+	found, builtFor, _ := strings.Cut(rest, " ")
 	switch {
 	case version != stampVersion:
-		return fmt.Errorf("%w: their format is %s, not %s: compile the kernel again", ErrNotSnapshot, version, stampVersion)
+		return fmt.Errorf("%w in the format %s, but in %q: make it again", wrong, stampVersion, version)
+	case Kind(found) != kind:
+		return fmt.Errorf("%w, and this is %s", wrong, Kind(found).what())
 	case builtFor != arch:
-		return fmt.Errorf("a kernel for %s cannot be linked for %s: build both for one platform", builtFor, arch)
+		return fmt.Errorf("made for %s and not for %s: build both for one platform", printable.Text(builtFor), arch)
 	}
 	return nil
 }

@@ -104,7 +104,7 @@ func objects(t *testing.T, build *kbuild.Build, source map[string]bool) string {
 		t.Fatal(err)
 	}
 	var packed bytes.Buffer
-	if err := snapshot.Pack(&packed, build.Dir, build.Arch.Name, names); err != nil {
+	if err := snapshot.Pack(&packed, snapshot.Objects, build.Dir, build.Arch.Name, names); err != nil {
 		t.Fatal(err)
 	}
 	name := filepath.Join(t.TempDir(), "objects.tar.zst")
