@@ -21,6 +21,7 @@ load(
     _kernel_build = "kernel_build",
     _kernel_image = "kernel_image",
     _kernel_import = "kernel_import",
+    _kernel_module = "kernel_module",
     _kernel_modules = "kernel_modules",
 )
 load(
@@ -28,6 +29,7 @@ load(
     _InitramfsInfo = "InitramfsInfo",
     _InitramfsLayerInfo = "InitramfsLayerInfo",
     _KernelInfo = "KernelInfo",
+    _KernelModuleInfo = "KernelModuleInfo",
 )
 load(
     "//rules:testing.bzl",
@@ -52,6 +54,7 @@ initramfs_size_test = _initramfs_size_test
 kernel_build = _kernel_build
 kernel_image = _kernel_image
 kernel_import = _kernel_import
+kernel_module = _kernel_module
 kernel_modules = _kernel_modules
 device_tree = _device_tree
 
@@ -67,3 +70,4 @@ guest_test = _guest_test
 InitramfsInfo = _InitramfsInfo
 InitramfsLayerInfo = _InitramfsLayerInfo
 KernelInfo = _KernelInfo
+KernelModuleInfo = _KernelModuleInfo

@@ -5,8 +5,10 @@ load(
     _InitramfsInfo = "InitramfsInfo",
     _InitramfsLayerInfo = "InitramfsLayerInfo",
     _KernelInfo = "KernelInfo",
+    _KernelModuleInfo = "KernelModuleInfo",
 )
 
 InitramfsInfo = _InitramfsInfo
 InitramfsLayerInfo = _InitramfsLayerInfo
 KernelInfo = _KernelInfo
+KernelModuleInfo = _KernelModuleInfo

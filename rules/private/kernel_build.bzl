@@ -4,6 +4,7 @@ load(":archs.bzl", "ARCHS", "ARCH_ATTRS", "target_arch")
 load(":device_tree.bzl", "device_tree_sources_action")
 load(":kbuild.bzl", "KBUILD_ATTRS", "kbuild_action")
 load(":module_catalog.bzl", "catalog_action")
+load(":module_tree.bzl", "user_headers_action")
 load(":paths.bzl", "label_text")
 load(":platform_transition.bzl", "PLATFORM_ATTRS", "platform_transition")
 load(":providers.bzl", "KernelInfo")
@@ -30,6 +31,8 @@ def _kernel_build_impl(ctx):
     system_map = declare("System.map")
     release = declare("release")
     objects = declare("objects.tar.zst")
+    module_tree = declare("module_tree.tar.zst")
+    symvers = declare("Module.symvers")
     log = declare("kbuild.log")
     modules = ctx.actions.declare_directory(ctx.label.name + "/modules")
 
@@ -47,6 +50,8 @@ def _kernel_build_impl(ctx):
     args.add("--system-map", system_map)
     args.add("--release", release)
     args.add("--objects", objects)
+    args.add("--module-tree", module_tree)
+    args.add("--symvers", symvers)
     args.add("--log", log)
     args.add_all("--modules", [modules], expand_directories = False)
     kbuild_action(
@@ -57,7 +62,7 @@ def _kernel_build_impl(ctx):
         arch,
         args,
         inputs = [ctx.file.source] + ctx.files.patches + ctx.files.config_file + ctx.files.fragments,
-        outputs = [image, vmlinux, config, system_map, release, objects, log, modules],
+        outputs = [image, vmlinux, config, system_map, release, objects, module_tree, symvers, log, modules],
         resource_set = _compile_resources,
     )
     return [
@@ -68,6 +73,7 @@ def _kernel_build_impl(ctx):
             device_tree_sources = device_tree_sources_action(ctx, arch, ctx.file.source, ctx.files.patches),
             image = image,
             module_catalog = catalog_action(ctx, modules),
+            module_tree = module_tree,
             modules = modules,
             objects = objects,
             release = None,
@@ -76,10 +82,13 @@ def _kernel_build_impl(ctx):
         ),
         OutputGroupInfo(
             config = depset([config]),
+            headers = depset([user_headers_action(ctx, arch, ctx.file.source, ctx.files.patches)]),
             log = depset([log]),
+            module_tree = depset([module_tree]),
             modules = depset([modules]),
             objects = depset([objects]),
             release = depset([release]),
+            symvers = depset([symvers]),
             system_map = depset([system_map]),
             vmlinux = depset([vmlinux]),
         ),
@@ -133,10 +142,13 @@ such as CONFIG_MODULE_SIG_ALL and CONFIG_RANDSTRUCT_FULL.
 The output is the image (bzImage, Image). Output groups:
 
     config      the whole configuration
+    headers     the headers for programs (UAPI), as make headers_install installs them
     log         what kbuild printed
+    module_tree what kernel_module needs to compile modules for the kernel
     modules     the modules, as lib/modules/RELEASE, for `kernel_modules`
     objects     what kernel_image needs to link the kernel again
     release     what `uname -r` prints
+    symvers     the symbols that modules can use, the kernel's Module.symvers
     system_map  the addresses of the symbols
     vmlinux     the ELF image with its symbols
 """,

@@ -1,7 +1,9 @@
 """Kernels that were built elsewhere."""
 
 load(":archs.bzl", "ARCH_ATTRS", "target_arch")
+load(":kbuild.bzl", "KBUILD_ATTRS")
 load(":module_catalog.bzl", "catalog_action", "unpack_modules")
+load(":module_tree.bzl", "import_headers_action")
 load(":paths.bzl", "label_text")
 load(":providers.bzl", "KernelInfo")
 load(":toolchains.bzl", "PACKER_TOOLCHAIN_TYPE")
@@ -19,31 +21,54 @@ def _modules(ctx):
         fail("%s: modules: want a single directory, or archives" % label_text(ctx.label))
     return unpack_modules(ctx, files)
 
+def _headers(ctx, arch):
+    """The module tree and the Module.symvers, or None for both."""
+    files = ctx.files.headers
+    where = "%s: headers" % label_text(ctx.label)
+    if ctx.attr.headers and not files:
+        fail("%s: there are no files: add some, or leave the attribute out" % where)
+    if [file for file in files if file.is_directory]:
+        fail("%s: want archives, such as packages, not a directory" % where)
+    return import_headers_action(ctx, arch, files, ctx.attr.release) if files else (None, None)
+
 def _kernel_import_impl(ctx):
+    arch = target_arch(ctx)
     modules = _modules(ctx)
+    module_tree, symvers = _headers(ctx, arch)
     return [
         DefaultInfo(files = depset([ctx.file.image])),
         KernelInfo(
-            arch = target_arch(ctx),
+            arch = arch,
             config = ctx.file.config,
             device_tree_sources = None,
             image = ctx.file.image,
             module_catalog = catalog_action(ctx, modules) if modules else None,
+            module_tree = module_tree,
             modules = modules,
             objects = None,
             release = ctx.attr.release or None,
             system_map = ctx.file.system_map,
             vmlinux = ctx.file.vmlinux,
         ),
-        OutputGroupInfo(modules = depset([modules] if modules else [])),
+        OutputGroupInfo(
+            module_tree = depset([module_tree] if module_tree else []),
+            modules = depset([modules] if modules else []),
+            symvers = depset([symvers] if symvers else []),
+        ),
     ]
 
 kernel_import = rule(
     implementation = _kernel_import_impl,
-    attrs = ARCH_ATTRS | {
+    attrs = ARCH_ATTRS | KBUILD_ATTRS | {
         "config": attr.label(
             allow_single_file = True,
             doc = "The kernel's .config.",
+        ),
+        "headers": attr.label_list(
+            allow_files = True,
+            doc = """The distribution's packages that modules are compiled with, for `kernel_module`: archives (.deb, tar, cpio)
+which together have the headers, the Makefiles and kbuild's programs. Debian has them in linux-headers-RELEASE,
+linux-headers-RELEASE-common and linux-kbuild-RELEASE. The last has programs, and must be that for the machine that compiles.""",
         ),
         "image": attr.label(
             allow_single_file = True,

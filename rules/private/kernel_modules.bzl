@@ -1,10 +1,11 @@
 """kernel_modules: a layer of modules with what they need."""
 
 load(":entries.bzl", "archives_entry", "modules_entry")
+load(":kernel_module.bzl", "kernel_key")
 load(":layer_info.bzl", "initramfs_layer_info")
 load(":pack.bzl", "run_packer")
 load(":paths.bzl", "label_text")
-load(":providers.bzl", "InitramfsLayerInfo", "KernelInfo")
+load(":providers.bzl", "InitramfsLayerInfo", "KernelInfo", "KernelModuleInfo")
 load(":single_file.bzl", "check_files")
 load(":toolchains.bzl", "PACKER_TOOLCHAIN_TYPE")
 
@@ -29,10 +30,31 @@ def _check(ctx, origin, kernel):
         for target in getattr(ctx.attr, attribute):
             check_files("%s: %s" % (origin, attribute), target)
 
+def _extra_modules(ctx, origin, kernel):
+    """The extra modules, files and directories, and a depset of those that they may need."""
+    files, builds = [], []
+    for target in ctx.attr.extra_modules:
+        where = "%s: extra_modules: %s" % (origin, label_text(target.label))
+        if KernelModuleInfo not in target:
+            own = target[DefaultInfo].files.to_list()
+            files += own
+            if [file for file in own if file.extension != "ko"]:
+                fail("%s is neither a kernel_module nor a .ko file" % where)
+            continue
+        build = target[KernelModuleInfo].builds.get(kernel_key(kernel)) if kernel.module_tree else None
+        if not build:
+            fail("%s is not built for the kernel %s: add it to its attribute kernels" % (
+                where,
+                label_text(ctx.attr.kernel.label),
+            ))
+        builds.append(build)
+    return files + [build.modules for build in builds], depset(transitive = [build.all_modules for build in builds])
+
 def _kernel_modules_impl(ctx):
     origin = label_text(ctx.label)
     kernel = ctx.attr.kernel[KernelInfo]
     _check(ctx, origin, kernel)
+    extra, offered = _extra_modules(ctx, origin, kernel)
 
     tree = ctx.actions.declare_directory(ctx.label.name)
     archive = ctx.actions.declare_file(ctx.label.name + ".cpio")
@@ -54,7 +76,8 @@ def _kernel_modules_impl(ctx):
     args.add_all(ctx.attr.modules, before_each = "--want")
     args.add_all(ctx.attr.excludes, before_each = "--exclude")
     args.add_all(ctx.files.devices, before_each = "--devices")
-    args.add_all(ctx.files.extra_modules, before_each = "--module")
+    args.add_all(extra, before_each = "--module")
+    args.add_all(offered, before_each = "--offer")
     args.add_all(ctx.files.firmware, before_each = "--firmware", expand_directories = False)
     args.add("--missing-firmware", ctx.attr.missing_firmware)
     args.add_all(
@@ -76,8 +99,10 @@ def _kernel_modules_impl(ctx):
         "Choosing modules",
         "modules",
         [tree, archive, catalog, report, json],
-        [kernel.modules, kernel.module_catalog] + facts +
-        ctx.files.devices + ctx.files.extra_modules + ctx.files.firmware,
+        depset(
+            [kernel.modules, kernel.module_catalog] + facts + ctx.files.devices + extra + ctx.files.firmware,
+            transitive = [offered],
+        ),
         [args],
     )
 
@@ -117,9 +142,10 @@ says for each device which module that is, and which devices none is for.""",
             doc = """Modules to leave out, by name. If a chosen module cannot do without one, that is an error.""",
         ),
         "extra_modules": attr.label_list(
-            allow_files = [".ko"],
-            doc = """Modules that are not in the kernel's tree: .ko files that were built for this kernel. They go to
-`updates` in the directory of the modules.""",
+            allow_files = True,
+            doc = """Modules that are not in the kernel's tree: `kernel_module` targets that have this kernel among theirs, and
+.ko files that were built for it. They are chosen, and go to `updates` in the directory of the modules. Of the `deps` of a
+`kernel_module`, what it needs is chosen.""",
         ),
         "firmware": attr.label_list(
             allow_files = True,

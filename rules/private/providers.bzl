@@ -47,9 +47,20 @@ KernelInfo = provider(
         "module_catalog": "File or None: what the modules say of themselves, for kernel_modules; None if modules is.",
         "modules": """File or None: a directory with lib/modules/RELEASE or usr/lib/modules/RELEASE, which is empty if the
 kernel has no modules.""",
+        "module_tree": """File or None: what modules out of its tree are compiled with; None if the kernel was imported
+without headers.""",
         "objects": "File or None: what is needed to link it again.",
         "release": "string or None: what `uname -r` prints, if it is known before the kernel is built.",
         "system_map": "File or None: its System.map, the addresses of its symbols.",
         "vmlinux": "File or None: the ELF image with its symbols.",
+    },
+)
+
+KernelModuleInfo = provider(
+    doc = "Modules that were built out of the kernel's tree.",
+    fields = {
+        "builds": """dict: for each kernel, which the key identifies, a struct: `modules`, a File, is a directory with the .ko
+files, and `symvers`, a File, the symbols that they export. `all_modules` and `all_symvers`, depsets of File, are the same with
+those of what the target depends on.""",
     },
 )

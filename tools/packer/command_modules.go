@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -315,7 +316,7 @@ func (c *chooser) addModules(kernel *modules.Kernel, tree *modules.Tree) (replac
 	for _, m := range added {
 		c.request.Words = append(c.request.Words, m.Path)
 	}
-	offered, err := modules.ReadAdded(c.offered)
+	offered, err := modules.ReadAdded(slices.DeleteFunc(c.offered, func(name string) bool { return slices.Contains(c.added, name) }))
 	if err != nil {
 		return nil, nil, err
 	}

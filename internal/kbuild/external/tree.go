@@ -79,8 +79,8 @@ var files = map[string]bool{
 const releaseFile = "include/config/kernel.release"
 
 var (
-	// needed matches what a module tree has of scripts, headers and of the directory of the
-	// architecture, the second of which is empty for the other architectures.
+	// needed matches what a module tree has of scripts and headers, and neededArch what it has of
+	// the directory of the architecture.
 	needed     = regexp.MustCompile(`^(scripts|include)/`)
 	neededArch = regexp.MustCompile(`^([^/]*/)*(include/.*|Kbuild\.platforms|Platform)$|^Makefile[^/]*$|^(kernel/)?module\.lds$`)
 	// unneeded matches what it does not have of them: configuration, other programs, and what

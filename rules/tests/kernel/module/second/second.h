@@ -1,0 +1,1 @@
+const char *second_text(void);
