@@ -59,15 +59,13 @@ def _headers(rctx, row, release):
     """The packages that modules for a kernel are compiled with, or nothing."""
     return _packages(rctx, row, release, ["headers", "headers-common", "kbuild"])
 
-def _full_modules(rctx, row):
-    """The packages of the modules for all machines of an architecture, or nothing."""
-    base = _last_match(rctx, "/usr/lib/kernels/%s/packages" % row.debian, "linux-base-", "")
-    releases = [
-        file.basename[len("linux-base-"):-len(".deb")]
-        for file in (base.dirname.readdir() if base else [])
-        if file.basename.startswith("linux-base-") and "-cloud-" not in file.basename
-    ]
-    return _modules(rctx, row, releases[0]) if releases else []
+def _full(rctx, row):
+    """The kernel for all machines of an architecture and the packages of its modules, or nothing."""
+    modules = rctx.path("/usr/lib/kernels/%s/usr/lib/modules" % row.debian)
+    for release in (modules.readdir() if modules.exists else []):
+        if "-cloud-" not in release.basename:
+            return [rctx.path(str(release) + "/vmlinuz")], _modules(rctx, row, release.basename)
+    return [], []
 
 def _packaged_impl(rctx):
     _libraries(rctx)
@@ -80,7 +78,7 @@ def _packaged_impl(rctx):
         found["kernel_" + arch] = [kernel]
         found["headers_" + arch] = _headers(rctx, row, kernel.dirname.basename) if kernel else []
         found["modules_" + arch] = _modules(rctx, row, kernel.dirname.basename) if kernel else []
-        found["full_modules_" + arch] = _full_modules(rctx, row)
+        found["full_kernel_" + arch], found["full_modules_" + arch] = _full(rctx, row)
 
     build = ["""package(default_visibility = ["//visibility:public"])"""]
     for name, files in found.items():
@@ -94,7 +92,7 @@ def _packaged_impl(rctx):
             build.append("filegroup(name = %r, srcs = %r)" % (name, links))
         else:
             build.append("filegroup(name = %r, target_compatible_with = [\"@platforms//:incompatible\"])" % name)
-    for name in ["full_modules", "headers", "kernel", "modules"]:
+    for name in ["full_kernel", "full_modules", "headers", "kernel", "modules"]:
         of_cpu = {row.cpu: ":%s_%s" % (name, arch) for arch, row in ARCHS.items()}
         build.append("alias(name = %r, actual = select(%r))" % (name, of_cpu))
     rctx.file("BUILD.bazel", "\n".join(build) + "\n")
