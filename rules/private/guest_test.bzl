@@ -79,6 +79,9 @@ def guest_test(
         platform = None,
         layers = [],
         modules = [],
+        module_parameters = {},
+        autoload = False,
+        autoload_blocklist = [],
         lint = {},
         env = {},
         visibility = None,
@@ -114,7 +117,12 @@ def guest_test(
         kernel: the label of the kernel: a `kernel_build`, `kernel_image` or `kernel_import`.
         platform: the platform to build for. By default the one of the command line.
         layers: list of layers to add to the initramfs.
-        modules: list of kernel modules to load before the test, as for `guest_init`; their files are in `layers`.
+        modules: list of kernel modules to load before the test, as for `guest_init`; their files are in `layers`, such as
+            in a `kernel_modules`.
+        module_parameters: dict of parameters of modules by their names, as for `guest_init`.
+        autoload: whether the modules in `layers` that serve the machine's devices are loaded before the test and while it
+            runs, as for `guest_init`.
+        autoload_blocklist: list of names of modules that `autoload` leaves out, as for `guest_init`.
         lint: dict of severities of rules of `packer lint`, as for `initramfs`.
         env: dict of environment variables for the test, in addition to those of its target.
         visibility: visibility of the test and of the initramfs.
@@ -126,7 +134,10 @@ def guest_test(
     internal = internal_attrs(common)
     guest_init(
         name = name + ".init",
+        autoload = autoload,
+        autoload_blocklist = autoload_blocklist,
         command = "/guest/agent",
+        module_parameters = module_parameters,
         modules = modules,
         **internal
     )

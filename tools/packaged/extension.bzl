@@ -26,24 +26,39 @@ def _kernel(rctx, row):
                 _last_match(rctx, "/boot", "vmlinuz-", ""))
     return file
 
-# Shared libraries of this machine, and the dynamic loaders of its programs by architecture.
+# Shared libraries, and dynamic loaders by architecture.
 _LIBRARIES = ["libc.so.6", "libgcc_s.so.1", "libm.so.6", "libstdc++.so.6"]
-_LOADERS = {"x86_64": "lib64/ld-linux-x86-64.so.2", "arm64": "lib/ld-linux-aarch64.so.1"}
+_LOADERS = {
+    "arm64": "lib/ld-linux-aarch64.so.1",
+    "riscv64": "lib/ld-linux-riscv64-lp64d.so.1",
+    "x86_64": "lib64/ld-linux-x86-64.so.2",
+}
 
-def _libraries(rctx):
-    """A package with the C library of this machine, as a tree: @packaged//libraries."""
-    build = ["package(default_visibility = [\"//visibility:public\"])"]
-    files = []
+def _libraries(rctx, arch, row):
+    """The C library of an architecture: its files by the paths that they have on a machine of the architecture."""
+    triplet = row.cross_compile.removesuffix("-")
+    files = {"usr/lib/%s/%s" % (triplet, name): name for name in _LIBRARIES}
+    files["usr/" + _LOADERS[arch]] = _LOADERS[arch].split("/")[-1]
+
+    # The libraries of another architecture, which come with its compiler, are in a directory of their own.
+    native = rctx.os.arch == row.jvm
+    found = {to: rctx.path("/" + to if native else "/usr/%s/lib/%s" % (triplet, name)) for to, name in files.items()}
+    return {to: file for to, file in found.items() if file.exists}
+
+def _libraries_packages(rctx):
+    """Packages with C libraries as trees: @packaged//libraries for this machine, @packaged//libraries_ARCH for others."""
+    packages = {"libraries": {}}
     for arch, row in ARCHS.items():
-        if rctx.os.arch == row.jvm and arch in _LOADERS:
-            triplet = row.cross_compile.removesuffix("-")
-            files = ["usr/lib/%s/%s" % (triplet, name) for name in _LIBRARIES] + ["usr/" + _LOADERS[arch]]
-    files = [file for file in files if rctx.path("/" + file).exists]
-    for file in files:
-        rctx.symlink("/" + file, "libraries/" + file)
-    compatible = "" if files else ", target_compatible_with = [\"@platforms//:incompatible\"]"
-    build.append("filegroup(name = \"libraries\", srcs = %r%s)" % (files, compatible))
-    rctx.file("libraries/BUILD.bazel", "\n".join(build) + "\n")
+        packages["libraries_" + arch] = _libraries(rctx, arch, row)
+        if rctx.os.arch == row.jvm:
+            packages["libraries"] = packages["libraries_" + arch]
+    for name, files in packages.items():
+        for to, file in files.items():
+            rctx.symlink(file, name + "/" + to)
+        compatible = "" if files else ", target_compatible_with = [\"@platforms//:incompatible\"]"
+        rctx.file(name + "/BUILD.bazel", """package(default_visibility = ["//visibility:public"])
+filegroup(name = %r, srcs = %r%s)
+""" % (name, files.keys(), compatible))
 
 def _packages(rctx, row, release, parts):
     """Packages of a kernel, by what is in their names before its release, as far as they are there."""
@@ -68,7 +83,7 @@ def _full(rctx, row):
     return [], []
 
 def _packaged_impl(rctx):
-    _libraries(rctx)
+    _libraries_packages(rctx)
     found = {
         "busybox": [rctx.which("busybox")],
         "linux_source": [_last_match(rctx, "/usr/src", "linux-source-", "")],
