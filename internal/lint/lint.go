@@ -96,6 +96,9 @@ func Run(img *image.Reader, o Options, report func(Finding) error) error {
 			r.image(x, r.report)
 		}
 	}
+	if failed == nil && x.model != nil {
+		failed = x.model.Err() // the rules look up paths too
+	}
 	return failed
 }
 

@@ -3,6 +3,8 @@ package listing
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -101,14 +103,35 @@ type jsonEntry struct {
 	Minor       *uint32 `json:"min,omitempty"`
 	Ino         uint32  `json:"ino"`
 	Member      int     `json:"member"`
+	SHA256      string  `json:"sha256,omitempty"`
 	Origin      string  `json:"origin,omitempty"`
 }
 
-// JSON writes an entry as an object on a line. origin is where it comes from, or empty.
-func JSON(w io.Writer, e *image.Entry, origin string) error {
+// HasDigest reports whether JSON has the digest of an entry: it is a regular file, and not a
+// name of a hard link whose content comes with another name.
+func HasDigest(e *image.Entry) bool {
+	return e.Type() == cpio.TypeRegular && (e.Size > 0 || e.NLink < 2)
+}
+
+// Digest reads the content of an entry and returns its SHA-256 as hexadecimal digits, or ""
+// if JSON has none.
+func Digest(e *image.Entry, content io.Reader) (string, error) {
+	if !HasDigest(e) {
+		return "", nil
+	}
+	h := sha256.New()
+	if _, err := io.Copy(h, content); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// JSON writes an entry as an object on a line. digest is what Digest returns for it, and
+// origin is where it comes from, or empty.
+func JSON(w io.Writer, e *image.Entry, digest, origin string) error {
 	j := jsonEntry{
 		Name: e.Name, NameBytes: BytesUnlessUTF8(e.Name), Type: kind.TypeOf(e.Mode).Word(), Mode: fmt.Sprintf("%04o", e.Mode&^cpio.TypeMask),
-		UID: e.UID, GID: e.GID, NLink: e.NLink, Size: e.Size, MTime: e.MTime, Ino: e.Ino, Member: e.Member + 1, Origin: origin,
+		UID: e.UID, GID: e.GID, NLink: e.NLink, Size: e.Size, MTime: e.MTime, Ino: e.Ino, Member: e.Member + 1, SHA256: digest, Origin: origin,
 	}
 	switch e.Type() {
 	case cpio.TypeSymlink:

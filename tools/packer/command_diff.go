@@ -87,6 +87,15 @@ func diff(ctx context.Context, names []string, noTimes bool, outName string) (di
 func printDifferences(out io.Writer, sides [2]*kernel.Model, noTimes bool) bool {
 	differ := false
 	links := [2]map[*kernel.File][]string{namesOf(sides[0]), namesOf(sides[1])}
+	// Each of the names of a file has the same answer.
+	sameLinks := map[[2]*kernel.File]bool{}
+	haveSameLinks := func(a, b *kernel.File) bool {
+		pair := [2]*kernel.File{a, b}
+		if _, known := sameLinks[pair]; !known {
+			sameLinks[pair] = slices.Equal(links[0][a], links[1][b])
+		}
+		return sameLinks[pair]
+	}
 	names := slices.AppendSeq(slices.Collect(maps.Keys(sides[0].Files)), maps.Keys(sides[1].Files))
 	slices.Sort(names)
 	for _, name := range slices.Compact(names) {
@@ -99,7 +108,7 @@ func printDifferences(out io.Writer, sides [2]*kernel.Model, noTimes bool) bool 
 			line = "- " + listing.Printable(name)
 		default:
 			changes := compareFiles(a, b, noTimes)
-			if !slices.Equal(links[0][a], links[1][b]) {
+			if (links[0][a] != nil || links[1][b] != nil) && !haveSameLinks(a, b) {
 				changes = append(changes, fmt.Sprintf("links %d -> %d", max(1, len(links[0][a])), max(1, len(links[1][b]))))
 			}
 			if len(changes) == 0 {

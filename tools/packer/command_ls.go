@@ -50,7 +50,7 @@ with 2.`,
 	}
 	cli.Options(cmd, "Listing", func(flags *pflag.FlagSet) {
 		flags.BoolVar(&l.names, "names", false, "Print names only")
-		flags.BoolVar(&l.json, "json", false, "Print one JSON object per line")
+		flags.BoolVar(&l.json, "json", false, "Print one JSON object per line, with the SHA-256 of the content of a file")
 		flags.BoolVar(&l.members, "members", false, "Print the members of the image, each of which was compressed on its own or not at all")
 		addOutOption(flags, &l.out, "")
 	})
@@ -58,14 +58,14 @@ with 2.`,
 }
 
 func (l *lister) run(ctx context.Context, name string, paths []string) error {
-	show := listing.Text
+	show := func(out io.Writer, e *image.Entry, _ io.Reader) error { return listing.Text(out, e) }
 	switch {
 	case l.members:
-		show = func(io.Writer, *image.Entry) error { return nil }
+		show = func(io.Writer, *image.Entry, io.Reader) error { return nil }
 	case l.names:
 		show = printName
 	case l.json:
-		show = func(out io.Writer, e *image.Entry) error { return listing.JSON(out, e, "") }
+		show = printJSON
 	}
 	wanted := newPathFilter(paths)
 	return writeResults(ctx, l.out, func(out io.Writer) error {
@@ -79,11 +79,11 @@ func (l *lister) run(ctx context.Context, name string, paths []string) error {
 			if err == io.EOF {
 				break
 			}
+			if err == nil && wanted.has(e.Name) {
+				err = show(out, e, img)
+			}
 			if imageErr, ok := errors.AsType[*image.Error](err); ok {
 				err = fmt.Errorf("%s: %w", name, imageErr)
-			}
-			if err == nil && wanted.has(e.Name) {
-				err = show(out, e)
 			}
 			if err != nil {
 				return err
@@ -98,9 +98,17 @@ func (l *lister) run(ctx context.Context, name string, paths []string) error {
 }
 
 // printName prints a name, unambiguous and safe for a terminal.
-func printName(w io.Writer, e *image.Entry) error {
+func printName(w io.Writer, e *image.Entry, _ io.Reader) error {
 	_, err := fmt.Fprintln(w, listing.Printable(e.Name))
 	return err
+}
+
+func printJSON(w io.Writer, e *image.Entry, content io.Reader) error {
+	digest, err := listing.Digest(e, content)
+	if err != nil {
+		return err
+	}
+	return listing.JSON(w, e, digest, "")
 }
 
 func printMembers(w io.Writer, members []image.Member, asJSON bool) {

@@ -39,6 +39,8 @@ type File struct {
 	NLink int
 
 	ino int
+	// parent is the directory that the file was made in; nil for the root directory.
+	parent *File
 	// names counts what is in a directory.
 	names int
 	// implied marks a directory of an overlay that no record has named.
@@ -70,6 +72,10 @@ type Model struct {
 	// *File.
 	Files map[string]*File
 
+	// children has what is in Files by its directory, so that the cost of a step along a path
+	// does not depend on the length of the path. An overlay does not use it: what is below a
+	// symbolic link there stays if a directory takes the place of the link.
+	children map[child]*File
 	// overlay makes it the model of NewOverlay. implies makes directories that no record
 	// has named where records need them.
 	overlay, implies bool
@@ -86,9 +92,19 @@ type Model struct {
 	walked
 }
 
+// dirTime is a record of a directory. made is the directory if the record made it, when the
+// model had seen this many changes.
 type dirTime struct {
-	name  string
-	mtime uint32
+	name    string
+	mtime   uint32
+	made    *File
+	changes int
+}
+
+// child is a name in a directory.
+type child struct {
+	dir  *File
+	name string
 }
 
 // linkKey is what maybe_link finds the first name of a file by.
@@ -101,8 +117,9 @@ type linkKey struct {
 // its first archive.
 func NewModel() *Model {
 	return &Model{
-		Files: map[string]*File{"/": {Mode: cpio.TypeDir | 0o755, NLink: 2, Body: -1}},
-		links: map[linkKey]string{},
+		Files:    map[string]*File{"/": {Mode: cpio.TypeDir | 0o755, NLink: 2, Body: -1}},
+		links:    map[linkKey]string{},
+		children: map[child]*File{},
 	}
 }
 
@@ -132,10 +149,21 @@ const maxText = 128 << 20
 // ErrText reports records with names that are too long in total.
 var ErrText = errors.New("its paths and the targets of its symbolic links have more than 128 MiB in total")
 
-// Err returns ErrText once the files have too much of names.
+// maxLed bounds the time that symbolic links take. Each of a few thousand short names can
+// lead over 40 links with targets of 4 KiB.
+const maxLed = 128 << 20
+
+// ErrLinks reports records with names that lead over too long symbolic links.
+var ErrLinks = errors.New("its names lead over symbolic links whose targets have more than 128 MiB in total")
+
+// Err returns ErrText once the files have too much of names, and ErrLinks once names have
+// led too far. From then on, what the model says does not hold.
 func (m *Model) Err() error {
-	if m.text > maxText {
+	switch {
+	case m.text > maxText:
 		return ErrText
+	case m.led > maxLed:
+		return ErrLinks
 	}
 	return nil
 }
@@ -158,7 +186,7 @@ func (m *Model) Read(r *image.Reader, digests bool, each func(e *image.Entry, ma
 		e, err := r.Next()
 		if err == io.EOF {
 			m.End()
-			return nil
+			return m.Err()
 		}
 		if err != nil {
 			return err
@@ -295,9 +323,12 @@ func (m *Model) addRegular(r *Record) (Result, *failure) {
 func (m *Model) addDir(r *Record) (Result, *failure) {
 	m.cleanPath(r.Name, cpio.TypeDir)
 	failed := m.mkdir(r.Name)
-	m.dirs = append(m.dirs, dirTime{r.Name, r.MTime})
 	m.text += int64(len(r.Name))
 	f, at, err := m.resolve(r.Name, true)
+	m.dirs = append(m.dirs, dirTime{r.Name, r.MTime, nil, m.changes})
+	if failed == nil {
+		m.dirs[len(m.dirs)-1].made = f
+	}
 	switch {
 	case f == nil && failed != nil && failed.drop != DropExists:
 		return Result{}, failed
@@ -390,8 +421,13 @@ func (m *Model) maybeLink(r *Record) (f *File, first string, err *failure) {
 func (m *Model) End() {
 	m.implies = false
 	for i := len(m.dirs) - 1; i >= 0; i-- {
-		if f, _, _ := m.resolve(m.dirs[i].name, false); f != nil {
-			f.MTime = m.dirs[i].mtime
+		d := m.dirs[i]
+		f := d.made
+		if f == nil || d.changes != m.changes {
+			f, _, _ = m.resolve(d.name, false)
+		}
+		if f != nil {
+			f.MTime = d.mtime
 		}
 	}
 	m.dirs = nil

@@ -311,6 +311,28 @@ func TestModelText(t *testing.T) {
 	}
 }
 
+// Links that lead far take time, not memory.
+func TestModelLinks(t *testing.T) {
+	m := kernel.NewModel()
+	m.Add(&kernel.Record{Name: "a", Mode: cpio.TypeDir})
+	for i := range 39 {
+		m.Add(&kernel.Record{Name: fmt.Sprint("l", i), Mode: cpio.TypeSymlink, Target: strings.Repeat("a/../", 800) + fmt.Sprint("l", i+1)})
+	}
+	m.Add(&kernel.Record{Name: "l39", Mode: cpio.TypeDir})
+	for i := range 100 {
+		m.Add(&kernel.Record{Name: fmt.Sprint("l0/", i), Mode: cpio.TypePipe}) // in one directory
+	}
+	if err := m.Err(); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 1000 {
+		m.Add(&kernel.Record{Name: fmt.Sprint(strings.Repeat("./", i%2), "l0/", i), Mode: cpio.TypePipe})
+	}
+	if err := m.Err(); err != kernel.ErrLinks {
+		t.Errorf("%v, want %v", err, kernel.ErrLinks)
+	}
+}
+
 // So are directories that names only imply.
 func TestOverlayPaths(t *testing.T) {
 	var b strings.Builder

@@ -36,10 +36,12 @@ type walked struct {
 	memo memo
 	// changes counts the directories and symbolic links that were removed.
 	changes int
+	// led counts the bytes of the targets that all walks have gone along.
+	led int64
 }
 
-// memo is the result of the last walk to a directory: the entries of a directory
-// usually follow one another.
+// memo is a directory that the last walk has come to, and the beginning of its name that
+// led there: the next name usually begins in the same way.
 type memo struct {
 	name              string
 	dir               *File
@@ -50,19 +52,46 @@ type memo struct {
 // walk goes from the root directory along all of name but its last component.
 func (m *Model) walk(name string) *failure {
 	m.dir, m.at, m.followed = m.Files["/"], m.at[:0], 0
-	end := strings.LastIndexByte(strings.TrimRight(name, "/"), '/')
+	name = strings.TrimLeft(name, "/")
+	trimmed := strings.TrimRight(name, "/")
+	end := strings.LastIndexByte(trimmed, '/')
 	if end < 0 {
 		return m.walkOn(name)
 	}
-	if parent := name[:end]; m.memo.dir != nil && m.memo.changes == m.changes && m.memo.name == parent {
+	parent, rest := name[:end], name
+	if m.memo.dir != nil && m.memo.changes == m.changes && isBelow(parent, m.memo.name) {
 		m.dir, m.at, m.followed = m.memo.dir, append(m.at, m.memo.at...), m.memo.followed
-		return m.walkOn(name[end+1:])
+		rest = name[len(m.memo.name)+1:]
 	}
-	err := m.walkOn(name)
-	if err == nil && !m.dots && m.last != "" {
-		m.memo = memo{name[:end], m.dir, append(m.memo.at[:0], m.at...), m.followed, m.changes}
+	before := m.followed
+	switch err := m.walkOn(rest); {
+	case err == nil:
+		if !m.dots && m.last != "" {
+			m.remember(parent)
+		}
+		return nil
+	case err.drop == DropNoParent && m.followed == before:
+		// What is missing may be made next: go on from here.
+		if begin, ok := strings.CutSuffix(trimmed, "/"+m.last); ok {
+			m.remember(begin)
+		}
+		return err
+	default:
+		return err
 	}
-	return err
+}
+
+// isBelow reports whether a path is another one, or begins with it.
+func isBelow(path, other string) bool {
+	rest, ok := strings.CutPrefix(path, other)
+	return ok && (rest == "" || rest[0] == '/')
+}
+
+// remember makes where the walk has come to the memo, under the name that led there.
+func (m *Model) remember(name string) {
+	if m.memo.dir != m.dir || m.memo.changes != m.changes || m.memo.name != name {
+		m.memo = memo{name, m.dir, append(m.memo.at[:0], m.at...), m.followed, m.changes}
+	}
 }
 
 // walkOn is link_path_walk: it goes along all of name but the last component.
@@ -102,7 +131,7 @@ func (m *Model) walkOn(name string) *failure {
 		case f.Type() == cpio.TypeDir, f.Type() == cpio.TypeSymlink && m.overlay:
 			m.down(f, component)
 		case f.Type() == cpio.TypeSymlink:
-			if err := m.countLink(component); err != nil {
+			if err := m.countLink(component, f); err != nil {
 				return err
 			}
 			if strings.HasPrefix(f.Target, "/") {
@@ -121,7 +150,7 @@ func (m *Model) follow(f *File) *failure {
 	if m.overlay {
 		return &failure{DropUnknown, fmt.Sprintf("its name leads over the symbolic link %s", m.path())}
 	}
-	if err := m.countLink(m.last); err != nil {
+	if err := m.countLink(m.last, f); err != nil {
 		return err
 	}
 	if strings.HasPrefix(f.Target, "/") {
@@ -131,8 +160,9 @@ func (m *Model) follow(f *File) *failure {
 }
 
 // countLink counts a symbolic link that a path leads over.
-func (m *Model) countLink(component string) *failure {
-	if m.followed++; m.followed > maxLinks {
+func (m *Model) countLink(component string, link *File) *failure {
+	m.led += int64(len(link.Target))
+	if m.followed++; m.followed > maxLinks || m.led > maxLed {
 		m.last = component
 		return &failure{DropLoop, fmt.Sprintf("its name leads on to %s/%s", m.at, component)}
 	}
@@ -160,6 +190,9 @@ func (m *Model) child(component string) (*File, *failure) {
 	if len(component) > maxComponent {
 		return nil, &failure{DropName, fmt.Sprintf("a component of its name is over %d bytes", maxComponent)}
 	}
+	if !m.overlay {
+		return m.children[child{m.dir, component}], nil
+	}
 	n := len(m.at)
 	m.at = append(append(m.at, '/'), component...)
 	f := m.Files[string(m.at)]
@@ -173,11 +206,14 @@ func (m *Model) down(f *File, component string) {
 
 func (m *Model) up() {
 	m.at = m.at[:max(0, bytes.LastIndexByte(m.at, '/'))]
-	if len(m.at) == 0 {
+	switch {
+	case len(m.at) == 0:
 		m.dir = m.Files["/"]
-		return
+	case m.overlay:
+		m.dir = m.Files[string(m.at)]
+	default:
+		m.dir = m.dir.parent
 	}
-	m.dir = m.Files[string(m.at)]
 }
 
 // path returns the path that was walked to.

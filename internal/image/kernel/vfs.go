@@ -38,6 +38,9 @@ func (m *Model) insert(f *File) {
 	at := m.path()
 	m.text += int64(len(at))
 	m.Files[at] = f
+	if !m.overlay {
+		m.children[child{m.dir, at[len(at)-len(m.last):]}] = f
+	}
 	m.dir.names++
 	m.dir.MTime = 0
 }
@@ -46,7 +49,7 @@ func (m *Model) insert(f *File) {
 // the set-group-ID bit it has the directory's group (inode_init_owner).
 func (m *Model) newFile(typeBits uint32) *File {
 	m.made++
-	f := &File{ino: m.made, Mode: typeBits, NLink: 1, Body: -1}
+	f := &File{ino: m.made, Mode: typeBits, NLink: 1, Body: -1, parent: m.dir}
 	switch {
 	case m.overlay:
 		f.UID, f.GID = unset, unset
@@ -166,6 +169,7 @@ func (m *Model) remove(f *File) {
 	at := m.path()
 	m.text -= int64(len(at))
 	delete(m.Files, at)
+	delete(m.children, child{m.dir, m.last})
 	m.dir.names--
 	m.dir.MTime = 0
 }

@@ -2,7 +2,6 @@ package source
 
 import (
 	"errors"
-	"path"
 	"slices"
 	"strings"
 
@@ -284,13 +283,14 @@ func addPattern(to *[]*pattern, d *list.Directive) error {
 // keep returns the entries that are taken, less the names that are not. The directories
 // above what is included are taken too, so that they keep their modes and owners.
 func (f *filter) keep(entries []*list.Entry) []*list.Entry {
+	includes, excludes := newMatcher(f.includes), newMatcher(f.excludes)
 	above := map[string]bool{}
 	if len(f.includes) > 0 {
 		for _, e := range entries {
 			for _, name := range e.Names() {
-				if match(f.includes, name) {
-					for at := list.CleanPath(name); at != "/" && !above[path.Dir(at)]; {
-						at = path.Dir(at)
+				if includes.match(name) {
+					for at := list.CleanPath(name); at != "/" && !above[parent(at)]; {
+						at = parent(at)
 						above[at] = true
 					}
 				}
@@ -299,21 +299,66 @@ func (f *filter) keep(entries []*list.Entry) []*list.Entry {
 	}
 	return slices.DeleteFunc(entries, func(e *list.Entry) bool {
 		return !e.DeleteNames(func(name string) bool {
-			excluded := match(f.excludes, name)
-			included := len(f.includes) == 0 || match(f.includes, name) || e.Kind == list.Dir && above[list.CleanPath(name)]
+			excluded := excludes.match(name)
+			included := len(f.includes) == 0 || includes.match(name) || e.Kind == list.Dir && above[list.CleanPath(name)]
 			return excluded || !included
 		})
 	})
 }
 
+// parent is path.Dir of a clean absolute path, without a copy of it.
+func parent(at string) string { return at[:max(1, strings.LastIndexByte(at, '/'))] }
+
+// matcher matches names with patterns. It remembers the directories, so that the cost of a
+// name does not grow with the number of directories above it.
+type matcher struct {
+	patterns []*pattern
+	matched  map[string]bool
+}
+
+func newMatcher(patterns []*pattern) *matcher {
+	return &matcher{patterns, map[string]bool{"/": false}}
+}
+
 // match reports whether one of the patterns matches a name or a directory above it.
-func match(patterns []*pattern, name string) bool {
+func (m *matcher) match(name string) bool {
+	at := list.CleanPath(name)
+	if at == "/" || len(m.patterns) == 0 {
+		return false
+	}
+	above := m.matchDirs(parent(at))
+	return m.matchPath(at) || above
+}
+
+// matchDirs reports whether one of the patterns matches a directory, or one above it.
+func (m *matcher) matchDirs(dir string) bool {
+	// From the last directory that is known, down.
+	end := len(dir)
+	for end > 0 {
+		if _, known := m.matched[dir[:end]]; known {
+			break
+		}
+		end = strings.LastIndexByte(dir[:end], '/')
+	}
+	matched := end > 0 && m.matched[dir[:end]]
+	for end < len(dir) {
+		next := strings.IndexByte(dir[end+1:], '/')
+		if next < 0 {
+			end = len(dir)
+		} else {
+			end += 1 + next
+		}
+		matched = m.matchPath(dir[:end]) || matched
+		m.matched[dir[:end]] = matched
+	}
+	return matched
+}
+
+func (m *matcher) matchPath(at string) bool {
 	matched := false
-	for _, p := range patterns {
-		for at := list.CleanPath(name); at != "/"; at = path.Dir(at) {
-			if p.glob.MatchPath(at) {
-				p.used, matched = true, true
-			}
+	for _, p := range m.patterns {
+		if p.glob.MatchPath(at) {
+			p.used, matched = true, true
 		}
 	}
 	return matched

@@ -3,6 +3,7 @@ package source
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/list"
@@ -45,11 +46,13 @@ type whiteouts struct {
 	given map[string]*list.Entry
 	// all are the entries that are packed.
 	all []*list.Entry
+	// emptied is what empties has found.
+	emptied map[string]bool
 }
 
 // readWhiteouts takes the whiteouts out of the entries of an archive.
 func readWhiteouts(entries []*list.Entry) (*whiteouts, error) {
-	w := &whiteouts{map[string]bool{}, map[string]bool{}, map[string]*list.Entry{}, nil}
+	w := &whiteouts{map[string]bool{}, map[string]bool{}, map[string]*list.Entry{}, nil, map[string]bool{}}
 	for _, e := range entries {
 		if e.DeleteNames(func(name string) bool { return w.take(list.CleanPath(name)) }) {
 			w.all = append(w.all, e)
@@ -87,13 +90,27 @@ func (w *whiteouts) hides(at string, isDir bool) bool {
 	if e := w.given[at]; w.removed[at] || e != nil && !(isDir && e.Kind == list.Dir) {
 		return true
 	}
-	for at != "/" {
-		at = path.Dir(at)
-		if e := w.given[at]; w.removed[at] || w.opaque[at] || e != nil && e.Kind != list.Dir {
-			return true
+	return at != "/" && w.empties(parent(at))
+}
+
+// empties reports whether earlier entries in this directory are gone. It remembers the
+// directories, so that the cost of an entry does not grow with the number of those above it.
+func (w *whiteouts) empties(dir string) bool {
+	var unknown []string
+	empty, known := w.emptied[dir]
+	for ; !known; empty, known = w.emptied[dir] {
+		unknown = append(unknown, dir)
+		if dir == "/" {
+			break
 		}
+		dir = parent(dir)
 	}
-	return false
+	for _, dir := range slices.Backward(unknown) {
+		e := w.given[dir]
+		empty = empty || w.removed[dir] || w.opaque[dir] || e != nil && e.Kind != list.Dir
+		w.emptied[dir] = empty
+	}
+	return empty
 }
 
 // apply returns the entries of the archives so far, as this one leaves them. A directory

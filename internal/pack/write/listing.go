@@ -29,8 +29,9 @@ type View struct {
 	// lines says what a line of the file is.
 	lines string
 	// show writes what the file has of a record. from is the entry that it was made from; nil if it
-	// is in an archive that the image begins with.
-	show func(w io.Writer, e *image.Entry, from *list.Entry) error
+	// is in an archive that the image begins with. digest is that of its content, if digests is set.
+	show    func(w io.Writer, e *image.Entry, from *list.Entry, digest string) error
+	digests bool
 }
 
 // Doc says what the file has.
@@ -43,20 +44,20 @@ func (v View) Doc() string {
 
 var views = []View{
 	{"json", "ls --json", "one JSON object per entry, with its origin if known",
-		func(w io.Writer, e *image.Entry, from *list.Entry) error {
+		func(w io.Writer, e *image.Entry, from *list.Entry, digest string) error {
 			origin := ""
 			if from != nil {
 				origin = from.Pos.Origin
 			}
-			return listing.JSON(w, e, origin)
-		}},
-	{"libraries", "", "what programs need of the sources of libraries: one line per file, with what needs it", showReason},
+			return listing.JSON(w, e, digest, origin)
+		}, true},
+	{"libraries", "", "what programs need of the sources of libraries: one line per file, with what needs it", showReason, false},
 	{"listing", "ls", "one line per entry",
-		func(w io.Writer, e *image.Entry, _ *list.Entry) error { return listing.Text(w, e) }},
+		func(w io.Writer, e *image.Entry, _ *list.Entry, _ string) error { return listing.Text(w, e) }, false},
 }
 
 // showReason writes why an entry was taken from a source of libraries.
-func showReason(w io.Writer, e *image.Entry, from *list.Entry) error {
+func showReason(w io.Writer, e *image.Entry, from *list.Entry, _ string) error {
 	if from == nil || from.Reason == "" {
 		return nil
 	}
@@ -69,8 +70,8 @@ func Views() []View { return slices.Clone(views) }
 
 // writeListing writes what is in an image of these archives, as packer ls prints it,
 // without unpacking it.
-func writeListing(ctx context.Context, w io.Writer, f *frame, archives []Archived, mtime uint32, show func(io.Writer, *image.Entry, *list.Entry) error) error {
-	l := &lister{mtime: mtime, show: func(e *image.Entry, from *list.Entry) error { return show(w, e, from) }}
+func writeListing(ctx context.Context, w io.Writer, f *frame, archives []Archived, mtime uint32, view View) error {
+	l := &lister{out: w, mtime: mtime, view: view}
 	for _, img := range f.early {
 		if err := l.early(ctx, img); err != nil {
 			return err
@@ -86,8 +87,9 @@ func writeListing(ctx context.Context, w io.Writer, f *frame, archives []Archive
 
 // lister shows the records of an image in turn.
 type lister struct {
+	out   io.Writer
 	mtime uint32
-	show  func(e *image.Entry, from *list.Entry) error
+	view  View
 	// members counts those so far; codec is that of the last one.
 	members int
 	codec   string
@@ -117,7 +119,13 @@ func (l *lister) early(ctx context.Context, img *image.Image) error {
 			return err
 		}
 		e.Member = l.members - 1
-		if err := l.show(e, nil); err != nil {
+		digest := ""
+		if l.view.digests {
+			if digest, err = listing.Digest(e, r); err != nil {
+				return err
+			}
+		}
+		if err := l.view.show(l.out, e, nil, digest); err != nil {
 			return err
 		}
 	}
@@ -133,7 +141,11 @@ func (l *lister) archive(a Archived) error {
 			records = e.AppendRecords(records[:0], ino, l.mtime)
 			ino++
 			for _, h := range records {
-				if err := l.show(&image.Entry{Header: h, Target: e.Target, Member: l.members - 1}, e); err != nil {
+				shown, digest := &image.Entry{Header: h, Target: e.Target, Member: l.members - 1}, ""
+				if listing.HasDigest(shown) {
+					digest = e.Digest
+				}
+				if err := l.view.show(l.out, shown, e, digest); err != nil {
 					return err
 				}
 			}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/codec"
@@ -65,7 +66,7 @@ func Outputs(ctx context.Context, entries []*list.Entry, opts Options) error {
 		return err
 	}
 	defer frame.close()
-	opts.Digests = opts.Layer && opts.ListOut != ""
+	opts.Digests = opts.Layer && opts.ListOut != "" || slices.ContainsFunc(views, func(v View) bool { return v.digests && opts.ViewsOut[v.Name] != "" })
 	outputs := &outputs{ctx: ctx}
 	defer outputs.discard()
 	var files contents
@@ -111,7 +112,7 @@ func (s *outputs) finish(f *frame, archives []Archived, entries []*list.Entry, m
 			continue
 		}
 		err := s.write(name, 0, func(w io.Writer) error {
-			return writeListing(s.ctx, w, f, archives, opts.MTime, view.show)
+			return writeListing(s.ctx, w, f, archives, opts.MTime, view)
 		})
 		if err != nil {
 			return err
