@@ -64,6 +64,7 @@ def _kernel_image_impl(ctx):
             config = config,
             image = image,
             module_catalog = kernel.module_catalog,
+            module_certificate = kernel.module_certificate,
             modules = kernel.modules,
             objects = kernel.objects,
             release = kernel.release,

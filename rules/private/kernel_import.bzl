@@ -28,6 +28,7 @@ def _kernel_import_impl(ctx):
             config = ctx.file.config,
             image = ctx.file.image,
             module_catalog = catalog_action(ctx, modules) if modules else None,
+            module_certificate = ctx.file.module_certificate,
             modules = modules,
             objects = None,
             release = ctx.attr.release or None,
@@ -46,6 +47,10 @@ kernel_import = rule(
             allow_single_file = True,
             doc = "The image that a boot loader starts: a bzImage, an Image, or the vmlinuz of a package.",
             mandatory = True,
+        ),
+        "module_certificate": attr.label(
+            allow_single_file = True,
+            doc = """The certificate of the key that `kernel_modules` signs modules with, in PEM or DER. The kernel must have it.""",
         ),
         "modules": attr.label_list(
             allow_files = True,

@@ -2,6 +2,7 @@
 
 load(":entries.bzl", "archives_entry")
 load(":layer_info.bzl", "initramfs_layer_info")
+load(":module_signing.bzl", "SIGNING_ATTRS", "module_signing", "sign_action")
 load(":pack.bzl", "run_packer")
 load(":paths.bzl", "label_text")
 load(":providers.bzl", "InitramfsLayerInfo", "KernelInfo")
@@ -33,9 +34,14 @@ def _kernel_modules_impl(ctx):
     origin = label_text(ctx.label)
     kernel = ctx.attr.kernel[KernelInfo]
     _check(ctx, origin, kernel)
+    certificate = module_signing(ctx, origin, kernel)
 
     tree = ctx.actions.declare_directory(ctx.label.name)
     archive = ctx.actions.declare_file(ctx.label.name + ".cpio")
+    chosen_tree, chosen = tree, archive
+    if certificate:
+        chosen_tree = ctx.actions.declare_directory(ctx.label.name + ".unsigned")
+        chosen = ctx.actions.declare_file(ctx.label.name + ".unsigned.cpio")
     report = ctx.actions.declare_file(ctx.label.name + ".report")
     json = ctx.actions.declare_file(ctx.label.name + ".json")
 
@@ -57,10 +63,12 @@ def _kernel_modules_impl(ctx):
     )
     if ctx.attr.strip:
         args.add("--strip")
+    if certificate:
+        args.add("--for-signing")
     args.add("--compress", ctx.attr.compress)
     args.add("--prefix", ctx.attr.prefix)
-    args.add_all("--output", [tree], expand_directories = False)
-    args.add("--archive", archive)
+    args.add_all("--output", [chosen_tree], expand_directories = False)
+    args.add("--archive", chosen)
     args.add("--report", report)
     args.add("--json", json)
     run_packer(
@@ -68,11 +76,13 @@ def _kernel_modules_impl(ctx):
         "KernelModules",
         "Choosing modules",
         "modules",
-        [tree, archive, report, json],
+        [chosen_tree, chosen, report, json],
         [kernel.modules, kernel.module_catalog] + ([kernel.config] if kernel.config else []) +
         ctx.files.devices + ctx.files.extra_modules + ctx.files.firmware,
         [args],
     )
+    if certificate:
+        sign_action(ctx, origin, kernel, certificate, chosen, archive, tree)
 
     # A directory has no links of firmware when another action reads it: an archive has.
     info = initramfs_layer_info([archives_entry(origin, [archive])])
@@ -87,7 +97,7 @@ def _kernel_modules_impl(ctx):
 
 kernel_modules = rule(
     implementation = _kernel_modules_impl,
-    attrs = {
+    attrs = SIGNING_ATTRS | {
         "compress": attr.string(
             default = "keep",
             doc = """How the modules are compressed in the image: "keep" as the kernel has them, "none", or a codec that the
@@ -148,8 +158,8 @@ is built into the kernel is not.""",
             ],
         ),
         "strip": attr.bool(
-            doc = """Whether to leave out what the kernel does not load, such as debug information. A signed module loses its
-signature with it.""",
+            doc = """Whether to leave out what the kernel does not load, such as debug information. A module loses its
+signature with it, unless the modules are signed again.""",
         ),
     },
     doc = """A layer of kernel modules, with all modules and firmware that they need and the indexes that depmod writes.
@@ -174,6 +184,9 @@ Example:
 
 Modules need others (depends), and they ask for others (softdep, weakdep): all are taken. An image has the modules of one
 target of this rule, because the indexes are of all modules.
+
+With `signing_key` or `signer`, all modules are signed, after they are stripped and before they are compressed. Otherwise they keep
+the signatures that they have. A kernel with CONFIG_MODULE_SIG_FORCE loads none without one, so such a module is an error.
 
 The output is the directory that goes into the image. Output groups:
 

@@ -42,6 +42,7 @@ KernelInfo = provider(
         "config": "File or None: its .config.",
         "image": "File: what a boot loader starts (bzImage, Image).",
         "module_catalog": "File or None: what the modules say of themselves, for kernel_modules; None if modules is.",
+        "module_certificate": """File or None: the certificate of the key that the kernel's modules are signed with.""",
         "modules": """File or None: a directory with lib/modules/RELEASE or usr/lib/modules/RELEASE, which is empty if the
 kernel has no modules.""",
         "objects": "File or None: what is needed to link it again.",
