@@ -8,6 +8,7 @@ load(":module_tree.bzl", "user_headers_action")
 load(":paths.bzl", "label_text")
 load(":platform_transition.bzl", "PLATFORM_ATTRS", "platform_transition")
 load(":providers.bzl", "KernelInfo")
+load(":single_file.bzl", "check_files")
 load(":toolchains.bzl", "KERNEL_TOOLCHAIN_TYPE", "PACKER_TOOLCHAIN_TYPE")
 
 # kbuild uses all idle CPUs, except for a quarter of the time: unpacking, configuring and linking use one.
@@ -20,6 +21,8 @@ def _compile_resources(_os, _inputs):
 def _kernel_build_impl(ctx):
     if bool(ctx.attr.config) == bool(ctx.attr.config_file):
         fail("%s: set either config, such as \"tinyconfig\", or config_file" % label_text(ctx.label))
+    for target in ctx.attr.trusted_certificates:
+        check_files("%s: trusted_certificates" % label_text(ctx.label), target)
     arch = target_arch(ctx)
 
     def declare(name):
@@ -44,6 +47,9 @@ def _kernel_build_impl(ctx):
     else:
         args.add("--config-file", ctx.file.config_file)
     args.add_all(ctx.files.fragments, before_each = "--fragment")
+    if ctx.file.module_certificate:
+        args.add("--module-certificate", ctx.file.module_certificate)
+    args.add_all(ctx.files.trusted_certificates, before_each = "--trusted-certificates")
     args.add("--image", image)
     args.add("--vmlinux", vmlinux)
     args.add("--config", config)
@@ -61,7 +67,8 @@ def _kernel_build_impl(ctx):
         "compile",
         arch,
         args,
-        inputs = [ctx.file.source] + ctx.files.patches + ctx.files.config_file + ctx.files.fragments,
+        inputs = [ctx.file.source] + ctx.files.patches + ctx.files.config_file + ctx.files.fragments +
+                 ctx.files.module_certificate + ctx.files.trusted_certificates,
         outputs = [image, vmlinux, config, system_map, release, objects, module_tree, symvers, log, modules],
         resource_set = _compile_resources,
     )
@@ -73,6 +80,7 @@ def _kernel_build_impl(ctx):
             device_tree_sources = device_tree_sources_action(ctx, arch, ctx.file.source, ctx.files.patches),
             image = image,
             module_catalog = catalog_action(ctx, modules),
+            module_certificate = ctx.file.module_certificate,
             module_tree = module_tree,
             modules = modules,
             objects = objects,
@@ -111,6 +119,12 @@ arch/*/configs. Set either this or `config_file`.""",
 configuration, in this order. The build fails if an option does not get its value because an option that it depends on is
 off.""",
         ),
+        "module_certificate": attr.label(
+            allow_single_file = True,
+            doc = """The certificate of the key that modules are signed with, in PEM or DER, without the key. The kernel then trusts
+modules that `kernel_modules` signs. It sets CONFIG_MODULE_SIG_KEY, and turns CONFIG_MODULE_SIG_ALL off, because kbuild has no key to
+sign with. A fragment must have `CONFIG_MODULE_SIG=y`.""",
+        ),
         "patches": attr.label_list(
             allow_files = True,
             doc = "Patches in the format of git, applied in this order.",
@@ -119,6 +133,11 @@ off.""",
             allow_single_file = True,
             doc = "The kernel's source: a tar archive, compressed with xz, zstd, gzip or bzip2, or not compressed.",
             mandatory = True,
+        ),
+        "trusted_certificates": attr.label_list(
+            allow_files = True,
+            doc = """More certificates that the kernel trusts, such as those of a vendor's modules, in PEM or DER. They set
+CONFIG_SYSTEM_TRUSTED_KEYS. The kernel must have CONFIG_SYSTEM_TRUSTED_KEYRING, which CONFIG_MODULE_SIG selects.""",
         ),
     },
     cfg = platform_transition,
@@ -136,8 +155,8 @@ Example:
 This takes minutes, once: `kernel_image` links an initramfs into the kernel in seconds, without this action. The kernel is
 for the architecture of the target platform. The target is skipped if there is no compiler for it.
 
-Two builds give the same bytes, wherever and whenever they run, unless an option makes kbuild generate a random key or seed,
-such as CONFIG_MODULE_SIG_ALL and CONFIG_RANDSTRUCT_FULL.
+Two builds give the same bytes, wherever and whenever they run, unless an option makes kbuild generate a random seed, such as
+CONFIG_RANDSTRUCT_FULL. With CONFIG_MODULE_SIG, kbuild would make a key: set `module_certificate`.
 
 The output is the image (bzImage, Image). Output groups:
 

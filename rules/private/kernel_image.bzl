@@ -65,6 +65,7 @@ def _kernel_image_impl(ctx):
             device_tree_sources = kernel.device_tree_sources,
             image = image,
             module_catalog = kernel.module_catalog,
+            module_certificate = kernel.module_certificate,
             module_tree = kernel.module_tree,
             modules = kernel.modules,
             objects = kernel.objects,

@@ -43,6 +43,7 @@ def _kernel_import_impl(ctx):
             device_tree_sources = None,
             image = ctx.file.image,
             module_catalog = catalog_action(ctx, modules) if modules else None,
+            module_certificate = ctx.file.module_certificate,
             module_tree = module_tree,
             modules = modules,
             objects = None,
@@ -74,6 +75,10 @@ linux-headers-RELEASE-common and linux-kbuild-RELEASE. The last has programs, an
             allow_single_file = True,
             doc = "The image that a boot loader starts: a bzImage, an Image, or the vmlinuz of a package.",
             mandatory = True,
+        ),
+        "module_certificate": attr.label(
+            allow_single_file = True,
+            doc = """The certificate of the key that `kernel_modules` signs modules with, in PEM or DER. The kernel must have it.""",
         ),
         "modules": attr.label_list(
             allow_files = True,

@@ -3,6 +3,7 @@
 load(":entries.bzl", "archives_entry", "modules_entry")
 load(":kernel_module.bzl", "kernel_key")
 load(":layer_info.bzl", "initramfs_layer_info")
+load(":module_signing.bzl", "SIGNING_ATTRS", "module_signing", "sign_action")
 load(":pack.bzl", "run_packer")
 load(":paths.bzl", "label_text")
 load(":providers.bzl", "InitramfsLayerInfo", "KernelInfo", "KernelModuleInfo")
@@ -55,9 +56,14 @@ def _kernel_modules_impl(ctx):
     kernel = ctx.attr.kernel[KernelInfo]
     _check(ctx, origin, kernel)
     extra, offered = _extra_modules(ctx, origin, kernel)
+    certificate = module_signing(ctx, origin, kernel)
 
     tree = ctx.actions.declare_directory(ctx.label.name)
     archive = ctx.actions.declare_file(ctx.label.name + ".cpio")
+    chosen_tree, chosen = tree, archive
+    if certificate:
+        chosen_tree = ctx.actions.declare_directory(ctx.label.name + ".unsigned")
+        chosen = ctx.actions.declare_file(ctx.label.name + ".unsigned.cpio")
     catalog = ctx.actions.declare_file(ctx.label.name + ".catalog")
     report = ctx.actions.declare_file(ctx.label.name + ".report")
     json = ctx.actions.declare_file(ctx.label.name + ".json")
@@ -86,10 +92,12 @@ def _kernel_modules_impl(ctx):
     )
     if ctx.attr.strip:
         args.add("--strip")
+    if certificate:
+        args.add("--for-signing")
     args.add("--compress", ctx.attr.compress)
     args.add("--prefix", ctx.attr.prefix)
-    args.add_all("--output", [tree], expand_directories = False)
-    args.add("--archive", archive)
+    args.add_all("--output", [chosen_tree], expand_directories = False)
+    args.add("--archive", chosen)
     args.add("--write-layer-catalog", catalog)
     args.add("--report", report)
     args.add("--json", json)
@@ -98,13 +106,15 @@ def _kernel_modules_impl(ctx):
         "KernelModules",
         "Choosing modules",
         "modules",
-        [tree, archive, catalog, report, json],
+        [chosen_tree, chosen, catalog, report, json],
         depset(
             [kernel.modules, kernel.module_catalog] + facts + ctx.files.devices + extra + ctx.files.firmware,
             transitive = [offered],
         ),
         [args],
     )
+    if certificate:
+        sign_action(ctx, origin, kernel, certificate, chosen, archive, tree)
 
     # A directory has no links of firmware when another action reads it: an archive has.
     info = initramfs_layer_info([archives_entry(origin, [archive]), modules_entry(origin, catalog)])
@@ -119,7 +129,7 @@ def _kernel_modules_impl(ctx):
 
 kernel_modules = rule(
     implementation = _kernel_modules_impl,
-    attrs = {
+    attrs = SIGNING_ATTRS | {
         "compress": attr.string(
             default = "keep",
             doc = """How the modules are compressed in the image: "keep" as the kernel has them, "none", or a codec that the
@@ -181,8 +191,8 @@ is built into the kernel is not.""",
             ],
         ),
         "strip": attr.bool(
-            doc = """Whether to leave out what the kernel does not load, such as debug information. A signed module loses its
-signature with it.""",
+            doc = """Whether to leave out what the kernel does not load, such as debug information. A module loses its
+signature with it, unless the modules are signed again.""",
         ),
     },
     doc = """A layer of kernel modules, with all modules and firmware that they need and the indexes that depmod writes.
@@ -208,6 +218,9 @@ Example:
 Modules need others (depends), and they ask for others (softdep, weakdep): all are taken. An image can have several
 targets of this rule: its indexes are then those that depmod writes for all modules of a kernel together. What two targets
 have at one path must be the same.
+
+With `signing_key` or `signer`, all modules are signed, after they are stripped and before they are compressed. Otherwise they keep
+the signatures that they have. A kernel with CONFIG_MODULE_SIG_FORCE loads none without one, so such a module is an error.
 
 The output is the directory that goes into the image. Output groups:
 

@@ -4,7 +4,7 @@ load(":lines.bzl", "link_lines", "list_lines")
 load(":tables.bzl", "IMAGE_VIEWS")
 load(":toolchains.bzl", "PACKER_TOOLCHAIN_TYPE")
 
-def run_packer(ctx, mnemonic, progress, command, outputs, inputs, arguments, tools = []):
+def run_packer(ctx, mnemonic, progress, command, outputs, inputs, arguments, tools = [], requirements = {}):
     """Runs a command of the packer.
 
     Args:
@@ -16,6 +16,7 @@ def run_packer(ctx, mnemonic, progress, command, outputs, inputs, arguments, too
         inputs: list or depset of File.
         arguments: list of Args.
         tools: list of FilesToRunProvider that the command runs.
+        requirements: dict of more execution requirements.
     """
     packer = ctx.toolchains[PACKER_TOOLCHAIN_TYPE].packer
     first = ctx.actions.args()
@@ -23,14 +24,14 @@ def run_packer(ctx, mnemonic, progress, command, outputs, inputs, arguments, too
     ctx.actions.run(
         arguments = [first] + arguments,
         executable = packer,
-        execution_requirements = {"supports-path-mapping": "1"},
+        execution_requirements = {"supports-path-mapping": "1"} | requirements,
         inputs = inputs,
         mnemonic = mnemonic,
         outputs = outputs,
         progress_message = progress + " %{label}",
         toolchain = PACKER_TOOLCHAIN_TYPE,
         tools = tools,
-        # A compressor may be a script that finds its program on PATH.
+        # A compressor or a signer may be a script that finds its program on PATH.
         use_default_shell_env = bool(tools),
     )
 

@@ -45,6 +45,7 @@ KernelInfo = provider(
         "device_tree_sources": "File or None: what compiles device trees; None if the kernel has no source.",
         "image": "File: what a boot loader starts (bzImage, Image).",
         "module_catalog": "File or None: what the modules say of themselves, for kernel_modules; None if modules is.",
+        "module_certificate": """File or None: the certificate of the key that the kernel's modules are signed with.""",
         "modules": """File or None: a directory with lib/modules/RELEASE or usr/lib/modules/RELEASE, which is empty if the
 kernel has no modules.""",
         "module_tree": """File or None: what modules out of its tree are compiled with; None if the kernel was imported

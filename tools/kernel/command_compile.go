@@ -125,7 +125,11 @@ func (c *compilation) run(ctx context.Context, build *kbuild.Build, fragments []
 	if err := c.certificates.write(build.Dir); err != nil {
 		return err
 	}
-	changes := slices.Concat(fragments, c.certificates.paths.Assignments())
+	own := c.certificates.paths.Assignments()
+	for _, a := range own {
+		fmt.Fprintln(build.Log, "certificates:", a)
+	}
+	changes := slices.Concat(fragments, own)
 	if err := build.Configure(ctx, c.defconfig, c.configFile, changes); err != nil {
 		return err
 	}

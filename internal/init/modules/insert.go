@@ -121,8 +121,15 @@ func hint(err error) string {
 		return ": the kernel lacks a symbol, or the module a parameter: correct its parameters, or load the module that has the symbol first"
 	case errors.Is(err, unix.ENOEXEC):
 		return ": the module was built for another kernel"
-	case errors.Is(err, unix.EKEYREJECTED), errors.Is(err, unix.ENOKEY):
-		return ": the kernel does not trust its signature: sign it with a key that the kernel has"
+	// What module_sig_check of kernel/module/signing.c returns.
+	case errors.Is(err, unix.EKEYREJECTED):
+		return ": it has no signature that the kernel trusts: sign it with the key of a certificate that the kernel has"
+	case errors.Is(err, unix.ENOKEY), errors.Is(err, unix.ENOPKG):
+		return ": the kernel cannot verify its signature: sign it with the key and the hash of this kernel"
+	case errors.Is(err, unix.EBADMSG):
+		return ": its signature is damaged: build the image again"
+	case errors.Is(err, unix.EPERM):
+		return ": the kernel is locked down, and the module has no signature that it trusts: sign it"
 	}
 	return ""
 }

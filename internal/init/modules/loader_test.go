@@ -265,7 +265,7 @@ func TestLoadFails(t *testing.T) {
 	} else {
 		messages["no file"] = err.Error()
 	}
-	for _, errno := range []error{unix.ENOSYS, unix.ENOENT, unix.ENOEXEC, unix.EKEYREJECTED} {
+	for _, errno := range []error{unix.ENOSYS, unix.ENOENT, unix.ENOEXEC, unix.EKEYREJECTED, unix.ENOKEY, unix.EBADMSG, unix.EPERM} {
 		messages[errno.Error()] = hint(errno)
 	}
 	golden.Messages(t, "messages.txt", messages)

@@ -42,8 +42,8 @@ func (p Program) Sign(ctx context.Context, h Hash, digest []byte) ([]byte, error
 	case errors.Is(err, exec.ErrNotFound):
 		return nil, p.error("%w: install it, or give its path", err)
 	case err != nil:
-		if text := strings.TrimSpace(string(messages.kept)); text != "" {
-			return nil, p.error("%w: %s", err, text)
+		if lines := strings.FieldsFunc(string(messages.kept), func(r rune) bool { return r == '\n' || r == '\r' }); len(lines) > 0 {
+			return nil, p.error("%w: %s", err, strings.Join(lines, "; "))
 		}
 		return nil, p.error("%w", err)
 	case len(signature.kept) == 0:

@@ -200,7 +200,7 @@ func TestSignErrors(t *testing.T) {
 		{"a key of another certificate", func(s *Signing) { s.Signer = signing(t, "other", "rsa", "sha512").Signer }, module, ErrMismatch},
 		{"a key of another kind", func(s *Signing) { s.Signer = signing(t, "ec", "rsa", "sha512").Signer }, module, ErrMismatch},
 		{"signed already", func(*Signing) {}, Append(module, []byte("message")), ErrSigned},
-		{"a signer that fails", func(s *Signing) { s.Signer = script("echo no such token >&2; exit 7\n") }, module, nil},
+		{"a signer that fails", func(s *Signing) { s.Signer = script("echo no such token >&2; echo try another >&2; exit 7\n") }, module, nil},
 		{"a signer without words", func(s *Signing) { s.Signer = script("exit 7\n") }, module, nil},
 		{"a signer of nothing", func(s *Signing) { s.Signer = script("cat >/dev/null\n") }, module, nil},
 		{"a signer of too much", func(s *Signing) { s.Signer = script("cat >/dev/null; head -c 100000 /dev/zero\n") }, module, nil},
