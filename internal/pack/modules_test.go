@@ -6,8 +6,10 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -77,7 +79,9 @@ func writeLayer(t *testing.T, name, release string, tree *modules.Tree) {
 		add(m.Path, m.Name)
 	}
 	own := *tree
-	for path, content := range indexes(t, &own) {
+	all := indexes(t, &own)
+	for _, path := range slices.Sorted(maps.Keys(all)) {
+		content := all[path]
 		add(path, content)
 	}
 	files[name+".list"] = text
