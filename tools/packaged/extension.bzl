@@ -66,15 +66,18 @@ def _modules(rctx, row, release):
     files = [rctx.path("%s/linux-%s-%s.deb" % (packages, part, release)) for part in ["base", "modules"]]
     return [file for file in files if file.exists]
 
-def _full_modules(rctx, row):
-    """The packages of the modules for all machines of an architecture, or nothing."""
+def _full(rctx, row):
+    """The kernel for all machines of an architecture and the packages of its modules, or None and nothing."""
     base = _last_match(rctx, "/usr/lib/kernels/%s/packages" % row.debian, "linux-base-", "")
     releases = [
         file.basename[len("linux-base-"):-len(".deb")]
         for file in (base.dirname.readdir() if base else [])
         if file.basename.startswith("linux-base-") and "-cloud-" not in file.basename
     ]
-    return _modules(rctx, row, releases[0]) if releases else []
+    if not releases:
+        return None, []
+    kernel = rctx.path("/usr/lib/kernels/%s/usr/lib/modules/%s/vmlinuz" % (row.debian, releases[0]))
+    return kernel if kernel.exists else None, _modules(rctx, row, releases[0])
 
 def _packaged_impl(rctx):
     _libraries_packages(rctx)
@@ -86,7 +89,9 @@ def _packaged_impl(rctx):
         kernel = _kernel(rctx, row)
         found["kernel_" + arch] = [kernel]
         found["modules_" + arch] = _modules(rctx, row, kernel.dirname.basename) if kernel else []
-        found["full_modules_" + arch] = _full_modules(rctx, row)
+        full_kernel, full_modules = _full(rctx, row)
+        found["full_kernel_" + arch] = [full_kernel]
+        found["full_modules_" + arch] = full_modules
 
     build = ["""package(default_visibility = ["//visibility:public"])"""]
     for name, files in found.items():
@@ -100,7 +105,7 @@ def _packaged_impl(rctx):
             build.append("filegroup(name = %r, srcs = %r)" % (name, links))
         else:
             build.append("filegroup(name = %r, target_compatible_with = [\"@platforms//:incompatible\"])" % name)
-    for name in ["full_modules", "kernel", "modules"]:
+    for name in ["full_kernel", "full_modules", "kernel", "modules"]:
         of_cpu = {row.cpu: ":%s_%s" % (name, arch) for arch, row in ARCHS.items()}
         build.append("alias(name = %r, actual = select(%r))" % (name, of_cpu))
     rctx.file("BUILD.bazel", "\n".join(build) + "\n")
