@@ -18,7 +18,7 @@ func TestModules(t *testing.T) {
 		name, _, _ := strings.Cut(line, " ")
 		loaded[name] = true
 	}
-	for name, want := range map[string]bool{"loop": true, "nvme": true, "virtio_net": false} {
+	for name, want := range map[string]bool{"loop": true, "virtio_blk": true, "virtio_net": false} {
 		if loaded[name] != want {
 			t.Errorf("module %s loaded: %t, want %t", name, loaded[name], want)
 		}
@@ -34,7 +34,7 @@ func TestModules(t *testing.T) {
 
 // TestDisk reads the disk that the loaded module serves.
 func TestDisk(t *testing.T) {
-	disk, err := os.Open("/dev/nvme0n1")
+	disk, err := os.Open("/dev/vda")
 	if err != nil {
 		t.Fatal(err)
 	}
