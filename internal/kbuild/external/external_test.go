@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -187,6 +188,37 @@ func TestImportErrors(t *testing.T) {
 		})
 	}
 	golden.Messages(t, "TestImportErrors.txt", messages)
+}
+
+// Whatever the links in packages are, nothing outside of them is read, and the walk ends.
+func FuzzImportTree(f *testing.F) {
+	f.Add("../../lib/linux-kbuild-7/scripts", "module.h", "include /usr/src/linux-headers-7-common/Makefile\n")
+	f.Add("/", "..", "include ../Makefile\n")
+	f.Add("../../../../../../..", "/usr", "include \x00/Makefile")
+	f.Fuzz(func(t *testing.T, scripts, header, makefile string) {
+		b, _ := newBuild(t, nil)
+		root := b.Dir + ".packages"
+		files := packages()
+		files["usr/src/linux-headers-7-amd64/Makefile"] = makefile
+		for name, target := range map[string]string{"usr/src/linux-headers-7-amd64/scripts": scripts, "usr/src/linux-headers-7-common/include/linux/same.h": header} {
+			if target == "" || strings.ContainsRune(target, 0) || len(target) > 200 {
+				t.Skip("no link has this target")
+			}
+			files[name] = "-> " + target
+		}
+		write(t, root, files)
+		write(t, filepath.Dir(b.Dir), map[string]string{"secret/secret.h": "secret"})
+		names, err := ImportTree(root, b)
+		if err != nil {
+			return
+		}
+		for _, name := range names {
+			info, err := os.Lstat(filepath.Join(b.Dir, name))
+			if err != nil || !info.Mode().IsRegular() || path.Base(name) == "secret.h" {
+				t.Errorf("%s: %v, %v", name, info, err)
+			}
+		}
+	})
 }
 
 // makefile is what make runs for modules: the goal prints and makes what the Kbuild file says.

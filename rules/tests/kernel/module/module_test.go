@@ -149,3 +149,19 @@ func TestOtherKernel(t *testing.T) {
 		t.Errorf("that of another kernel: %v: %s", err, messages)
 	}
 }
+
+// The headers for programs have what is generated for the architecture.
+func TestHeaders(t *testing.T) {
+	dir := kerneltest.Locate(t, "HEADERS")
+	for name, want := range map[string]string{
+		"asm/unistd_64.h":      "__NR_openat2",
+		"linux/version.h":      "LINUX_VERSION_CODE",
+		"linux/input.h":        "struct input_event",
+		"asm/bpf_perf_event.h": "",
+	} {
+		text, err := os.ReadFile(filepath.Join(dir, "include", name))
+		if err != nil || !strings.Contains(string(text), want) {
+			t.Errorf("%s: no %q: %v", name, want, err)
+		}
+	}
+}
