@@ -23,7 +23,7 @@ var attributes = map[string]string{SystemTrustedKeys: "trusted_certificates", Mo
 
 // CheckFiles returns an error with a line for each option of the .config that names a file
 // that the source in dir lacks. Otherwise the compile would fail much later, with a message of make.
-// CheckSigning comes first: it knows the values that are no files.
+// CheckSigning comes first: it knows the values that are not files.
 func CheckFiles(got Values, dir string) error {
 	var errs []error
 	for _, symbol := range sourceFiles {

@@ -79,7 +79,7 @@ func parseCertificates(data []byte) ([]*x509.Certificate, error) {
 		}
 		switch {
 		case strings.HasSuffix(block.Type, privateKey):
-			return nil, fmt.Errorf("%w: it has a private key: name a file that has the certificate alone, so that the key is no input of other actions", ErrCertificate)
+			return nil, fmt.Errorf("%w: it has a private key: name a file that has the certificate alone, so that no other action has the key", ErrCertificate)
 		case block.Type == "CERTIFICATE":
 			certificate, err := parseCertificate(block.Bytes)
 			if err != nil {
