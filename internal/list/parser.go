@@ -365,7 +365,7 @@ func (f *fieldReader) device(e *Entry) {
 	if f.err != nil {
 		return
 	}
-	if !f.kernel && word[0] != 'b' && word[0] != 'c' {
+	if !f.kernel && (word[0] != 'b' && word[0] != 'c' || strings.Trim(word[1:], "0123456789") != "") {
 		f.fail(fmt.Errorf("bad dev_type %q: want b for a block device or c for a character device", word))
 		return
 	}

@@ -25,7 +25,7 @@ func JSON(text []byte) []byte {
 	var b []byte
 	for _, r := range string(text) {
 		switch {
-		case r < 0x80 || !isUnsafe(r):
+		case r < 0x7f || !isUnsafe(r): // encoders escape the controls below
 			b = utf8.AppendRune(b, r)
 		default:
 			for _, unit := range utf16.AppendRune(nil, r) {

@@ -39,10 +39,10 @@ func TestText(t *testing.T) {
 }
 
 func TestJSON(t *testing.T) {
-	text := "a\u009b\u202e\U000e0041 ü"
+	text := "a\x7f\u009b\u202e\U000e0041 ü"
 	encoded, _ := json.Marshal(text)
 	got := JSON(encoded)
-	if want := `"a\u009b\u202e\udb40\udc41 ü"`; string(got) != want {
+	if want := `"a\u007f\u009b\u202e\udb40\udc41 ü"`; string(got) != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 	var decoded string
