@@ -115,8 +115,8 @@ func (c *LayerCatalog) checkKernel(other *LayerCatalog) error {
 	return nil
 }
 
-// checkNames returns an error if two layers have a module in two files, of which modprobe would
-// take one or the other.
+// checkNames returns an error if two layers have a module in two files: modprobe
+// would take one or the other.
 func checkNames(all []*Module, owners map[string]*LayerCatalog) error {
 	byName := map[string][]*Module{}
 	for _, m := range all {
