@@ -13,6 +13,7 @@ disks=${DISKS:-ext4:virtio erofs:nvme}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
+export TMPDIR=$work # of QEMU, for what guests write to disks
 
 fail() {
   echo "FAIL: $*" >&2

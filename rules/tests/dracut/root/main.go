@@ -77,8 +77,8 @@ func printDevices() error {
 	return err
 }
 
-// opened matches the name of a file in the trace of openat.
-var opened = regexp.MustCompile(`sys_openat\(.*"(.+)"`)
+// opened matches the absolute name of a file in the trace of openat.
+var opened = regexp.MustCompile(`sys_openat\(.*"(/.*)"`)
 
 // virtual are the directories whose files the kernel makes.
 var virtual = regexp.MustCompile(`^/(dev|proc|run|sys)(/|$)`)
