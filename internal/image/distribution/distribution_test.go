@@ -126,6 +126,8 @@ var distributions = []struct {
 }{
 	{"initramfs-tools", "zstd", initramfsTools, microcode},
 	{"initramfs-tools", "lz4", initramfsTools, microcode},
+	{"initramfs-tools", "gzip", initramfsTools, microcode},
+	{"initramfs-tools", "xz", initramfsTools, microcode},
 	{"dracut", "gzip", dracut, "kernel/firmware/acpi/SSDT.aml"},
 	{"dracut", "xz", dracut, "kernel/firmware/acpi/SSDT.aml"},
 }
