@@ -2,7 +2,7 @@
 
 load(":archs.bzl", "ARCHS", "ARCH_ATTRS", "target_arch")
 load(":kbuild.bzl", "KBUILD_ATTRS", "kbuild_action")
-load(":module_catalog.bzl", "catalog_action")
+load(":module_catalog.bzl", "catalog_action", "driver_index_action")
 load(":paths.bzl", "label_text")
 load(":platform_transition.bzl", "PLATFORM_ATTRS", "platform_transition")
 load(":providers.bzl", "KernelInfo")
@@ -64,6 +64,7 @@ def _kernel_build_impl(ctx):
         KernelInfo(
             arch = arch,
             config = config,
+            driver_index = driver_index_action(ctx, ctx.file.source),
             image = image,
             module_catalog = catalog_action(ctx, modules),
             modules = modules,

@@ -62,6 +62,7 @@ def _kernel_image_impl(ctx):
         KernelInfo(
             arch = kernel.arch,
             config = config,
+            driver_index = kernel.driver_index,
             image = image,
             module_catalog = kernel.module_catalog,
             modules = kernel.modules,

@@ -1,7 +1,7 @@
 """Kernels that were built elsewhere."""
 
 load(":archs.bzl", "ARCH_ATTRS", "target_arch")
-load(":module_catalog.bzl", "catalog_action", "unpack_modules")
+load(":module_catalog.bzl", "catalog_action", "driver_index_action", "unpack_modules")
 load(":paths.bzl", "label_text")
 load(":providers.bzl", "KernelInfo")
 load(":toolchains.bzl", "PACKER_TOOLCHAIN_TYPE")
@@ -26,6 +26,7 @@ def _kernel_import_impl(ctx):
         KernelInfo(
             arch = target_arch(ctx),
             config = ctx.file.config,
+            driver_index = driver_index_action(ctx, ctx.file.source) if ctx.file.source else None,
             image = ctx.file.image,
             module_catalog = catalog_action(ctx, modules) if modules else None,
             modules = modules,
@@ -55,6 +56,11 @@ distribution's packages (.deb, tar, cpio), or a directory (tree artifact) that h
         ),
         "release": attr.string(
             doc = """What `uname -r` prints, such as "6.12.41".""",
+        ),
+        "source": attr.label(
+            allow_single_file = True,
+            doc = """The kernel's source, a tar archive, compressed with xz, zstd, gzip or bzip2, or not compressed. With it and
+`config`, the report of `kernel_modules` names the options that turn on drivers for devices that nothing serves.""",
         ),
         "vmlinux": attr.label(
             allow_single_file = True,

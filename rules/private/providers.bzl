@@ -42,6 +42,8 @@ KernelInfo = provider(
     fields = {
         "arch": "string: the architecture, such as x86_64.",
         "config": "File or None: its .config.",
+        "driver_index": """File or None: the drivers in its source, with their devices and options, for kernel_modules; None if
+the source is not known. It is without the patches of kernel_build.""",
         "image": "File: what a boot loader starts (bzImage, Image).",
         "module_catalog": "File or None: what the modules say of themselves, for kernel_modules; None if modules is.",
         "modules": """File or None: a directory with lib/modules/RELEASE or usr/lib/modules/RELEASE, which is empty if the
