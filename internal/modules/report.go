@@ -7,7 +7,9 @@ import (
 	"path"
 	"strings"
 
+	"github.com/rules-initramfs/rules_initramfs/internal/kbuild/config"
 	"github.com/rules-initramfs/rules_initramfs/internal/modules/devices"
+	"github.com/rules-initramfs/rules_initramfs/internal/modules/devices/drivers"
 	"github.com/rules-initramfs/rules_initramfs/internal/printable"
 )
 
@@ -31,6 +33,8 @@ type Report struct {
 	MissingFirmware []ReportedMissing `json:"missing_firmware"`
 	// Unsigned are the names of the modules that lost their signature because they were stripped.
 	Unsigned []string `json:"unsigned"`
+
+	searched bool // FindDrivers was called
 }
 
 // ReportedModule is a module of a report.
@@ -58,6 +62,9 @@ type ReportedDevice struct {
 	// Modules and Builtin are the names of the modules that serve it.
 	Modules []string `json:"modules"`
 	Builtin []string `json:"built_in"`
+	// Drivers are those that the source of the kernel has for it, if it is known and neither a
+	// module nor what is built in has an alias for it.
+	Drivers []drivers.Found `json:"drivers"`
 }
 
 // ReportedFirmware is a file or a link below lib/firmware.
@@ -94,7 +101,7 @@ func NewReport(l *Layer, replaced []*Module, missing []MissingFirmware) *Report 
 		r.Absent = append(r.Absent, ReportedAbsent{a.Word, a.Why})
 	}
 	for _, d := range s.Devices {
-		r.Devices = append(r.Devices, ReportedDevice{d.Path, append([]string{}, d.Modaliases...), d.State(), append([]string{}, d.Modules...), append([]string{}, d.BuiltIn...)})
+		r.Devices = append(r.Devices, ReportedDevice{d.Path, append([]string{}, d.Modaliases...), d.State(), append([]string{}, d.Modules...), append([]string{}, d.BuiltIn...), []drivers.Found{}})
 	}
 	for _, f := range l.Firmware {
 		r.Firmware = append(r.Firmware, ReportedFirmware{f.Name, f.Target, f.For})
@@ -103,6 +110,20 @@ func NewReport(l *Layer, replaced []*Module, missing []MissingFirmware) *Report 
 		r.MissingFirmware = append(r.MissingFirmware, ReportedMissing{m.Name, m.For, m.Hint})
 	}
 	return r
+}
+
+// FindDrivers adds what the source of the kernel and its configuration have for the devices of the
+// layer that no alias is for. A driver without an alias may still be in the kernel image.
+func (r *Report) FindDrivers(l *Layer, index *drivers.Index, values config.Values) {
+	for i, d := range l.Selection.Devices {
+		if len(d.Modules)+len(d.BuiltIn) > 0 {
+			continue
+		}
+		found, state := index.Find(d, values)
+		r.Devices[i].Drivers = append(r.Devices[i].Drivers, found...)
+		r.Devices[i].State = state
+	}
+	r.searched = true
 }
 
 func reportModules(chosen []Chosen) []ReportedModule {
@@ -147,7 +168,7 @@ func (r *Report) WriteText(w io.Writer) error {
 	section("built into the kernel", len(r.Builtin), modules(r.Builtin))
 	section("excluded", len(r.Excluded), modules(r.Excluded))
 	section("softdeps and weakdeps that no module is for", len(r.Absent), func(i int) (string, string) { return r.Absent[i].Name, reasons(r.Absent[i].Why) })
-	section("devices", len(r.Devices), func(i int) (string, string) { return r.Devices[i].Path, r.Devices[i].served() })
+	section("devices", len(r.Devices), func(i int) (string, string) { return r.Devices[i].Path, r.Devices[i].served(r.searched) })
 	section("firmware", len(r.Firmware), func(i int) (string, string) {
 		f := r.Firmware[i]
 		text := "firmware of " + strings.Join(f.For, ", ")
@@ -171,8 +192,11 @@ func (r *Report) WriteText(w io.Writer) error {
 // maxWidth is how wide a column of names gets.
 const maxWidth = 40
 
-// served says what serves a device.
-func (d ReportedDevice) served() string {
+// maxDrivers is how many drivers of the source for a device a text has.
+const maxDrivers = 2
+
+// served says what serves a device. searched reports whether the source was searched for drivers.
+func (d ReportedDevice) served(searched bool) string {
 	var parts []string
 	if len(d.Modules) > 0 {
 		parts = append(parts, "served by "+strings.Join(d.Modules, ", "))
@@ -183,12 +207,38 @@ func (d ReportedDevice) served() string {
 	switch {
 	case len(parts) > 0:
 		return strings.Join(parts, "; ")
-	case d.State == devices.Unserved && d.Modaliases[0] != d.Path:
-		return "no module serves it (" + d.Modaliases[0] + ")"
-	case d.State == devices.Unserved:
-		return "no module serves it"
+	case d.State == devices.ByBuiltIn:
+		return "served by " + d.driver("y") + ", built in"
+	case d.State == devices.ByModule:
+		return d.driver("m") + " is for it, and is not chosen: it is excluded, or has no alias for it"
+	case d.State != devices.Unserved:
+		return string(d.State)
 	}
-	return string(d.State)
+	text := "no module serves it"
+	if d.Modaliases[0] != d.Path {
+		text += " (" + d.Modaliases[0] + ")"
+	}
+	if searched && len(d.Drivers) == 0 {
+		return text + ", and the source has no driver for it"
+	}
+	for i, driver := range d.Drivers {
+		if i == maxDrivers {
+			text += fmt.Sprintf("; %d more", len(d.Drivers)-i)
+			break
+		}
+		text += [...]string{": ", "; "}[min(i, 1)] + driver.String()
+	}
+	return text
+}
+
+// driver returns the name of the first driver with a value in the configuration.
+func (d ReportedDevice) driver(value string) string {
+	for _, driver := range d.Drivers {
+		if driver.Value == value {
+			return driver.Module
+		}
+	}
+	return "a driver"
 }
 
 // reasons returns the first reasons for a module, and how many more there are.

@@ -10,10 +10,29 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/golden"
+	"github.com/rules-initramfs/rules_initramfs/internal/kbuild/config"
 	"github.com/rules-initramfs/rules_initramfs/internal/modules/devices"
+	"github.com/rules-initramfs/rules_initramfs/internal/modules/devices/drivers"
 )
+
+// driverIndex returns the drivers of the source of the test's kernel.
+func driverIndex() *drivers.Index {
+	driver := func(module, compatible string, options ...string) drivers.Driver {
+		return drivers.Driver{Source: "drivers/" + module + ".c", Module: module, Options: options, Aliases: []string{"of:N*T*Cvendor," + compatible, "of:N*T*Cvendor," + compatible + "C*"}}
+	}
+	return &drivers.Index{Version: "7.2.12", Drivers: []drivers.Driver{
+		driver("board_driver", "board", "CONFIG_BOARD"),
+		driver("clock_driver", "clock", "CONFIG_CLOCK"),
+		driver("many_1", "many", "CONFIG_MANY_1", "CONFIG_MFD"),
+		driver("many_2", "many", "CONFIG_OTHER"),
+		driver("many_3", "many", "CONFIG_OTHER"),
+		driver("other_driver", "other", "CONFIG_OTHER", "CONFIG_BUS"),
+		driver("shy_driver", "shy", "CONFIG_SHY"),
+	}}
+}
 
 // TestReport has something in each section of a report.
 func TestReport(t *testing.T) {
@@ -48,6 +67,10 @@ func TestReport(t *testing.T) {
 			{Path: "/soc/other@8", Modaliases: []string{"of:NotherT(null)Cvendor,other"}},
 			{Path: "/soc/phy@9"},
 			{Path: "/soc/bus", Modaliases: []string{"of:NbusT(null)Csimple-bus"}, Generic: true},
+			{Path: "/soc/clock@a", Modaliases: []string{"of:NclockT(null)Cvendor,clock"}},
+			{Path: "/soc/shy@b", Modaliases: []string{"of:NshyT(null)Cvendor,shy"}},
+			{Path: "/soc/many@c", Modaliases: []string{"of:NmanyT(null)Cvendor,many"}},
+			{Path: "/soc/new@d", Modaliases: []string{"of:NnewT(null)Cvendor,new"}},
 		},
 		Exclude: []string{"unused"},
 	})
@@ -65,6 +88,12 @@ func TestReport(t *testing.T) {
 	}
 	l.Unsigned = []string{"net_card"}
 	r := NewReport(l, replaced, missing)
+	for _, d := range r.Devices {
+		if d.Path == "/soc/other@8" && (d.State != devices.Unserved || !strings.HasSuffix(d.served(false), d.Modaliases[0]+")")) {
+			t.Errorf("without the source: %s", d.served(false))
+		}
+	}
+	r.FindDrivers(l, driverIndex(), config.Values{"CONFIG_OTHER": "n", "CONFIG_BUS": "y", "CONFIG_CLOCK": "y", "CONFIG_SHY": "m", "CONFIG_MFD": "y"})
 	var text strings.Builder
 	if err := r.WriteText(&text); err != nil {
 		t.Fatal(err)
@@ -81,7 +110,7 @@ func TestReport(t *testing.T) {
 	if err := json.Unmarshal(content, &again); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(r, &again); diff != "" {
+	if diff := cmp.Diff(r, &again, cmpopts.IgnoreUnexported(Report{})); diff != "" {
 		t.Error(diff)
 	}
 	if err := r.WriteText(failingWriter{}); !errors.Is(err, errWriter) {

@@ -57,7 +57,7 @@ def device_tree_sources_action(ctx, arch, source, patches):
 def _device_tree_impl(ctx):
     kernel = ctx.attr.kernel[KernelInfo]
     if not kernel.device_tree_sources:
-        fail("%s: kernel: %s has no source: use a kernel_build" % (
+        fail("%s: kernel: %s cannot compile device trees: use a kernel_build" % (
             label_text(ctx.label),
             label_text(ctx.attr.kernel.label),
         ))

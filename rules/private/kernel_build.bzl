@@ -3,7 +3,7 @@
 load(":archs.bzl", "ARCHS", "ARCH_ATTRS", "target_arch")
 load(":device_tree.bzl", "device_tree_sources_action")
 load(":kbuild.bzl", "KBUILD_ATTRS", "kbuild_action")
-load(":module_catalog.bzl", "catalog_action")
+load(":module_catalog.bzl", "catalog_action", "driver_index_action")
 load(":module_tree.bzl", "user_headers_action")
 load(":paths.bzl", "label_text")
 load(":platform_transition.bzl", "PLATFORM_ATTRS", "platform_transition")
@@ -78,6 +78,7 @@ def _kernel_build_impl(ctx):
             arch = arch,
             config = config,
             device_tree_sources = device_tree_sources_action(ctx, arch, ctx.file.source, ctx.files.patches),
+            driver_index = driver_index_action(ctx, ctx.file.source),
             image = image,
             module_catalog = catalog_action(ctx, modules),
             module_certificate = ctx.file.module_certificate,

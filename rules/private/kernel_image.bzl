@@ -63,6 +63,7 @@ def _kernel_image_impl(ctx):
             arch = kernel.arch,
             config = config,
             device_tree_sources = kernel.device_tree_sources,
+            driver_index = kernel.driver_index,
             image = image,
             module_catalog = kernel.module_catalog,
             module_certificate = kernel.module_certificate,

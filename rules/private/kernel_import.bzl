@@ -2,7 +2,7 @@
 
 load(":archs.bzl", "ARCH_ATTRS", "target_arch")
 load(":kbuild.bzl", "KBUILD_ATTRS")
-load(":module_catalog.bzl", "catalog_action", "unpack_modules")
+load(":module_catalog.bzl", "catalog_action", "driver_index_action", "unpack_modules")
 load(":module_tree.bzl", "import_headers_action")
 load(":paths.bzl", "label_text")
 load(":providers.bzl", "KernelInfo")
@@ -41,6 +41,7 @@ def _kernel_import_impl(ctx):
             arch = arch,
             config = ctx.file.config,
             device_tree_sources = None,
+            driver_index = driver_index_action(ctx, ctx.file.source) if ctx.file.source else None,
             image = ctx.file.image,
             module_catalog = catalog_action(ctx, modules) if modules else None,
             module_certificate = ctx.file.module_certificate,
@@ -88,6 +89,11 @@ distribution's packages (.deb, tar, cpio), or a directory (tree artifact) that h
         ),
         "release": attr.string(
             doc = """What `uname -r` prints, such as "6.12.41".""",
+        ),
+        "source": attr.label(
+            allow_single_file = True,
+            doc = """The kernel's source, a tar archive, compressed with xz, zstd, gzip or bzip2, or not compressed. With it and
+`config`, the report of `kernel_modules` names the options that turn on drivers for devices that nothing serves.""",
         ),
         "system_map": attr.label(
             allow_single_file = True,

@@ -58,6 +58,9 @@ def _kernel_modules_impl(ctx):
     extra, offered = _extra_modules(ctx, origin, kernel)
     certificate = module_signing(ctx, origin, kernel)
 
+    # The index of drivers takes a minute, and tells nothing without devices.
+    driver_index = [kernel.driver_index] if kernel.driver_index and ctx.files.devices else []
+
     tree = ctx.actions.declare_directory(ctx.label.name)
     archive = ctx.actions.declare_file(ctx.label.name + ".cpio")
     chosen_tree, chosen = tree, archive
@@ -82,6 +85,7 @@ def _kernel_modules_impl(ctx):
     args.add_all(ctx.attr.modules, before_each = "--want")
     args.add_all(ctx.attr.excludes, before_each = "--exclude")
     args.add_all(ctx.files.devices, before_each = "--devices")
+    args.add_all(driver_index, before_each = "--driver-index")
     args.add_all(extra, before_each = "--module")
     args.add_all(offered, before_each = "--offer")
     args.add_all(ctx.files.firmware, before_each = "--firmware", expand_directories = False)
@@ -108,7 +112,7 @@ def _kernel_modules_impl(ctx):
         "modules",
         [chosen_tree, chosen, catalog, report, json],
         depset(
-            [kernel.modules, kernel.module_catalog] + facts + ctx.files.devices + extra + ctx.files.firmware,
+            [kernel.modules, kernel.module_catalog] + facts + ctx.files.devices + driver_index + extra + ctx.files.firmware,
             transitive = [offered],
         ),
         [args],
@@ -146,7 +150,8 @@ kernel can read. Where the whole image is compressed, modules that are not compr
             allow_files = True,
             doc = """Descriptions of hardware: device trees (.dtb), and lists of modaliases, one on each line, as
 `find /sys -name modalias -exec cat {} +` prints them on a machine. The modules that serve these devices are chosen. The report
-says for each device which module that is, and which devices none is for.""",
+says for each device which module that is, and which devices none is for. If the kernel is a `kernel_build`, or a `kernel_import`
+with `source`, it also names the options that would turn a driver on.""",
         ),
         "excludes": attr.string_list(
             doc = """Modules to leave out, by name. If a chosen module cannot do without one, that is an error.""",
@@ -225,7 +230,8 @@ the signatures that they have. A kernel with CONFIG_MODULE_SIG_FORCE loads none 
 The output is the directory that goes into the image. Output groups:
 
     json    what was chosen, and why, for programs
-    report  the same for people: what drew each file in, what is built in, and devices without a module
+    report  the same for people: what drew each file in, what is built in, and devices without a module, with the
+            options that turn on their drivers
 """,
     provides = [InitramfsLayerInfo],
     toolchains = [PACKER_TOOLCHAIN_TYPE],

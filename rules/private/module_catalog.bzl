@@ -1,4 +1,4 @@
-"""The modules of a kernel: the directory that has them, and the catalog of what is in it."""
+"""The modules of a kernel: the directory that has them, the catalog of what is in it, and the drivers in its source."""
 
 load(":pack.bzl", "extract_action", "run_packer")
 
@@ -22,6 +22,23 @@ def unpack_modules(ctx, archives):
     directory = ctx.actions.declare_directory(name)
     extract_action(ctx, archive, directory)
     return directory
+
+def driver_index_action(ctx, source):
+    """Finds the drivers in the source of a kernel. It takes a minute, and runs only if an action reads the result.
+
+    Args:
+        ctx: the context of a rule with the packer's toolchain.
+        source: File: a tar archive.
+
+    Returns:
+        A File: the index.
+    """
+    index = ctx.actions.declare_file(ctx.label.name + ".drivers.index")
+    args = ctx.actions.args()
+    args.add("--out", index)
+    args.add(source)
+    run_packer(ctx, "KernelDriverIndex", "Finding the drivers in the source of kernel", "driver-index", [index], [source], [args])
+    return index
 
 def catalog_action(ctx, modules):
     """Reads what the modules of a kernel say of themselves, once for all that choose among them.

@@ -43,6 +43,8 @@ KernelInfo = provider(
         "arch": "string: the architecture, such as x86_64.",
         "config": "File or None: its .config.",
         "device_tree_sources": "File or None: what compiles device trees; None if the kernel has no source.",
+        "driver_index": """File or None: the drivers in its source, with their devices and options, for kernel_modules; None if
+the source is not known. It is without the patches of kernel_build.""",
         "image": "File: what a boot loader starts (bzImage, Image).",
         "module_catalog": "File or None: what the modules say of themselves, for kernel_modules; None if modules is.",
         "module_certificate": """File or None: the certificate of the key that the kernel's modules are signed with.""",

@@ -158,17 +158,8 @@ type servedDevice struct {
 	State         devices.State `json:"state,omitempty"`
 	Modules       []string      `json:"modules,omitempty"`
 	BuiltIn       []string      `json:"built_in,omitempty"`
-	Drivers       []driverText  `json:"drivers,omitempty"`
-}
-
-// driverText is a driver that the source of the kernel has.
-type driverText struct {
-	Module  string   `json:"module"`
-	Source  string   `json:"source"`
-	Options []string `json:"options,omitempty"`
-	// Value is y, m or n in the configuration, if there is one, and Why says it in words.
-	Value string `json:"value,omitempty"`
-	Why   string `json:"why,omitempty"`
+	// Drivers are those that the source of the kernel has.
+	Drivers []drivers.Found `json:"drivers,omitempty"`
 }
 
 func (l *deviceLister) list(out io.Writer, all []devices.Device) error {
@@ -207,16 +198,10 @@ func (l *deviceLister) serve(d devices.Device) servedDevice {
 	if l.drivers == nil {
 		return s
 	}
-	found := l.drivers.For(d, l.values)
-	for _, driver := range found {
-		text := driverText{Module: driver.Module, Source: driver.Source, Options: driver.Options}
-		if l.values != nil {
-			text.Value, text.Why = driver.In(l.values).Value, driver.Explain(l.values)
-		}
-		s.Drivers = append(s.Drivers, text)
-	}
+	found, state := l.drivers.Find(served, l.values)
+	s.Drivers = found
 	if l.values != nil {
-		s.State = drivers.State(served, found, l.values)
+		s.State = state
 	}
 	return s
 }
@@ -251,11 +236,7 @@ func (s *servedDevice) print(out io.Writer) error {
 			line("driver", fmt.Sprintf("%d more (--json prints all)", len(s.Drivers)-i))
 			break
 		}
-		why := d.Why
-		if why == "" {
-			why = strings.Join(d.Options, ", ")
-		}
-		line("driver", strings.TrimSuffix(fmt.Sprintf("%s: %s (%s)", d.Module, why, d.Source), ": "))
+		line("driver", fmt.Sprintf("%s (%s)", d, d.Source))
 	}
 	_, err := io.WriteString(out, b.String())
 	return err

@@ -18,6 +18,7 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/kbuild/config"
 	"github.com/rules-initramfs/rules_initramfs/internal/listing"
 	"github.com/rules-initramfs/rules_initramfs/internal/modules"
+	"github.com/rules-initramfs/rules_initramfs/internal/modules/devices/drivers"
 )
 
 // chooser is what packer modules was asked for.
@@ -27,8 +28,9 @@ type chooser struct {
 	systemMap, config             string
 	added, offered                []string
 
-	request modules.Request
-	devices []string
+	request     modules.Request
+	devices     []string
+	driverIndex string
 
 	firmware    []string
 	missing     modules.Severity
@@ -65,6 +67,9 @@ the output directory. Wrong usage exits with 2.`,
 			if err := cmp.Or(cli.Required(cmd, "kernel"), cli.Exclusive(cmd, "catalog", "write-catalog"), cli.Exclusive(cmd, "output", "write-catalog"), cli.Exclusive(cmd, "write-layer-catalog", "write-catalog")); err != nil {
 				return err
 			}
+			if c.driverIndex != "" && c.report+c.json == "" {
+				return cli.Usagef(cmd, "--driver-index needs --report or --json")
+			}
 			if c.writeCatalog != "" {
 				return c.catalogTree(cmd.Context())
 			}
@@ -82,6 +87,7 @@ the output directory. Wrong usage exits with 2.`,
 	cli.Options(cmd, "Modules", func(flags *pflag.FlagSet) {
 		flags.StringArrayVar(&c.request.Words, "want", nil, "Choose the module, or the modules, that `WORD` names; may be repeated")
 		flags.StringArrayVar(&c.devices, "devices", nil, "Choose the modules that serve the devices in `FILE`, which is a device tree (.dtb) or a list of modaliases; may be repeated")
+		flags.StringVar(&c.driverIndex, "driver-index", "", "Report for devices that nothing serves which options turn a driver on, by `FILE`, which packer driver-index has made of the kernel's source")
 		flags.StringArrayVar(&c.request.Exclude, "exclude", nil, "Do not choose the module `NAME`; an error if another one needs it; may be repeated")
 		flags.BoolVar(&c.strip, "strip", false, "Drop debug information, and with it the signatures of the modules that have any")
 		flags.BoolVar(&c.forSigning, "for-signing", false, "Drop signatures, and leave it to packer sign-modules to sign the modules in the archive and to compress them")
@@ -176,6 +182,10 @@ func (c *chooser) run(ctx context.Context) error {
 	if c.request.Devices, err = readDevices(c.devices); err != nil {
 		return err
 	}
+	index, err := readDriverIndex(c.driverIndex)
+	if err != nil {
+		return err
+	}
 	// A device of a list that does not say where it is goes by its modalias.
 	for i, d := range c.request.Devices {
 		if d.Path == "" {
@@ -218,7 +228,20 @@ func (c *chooser) run(ctx context.Context) error {
 	for _, warning := range modules.FirmwareWarnings(missing) {
 		warn(warning)
 	}
-	return c.writeReports(ctx, modules.NewReport(layer, replaced, missing))
+	report := modules.NewReport(layer, replaced, missing)
+	if index != nil {
+		report.FindDrivers(layer, index, values)
+	}
+	return c.writeReports(ctx, report)
+}
+
+// readDriverIndex reads the drivers of the kernel's source; nil without a name.
+func readDriverIndex(name string) (index *drivers.Index, err error) {
+	err = readFile(name, func(r io.Reader) error {
+		index, err = drivers.Read(r)
+		return err
+	})
+	return index, err
 }
 
 func (c *chooser) writeArchive(ctx context.Context) error {

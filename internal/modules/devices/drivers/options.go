@@ -38,6 +38,44 @@ func (x *Index) For(d devices.Device, c config.Values) []Driver {
 	return found
 }
 
+// Found is a driver for a device as reports have it. Its fields are stable: programs may read it as
+// JSON.
+type Found struct {
+	Module  string   `json:"module"`
+	Source  string   `json:"source"`
+	Options []string `json:"options,omitempty"`
+	// Value is y, m or n in the configuration, if there is one, and Why says it in words.
+	Value string `json:"value,omitempty"`
+	Why   string `json:"why,omitempty"`
+}
+
+// String returns the module and what the configuration says of it.
+func (f Found) String() string {
+	why := cmp.Or(f.Why, strings.Join(f.Options, ", "))
+	if why == "" {
+		return f.Module
+	}
+	return f.Module + ": " + why
+}
+
+// Find returns what the source and a configuration, which may be nil, have for a device, and the
+// state that follows.
+func (x *Index) Find(s devices.Served, c config.Values) ([]Found, devices.State) {
+	var found []Found
+	all := x.For(s.Device, c)
+	for _, driver := range all {
+		f := Found{Module: driver.Module, Source: driver.Source, Options: driver.Options}
+		if c != nil {
+			f.Value, f.Why = driver.In(c).Value, driver.Explain(c)
+		}
+		found = append(found, f)
+	}
+	if c == nil {
+		return found, s.State()
+	}
+	return found, State(s, all, c)
+}
+
 // Setting says whether a configuration has a driver.
 type Setting struct {
 	// Value is y for a driver in the kernel image, m for a module, and n for none.
