@@ -38,6 +38,7 @@ func CompleteLayer(entries, earlier []*list.Entry, parents, duplicates bool) ([]
 		named:      make(map[string]*list.Entry, len(entries)),
 		placed:     make(map[string]*list.Entry),
 		done:       make(map[*list.Entry]bool),
+		equal:      equalEntries{},
 		model:      kernel.NewModel(),
 	}
 	for _, e := range earlier {
@@ -71,6 +72,9 @@ type completer struct {
 	errors  list.Errors
 	// duplicates allows paths that are given twice.
 	duplicates bool
+	// equal are entries that were found to merge. full is set once there are too many errors.
+	equal equalEntries
+	full  bool
 }
 
 // claimNames makes e the owner of its names, and reports whether any of them is its own.
@@ -103,10 +107,28 @@ func (c *completer) claim(paths map[string]*list.Entry, name string, e *list.Ent
 		c.checkDuplicate(name, first, e)
 		return true
 	}
+	if c.equal.has(first, e) || c.full {
+		return false
+	}
 	setDigest(first)
 	setDigest(e)
-	c.errors.Add(twice(e, name, first))
+	err := twice(e, name, first)
+	c.equal.note(first, e, err)
+	c.full = !c.errors.Add(err)
 	return false
+}
+
+// equalEntries are pairs of entries that merge: those of a file with many names are compared
+// once, not for each name.
+type equalEntries map[[2]*list.Entry]bool
+
+func (q equalEntries) has(first, e *list.Entry) bool { return q[[2]*list.Entry{first, e}] }
+
+// note notes what twice has returned.
+func (q equalEntries) note(first, e *list.Entry, err error) {
+	if err == nil && len(e.Links) > 0 {
+		q[[2]*list.Entry{first, e}] = true
+	}
 }
 
 func errorf(e *list.Entry, format string, args ...any) error {

@@ -28,6 +28,9 @@ type merger struct {
 	errors  list.Errors
 	// unlinked reports that a symbolic link was replaced, which names may be below.
 	unlinked bool
+	// equal and full are as in completer.
+	equal equalEntries
+	full  bool
 }
 
 // owner is an entry and the one of its names that makes a path: not that path where
@@ -43,7 +46,7 @@ type owner struct {
 // and so is what the kernel would unpack otherwise than the layers say. The layers'
 // entries are changed.
 func MergeLayers(layers [][]*list.Entry, mtime uint32) (entries, restored []*list.Entry, err error) {
-	m := &merger{kernel: kernel.NewModel(), mtime: mtime, owners: map[string]owner{}}
+	m := &merger{kernel: kernel.NewModel(), mtime: mtime, owners: map[string]owner{}, equal: equalEntries{}}
 	for i, layer := range layers {
 		m.layer, m.ino = i, list.FirstIno
 		for _, e := range layer {
@@ -133,7 +136,11 @@ func (m *merger) claim(e *list.Entry, name string, result kernel.Result) bool {
 	case first.Added:
 		m.errors.Add(errorf(e, "%s is a directory that %s needs", path, first.Pos))
 	case !replaces:
-		m.errors.Add(twice(e, path, first.Entry))
+		if !m.equal.has(first.Entry, e) && !m.full {
+			err := twice(e, path, first.Entry)
+			m.equal.note(first.Entry, e, err)
+			m.full = !m.errors.Add(err)
+		}
 		return false
 	case e.Kind == list.File && first.Kind == list.File && len(first.Names()) > 1:
 		m.errors.Add(replacement.Errorf("%s is one of %d names of a file of %s, and the kernel would change all of them: put both files into one layer", path, len(first.Names()), first.Pos))
