@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -200,116 +199,6 @@ func TestGeneratedTrees(t *testing.T) {
 			j.compare(want, tree.Modules, tree.KernelFiles)
 		})
 	}
-}
-
-// moduleTrees returns directories lib/modules/RELEASE of real kernels.
-func moduleTrees(t testing.TB) []string {
-	t.Helper()
-	trees := filepath.SplitList(os.Getenv("MODULE_TREES"))
-	if len(trees) == 0 {
-		found, _ := filepath.Glob("/usr/lib/kernels/*/usr/lib/modules/*/kernel")
-		for _, kernel := range found {
-			trees = append(trees, filepath.Dir(kernel))
-		}
-	}
-	if len(trees) == 0 {
-		t.Skip("needs directories lib/modules/RELEASE: set MODULE_TREES to a list of them, separated by colons")
-	}
-	return trees
-}
-
-// TestKernels compares the indexes of kernels of distributions, and of a hundred sets of their
-// modules, with depmod's.
-func TestKernels(t *testing.T) {
-	trees := moduleTrees(t)
-	for _, dir := range trees {
-		t.Run(filepath.Base(dir), func(t *testing.T) {
-			j := newJudge(t)
-			base := t.TempDir()
-			if err := errors.Join(os.MkdirAll(filepath.Join(base, "lib/modules"), 0o777), os.Symlink(dir, filepath.Join(base, "lib/modules", release))); err != nil {
-				t.Fatal(err)
-			}
-			start := time.Now()
-			want, text, err := j.run(base, release)
-			if err != nil {
-				t.Fatal(err, text)
-			}
-			theirs := time.Since(start)
-			start = time.Now()
-			tree, err := ReadTree(os.DirFS(dir))
-			if err != nil {
-				t.Fatal(err)
-			}
-			read := time.Since(start)
-			j.compare(want, tree.Modules, tree.KernelFiles)
-			ours := time.Since(start)
-			t.Logf("%d modules: depmod %v, ours %v, %v of it to read modules", len(tree.Modules), theirs, ours, read)
-
-			var catalog bytes.Buffer
-			if err := WriteCatalog(&catalog, tree); err != nil {
-				t.Fatal(err)
-			}
-			size := catalog.Len()
-			start = time.Now()
-			again, err := ReadCatalog(&catalog)
-			t.Logf("catalog: %d bytes, read in %v", size, time.Since(start))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(tree, again); diff != "" {
-				t.Error(diff)
-			}
-			for seed := range uint64(max(1, 100/len(trees))) {
-				t.Run(fmt.Sprint(seed), func(t *testing.T) { compareSome(t, dir, again, seed) })
-			}
-		})
-	}
-}
-
-// compareSome compares the indexes of some modules of a tree with depmod's. Which they are depends
-// on the seed only. In every second set, those that they need are there, too.
-func compareSome(t *testing.T, dir string, tree *Tree, seed uint64) {
-	j := newJudge(t)
-	r := rand.New(rand.NewPCG(seed, uint64(len(tree.Modules))))
-	some := map[*Module]bool{}
-	byName := map[string]*Module{}
-	for _, m := range tree.Modules {
-		byName[m.Name] = m
-	}
-	var add func(m *Module)
-	add = func(m *Module) {
-		if m == nil || some[m] {
-			return
-		}
-		some[m] = true
-		for _, name := range m.Info.Depends() {
-			if seed%2 == 0 {
-				add(byName[name])
-			}
-		}
-	}
-	for range 1 + r.IntN(1<<r.IntN(8)) {
-		add(tree.Modules[r.IntN(len(tree.Modules))])
-	}
-	modules := slices.SortedFunc(maps.Keys(some), func(a, b *Module) int { return strings.Compare(a.Path, b.Path) })
-	kernel := tree.Filter(modules)
-	files := map[string][]byte{}
-	for _, f := range kernel.files() {
-		files[f.name] = *f.content
-	}
-	base := t.TempDir()
-	to := write(t, base, files)
-	for _, m := range modules {
-		file := filepath.Join(to, m.Path)
-		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o777), os.Symlink(filepath.Join(dir, m.Path), file)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, text, err := j.run(base, release)
-	if err != nil {
-		t.Fatal(err, text)
-	}
-	j.compare(want, modules, kernel)
 }
 
 func TestFilter(t *testing.T) {

@@ -16,7 +16,7 @@ import (
 func TestBoards(t *testing.T) {
 	dir := os.Getenv("BOARDS")
 	if dir == "" {
-		t.Skip("needs the files of Debian's arm64 kernel: set BOARDS to a directory that has them")
+		t.Skip("needs the files of Debian's arm64 kernel: set BOARDS to a directory with them, as the comment of TestBoards says")
 	}
 	for _, board := range []string{"bcm2711-rpi-4-b", "qcs6490-rb3gen2"} {
 		file := func(name string) string { return filepath.Join(dir, name) }
