@@ -263,7 +263,7 @@ const laptopRelease = "7.2.12+deb14-amd64"
 // testLaptop chooses the modules for a laptop's devices. modprobe finds the same.
 func testLaptop(t *testing.T, dir, release string, tree *modules.Tree) {
 	if !strings.HasSuffix(release, "-amd64") {
-		t.Skip("the devices are those of a laptop with an x86 processor")
+		t.Skip("the devices are those of a laptop with an x86 CPU")
 	}
 	content, err := os.ReadFile("testdata/laptop.modaliases")
 	if err != nil {
