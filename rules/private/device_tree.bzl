@@ -1,6 +1,6 @@
 """Device trees, compiled as the kernel compiles its own."""
 
-load(":kbuild.bzl", "KBUILD_ATTRS", "kbuild_action")
+load(":kbuild.bzl", "KBUILD_ATTRS", "kbuild_action", "source_resources")
 load(":paths.bzl", "label_text")
 load(":platform_transition.bzl", "PLATFORM_ATTRS", "platform_transition")
 load(":providers.bzl", "KernelInfo")
@@ -10,13 +10,6 @@ _EXTENSIONS = {
     ".dts": ".dtb",
     ".dtso": ".dtbo",
 }
-
-# Unpacking is most of it, and runs in two processes: xz and the program.
-def _sources_resources(_os, _inputs):
-    return {
-        "cpu": 2,
-        "memory": 512,
-    }
 
 def _compile_resources(_os, _inputs):
     return {
@@ -50,7 +43,7 @@ def device_tree_sources_action(ctx, arch, source, patches):
         args,
         inputs = [source] + patches,
         outputs = [sources],
-        resource_set = _sources_resources,
+        resource_set = source_resources,
     )
     return sources
 

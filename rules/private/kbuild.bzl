@@ -11,6 +11,13 @@ KBUILD_ATTRS = {
     ),
 }
 
+def source_resources(_os, _inputs):
+    """What an action needs that unpacks a kernel's source and does little else: xz and the program run at once."""
+    return {
+        "cpu": 2,
+        "memory": 512,
+    }
+
 def kbuild_action(ctx, mnemonic, progress, command, arch, arguments, inputs, outputs, resource_set):
     """Runs a command of tools/kernel.
 

@@ -1,14 +1,7 @@
 """What modules out of the kernel's tree are compiled with, and the headers of a kernel for programs."""
 
-load(":kbuild.bzl", "kbuild_action")
+load(":kbuild.bzl", "kbuild_action", "source_resources")
 load(":pack.bzl", "run_packer")
-
-# Unpacking is most of it, and runs in two processes: xz and the program.
-def _headers_resources(_os, _inputs):
-    return {
-        "cpu": 2,
-        "memory": 512,
-    }
 
 def user_headers_action(ctx, arch, source, patches):
     """Installs the headers that programs include to talk to a kernel.
@@ -36,7 +29,7 @@ def user_headers_action(ctx, arch, source, patches):
         args,
         inputs = [source] + patches,
         outputs = [headers],
-        resource_set = _headers_resources,
+        resource_set = source_resources,
     )
     return headers
 
