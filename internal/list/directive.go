@@ -34,6 +34,7 @@ var directives = []struct {
 	{"modules", 1, 1, "PATH", "the catalog of the kernel modules that this origin has; the indexes of several origins are merged"},
 	{"mtime", 1, 1, "SECONDS", "the time of the next entry, in seconds since 1970"},
 	{"origin", 0, 1, "[LABEL]", "where the next entries and directives come from"},
+	{"producer", 0, 1, "[LABEL]", "the target that made the content of the next files, which others may have placed"},
 	{"reason", 1, -1, "WORD...", "what needs the next entry, which was taken from a source of libraries"},
 	{"replaced", 1, 1, "PATH", "the entry of this origin has taken the place of another one; it may replace an earlier one too"},
 	{"replaces", 1, 1, "PATH", "the entry of this origin takes the place of an earlier one"},
@@ -50,7 +51,9 @@ type Directive struct {
 	Args []string
 	// Attribute is what the user calls the setting that the directive comes from.
 	Attribute string
-	Pos       Pos
+	// Producer is the target that made what the directive names, or empty.
+	Producer string
+	Pos      Pos
 }
 
 // Errorf returns an error about the directive, in the words of its user.
@@ -99,11 +102,14 @@ type pending struct {
 func (p *Parser) apply(d *Directive) (bool, error) {
 	switch d.Word {
 	case "origin":
-		p.origin, p.attribute, p.setting = firstOf(d.Args), "", ""
+		p.origin, p.attribute, p.setting, p.producer = firstOf(d.Args), "", "", ""
 		return false, p.checkPending()
 	case "attribute":
 		p.attribute = firstOf(d.Args)
 		p.setting = p.attribute
+		return true, nil
+	case "producer":
+		p.producer = firstOf(d.Args)
 		return true, nil
 	case "added":
 		p.next.added = true

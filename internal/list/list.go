@@ -98,6 +98,9 @@ type Entry struct {
 	Added bool
 	// Reason says what needs it, if it was taken from a source of libraries; else empty.
 	Reason string
+	// Producer is the label of the target that made the content of a file, or empty. Pos has that of
+	// the target which placed it.
+	Producer string
 	// Replaces are those of its paths at which it replaces an entry of another
 	// layer. Replaced are those at which it may, because it has replaced one in its
 	// own. Attribute is what the user calls the setting that says so.

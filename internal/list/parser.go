@@ -54,8 +54,8 @@ type Parser struct {
 	line int
 
 	// What the directives so far say of the lines after them.
-	origin, attribute string
-	next              pending
+	origin, attribute, producer string
+	next                        pending
 	// setting is the attribute if the entries after it are what it gives.
 	setting string
 }
@@ -90,7 +90,7 @@ func (p *Parser) Next() (*Entry, *Directive, error) {
 				return nil, nil, p.error(err)
 			}
 			if !applied {
-				d.Attribute, d.Pos = p.attribute, p.pos()
+				d.Attribute, d.Producer, d.Pos = p.attribute, p.producer, p.pos()
 				return nil, d, nil
 			}
 			continue
@@ -105,6 +105,9 @@ func (p *Parser) Next() (*Entry, *Directive, error) {
 			return nil, nil, p.entryError(line, err)
 		}
 		e.Pos, e.MTime, e.Size, e.Digest, e.Added, e.Reason, e.Setting = p.pos(), next.mtime, next.size, next.digest, next.added, next.reason, p.setting
+		if e.Kind == File {
+			e.Producer = p.producer
+		}
 		return e, nil, nil
 	}
 }

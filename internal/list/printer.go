@@ -50,7 +50,7 @@ type Member struct {
 func Write(w io.Writer, entries []*Entry, members []Member) error {
 	out := bufio.NewWriterSize(w, 64<<10)
 	layer := members != nil
-	origin, attribute := "", ""
+	origin, attribute, producer := "", "", ""
 	end := 0 // of the entries of the member
 	begin := func(i int) {
 		for len(members) > 0 && (i == end || i == len(entries)) {
@@ -61,10 +61,14 @@ func Write(w io.Writer, entries []*Entry, members []Member) error {
 	}
 	for i, e := range entries {
 		if e.Pos.Origin != origin {
-			origin, attribute = e.Pos.Origin, ""
+			origin, attribute, producer = e.Pos.Origin, "", ""
 			fmt.Fprintln(out, strings.TrimSpace("#: origin "+Escape(origin)))
 		}
 		begin(i)
+		if e.Kind == File && e.Producer != producer {
+			producer = e.Producer
+			fmt.Fprintln(out, strings.TrimSpace("#: producer "+Escape(producer)))
+		}
 		if e.MTime != nil {
 			fmt.Fprintf(out, "#: mtime %d\n", *e.MTime)
 		}

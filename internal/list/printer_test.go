@@ -18,14 +18,18 @@ func TestWriteRoundTrip(t *testing.T) {
 	entries := []*list.Entry{
 		{Kind: list.Dir, Name: "d", Perm: 0o755, Added: true, Pos: a},
 		{Kind: list.Dir, Name: "d/e", Perm: 0o1777, UID: 7, GID: 4294967295, MTime: number(0), Pos: a},
-		{Kind: list.File, Name: "d/f g", Location: "out/${x} y\\040", Perm: 0o644, Links: []string{"d/h", "i\n"}, MTime: number(4294967295), Size: 5, Reason: "/bin/a\n\\ needs b", Pos: a},
+		{Kind: list.File, Name: "d/f g", Location: "out/${x} y\\040", Perm: 0o644, Links: []string{"d/h", "i\n"}, MTime: number(4294967295), Size: 5, Reason: "/bin/a\n\\ needs b", Producer: "//x:tool", Pos: a},
+		{Kind: list.File, Name: "g", Location: "out/g", Perm: 0o644, Producer: "//x:tool", Pos: a},
+		{Kind: list.Symlink, Name: "h", Target: "g", Perm: 0o777, Pos: a},
+		{Kind: list.File, Name: "i", Location: "out/i", Perm: 0o644, Pos: a},
+		{Kind: list.File, Name: "j", Location: "out/j", Perm: 0o644, Producer: "@@other//y:a b", Pos: a},
 		{Kind: list.File, Name: "empty", Location: "/dev/null", Perm: 0o600, Pos: b},
 		{Kind: list.Symlink, Name: "s", Target: "\\040 \t", Perm: 0o777, Pos: b},
 		{Kind: list.Node, Name: "n", Perm: 0o600, Block: true, Major: 7, Minor: 1048575, Pos: b},
 		{Kind: list.Pipe, Name: "p", Perm: 0o644, Pos: a},
 		{Kind: list.Sock, Name: "q", Perm: 0o644, Added: true, MTime: number(1), Pos: a},
 	}
-	members := []list.Member{{Codec: "zstd", Entries: 3}, {Codec: "none", Entries: 5}, {Codec: "gzip"}}
+	members := []list.Member{{Codec: "zstd", Entries: 7}, {Codec: "none", Entries: 5}, {Codec: "gzip"}}
 	var text strings.Builder
 	if err := list.Write(&text, entries, members); err != nil {
 		t.Fatal(err)

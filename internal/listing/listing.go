@@ -105,6 +105,7 @@ type jsonEntry struct {
 	Member      int     `json:"member"`
 	SHA256      string  `json:"sha256,omitempty"`
 	Origin      string  `json:"origin,omitempty"`
+	Producer    string  `json:"producer,omitempty"`
 }
 
 // HasDigest reports whether JSON has the digest of an entry: it is a regular file, and not a
@@ -126,12 +127,12 @@ func Digest(e *image.Entry, content io.Reader) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// JSON writes an entry as an object on a line. digest is what Digest returns for it, and
-// origin is where it comes from, or empty.
-func JSON(w io.Writer, e *image.Entry, digest, origin string) error {
+// JSON writes an entry as an object on a line. digest is what Digest returns for it. origin is the
+// target that placed it, and producer the one that made its content; each may be empty.
+func JSON(w io.Writer, e *image.Entry, digest, origin, producer string) error {
 	j := jsonEntry{
 		Name: e.Name, NameBytes: BytesUnlessUTF8(e.Name), Type: kind.TypeOf(e.Mode).Word(), Mode: fmt.Sprintf("%04o", e.Mode&^cpio.TypeMask),
-		UID: e.UID, GID: e.GID, NLink: e.NLink, Size: e.Size, MTime: e.MTime, Ino: e.Ino, Member: e.Member + 1, SHA256: digest, Origin: origin,
+		UID: e.UID, GID: e.GID, NLink: e.NLink, Size: e.Size, MTime: e.MTime, Ino: e.Ino, Member: e.Member + 1, SHA256: digest, Origin: origin, Producer: producer,
 	}
 	switch e.Type() {
 	case cpio.TypeSymlink:

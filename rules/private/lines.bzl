@@ -4,7 +4,7 @@ All of it runs when the packer is about to, on paths that may be mapped: analysi
 entries.
 """
 
-load(":paths.bzl", "relative_target", "rlocation_path", "runfiles_path")
+load(":paths.bzl", "label_text", "relative_target", "rlocation_path", "runfiles_path")
 load(":tables.bzl", "LIST_ESCAPES")
 
 def _escape(text):
@@ -16,8 +16,29 @@ def _escape(text):
 def _escape_location(text):
     return _escape(text).replace("${", "\\044{")
 
-def _file(name, path, mode, owner = "0 0"):
-    return "file %s %s %s %s" % (_escape(name), _escape_location(path), mode, owner)
+_PRODUCER = "#: producer"
+
+def _producer(file):
+    """The line that says which target made what follows: the one that has the file as an output, or the source file itself."""
+    return _PRODUCER + " " + _escape(label_text(file.owner)) if file else _PRODUCER
+
+def _file(name, file, mode, owner = "0 0"):
+    """The lines of a file, or of an empty file in place of None."""
+    path = file.path if file else "/dev/null"
+    return [_producer(file), "file %s %s %s %s" % (_escape(name), _escape_location(path), mode, owner)]
+
+def _without_repeats(lines):
+    """Leaves out lines that name the producer which the lines before them have already."""
+    kept, producer = [], _PRODUCER
+    for line in lines:
+        if line.startswith("#: origin"):
+            producer = _PRODUCER
+        if line.startswith(_PRODUCER):
+            if line == producer:
+                continue
+            producer = line
+        kept.append(line)
+    return kept
 
 def _slink(name, target, owner = "0 0"):
     return "slink %s %s 0777 %s" % (_escape(name), _escape(target), owner)
@@ -31,7 +52,7 @@ def _below(name, file, expander, mode, owner = "0 0"):
     for child in expander.expand(file) if file.is_directory else [file]:
         # aquery, before anything is built, has the tree artifact for its content.
         below = "/" + child.tree_relative_path if child != file else ""
-        lines.append(_file(name + below, child.path, mode, owner))
+        lines += _file(name + below, child, mode, owner)
     return lines
 
 def _error(text):
@@ -60,7 +81,7 @@ def _tree_lines(e, expander):
                 "%s: %s is not below %s: set tree_strip_prefixes to a directory of the repository that all files are below, or split the target" %
                 (e.name or "/", file.short_path.removeprefix("../"), e.strip.removesuffix("/")),
             )
-        lines.append(_file(e.name + "/" + path, file.path, e.mode, e.owner))
+        lines += _file(e.name + "/" + path, file, e.mode, e.owner)
     return lines or _error(
         "%s: %s has no files, and Bazel keeps no empty directories: add directories with dirs, or remove the path" %
         (e.name or "/", ", ".join([file.short_path for file in e.files.to_list()]) or "the target"),
@@ -130,35 +151,29 @@ def _binary_lines(e, expander):
     own = rlocation_path(e.workspace, e.file)
     runfiles = _runfiles(e, own)
     if len(runfiles) == 1:
-        return [_file(e.name, e.file.path, "0755")]
+        return _file(e.name, e.file, "0755")
     root = e.name + ".runfiles/"
     if _needs_own_place(e, runfiles):
-        lines = [
-            _slink(e.name, root.split("/")[-2] + "/" + own),
-            _file(root + own, e.file.path, "0755"),
-        ]
+        lines = [_slink(e.name, root.split("/")[-2] + "/" + own)] + _file(root + own, e.file, "0755")
         if e.fields:
             lines += _change_lines("metadata", "metadata %s %s" % (_escape(root + own), e.fields))
             lines.append("#: attribute " + (e.attribute or ""))
     else:
-        lines = [
-            _file(e.name, e.file.path, "0755"),
-            _slink(root + own, relative_target(root + own, e.name)),
-        ]
+        lines = _file(e.name, e.file, "0755") + [_slink(root + own, relative_target(root + own, e.name))]
 
     # Which of the runfiles are programs is not known.
     for path, file in runfiles.items():
         if file == None:
-            lines.append(_file(root + path, "/dev/null", "0644"))
+            lines += _file(root + path, None, "0644")
         elif path != own:
             lines += _below(root + path, file, expander, "0755") or [_dir(root + path)]
         if e.name == "/init" and is_shared_library(path):
-            lines.append(_file(SHARED_LIBRARY_DIRECTORY + path.split("/")[-1], file.path, "0755"))
+            lines += _file(SHARED_LIBRARY_DIRECTORY + path.split("/")[-1], file, "0755")
     if not any([path.startswith(e.workspace + "/") for path in runfiles]):
         # Bazel makes sure that the directory of the main repository exists.
-        lines.append(_file(root + e.workspace + "/.runfile", "/dev/null", "0644"))
+        lines += _file(root + e.workspace + "/.runfile", None, "0644")
     if e.repo_mapping:
-        lines.append(_file(root + "_repo_mapping", e.repo_mapping.path, "0644"))
+        lines += _file(root + "_repo_mapping", e.repo_mapping, "0644")
     return lines
 
 def _spellings(label, origin):
@@ -199,7 +214,11 @@ def _archives_lines(e):
         ["#: include " + _escape(glob) for glob in e.includes] +
         ["#: attribute archive_whiteouts", "#: whiteouts " + e.whiteouts] +
         ["#: attribute archives"] +
-        ["#: archive %s %s" % (_escape(file.path), _escape(e.prefix)) for file in e.archives]
+        [
+            line
+            for file in e.archives
+            for line in [_producer(file), "#: archive %s %s" % (_escape(file.path), _escape(e.prefix))]
+        ]
     )
 
 def _library_lines(e, expander):
@@ -235,7 +254,7 @@ def _plain_lines(e, _):
 _LINES = {
     "archives": lambda e, _: _archives_lines(e),
     "binary": _binary_lines,
-    "file": lambda e, _: [_file(e.name, e.file.path, e.mode, e.owner)],
+    "file": lambda e, _: _file(e.name, e.file, e.mode, e.owner),
     "hardlink": lambda e, _: _change_lines("hardlinks", "hardlink %s %s" % (_escape(e.name), _escape(e.file))),
     "lists": lambda e, _: _lists_lines(e),
     "metadata": lambda e, _: _change_lines("metadata", "metadata %s %s" % (_escape(e.name), e.fields)),
@@ -268,4 +287,4 @@ def list_lines(e, expander):
         The lines. The first ones say where the entry comes from.
     """
     lines = _library_lines if e.kind == "libraries" else _LINES.get(e.kind, _plain_lines)
-    return _origin_lines(e) + lines(e, expander)
+    return _without_repeats(_origin_lines(e) + lines(e, expander))

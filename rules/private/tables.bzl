@@ -153,7 +153,7 @@ IMAGE_VIEWS = {
             "ls",
             "--json",
         ],
-        doc = "the output of packer ls --json for the image: one JSON object per entry, with its origin if known",
+        doc = "the output of packer ls --json for the image: one JSON object per entry, with the SHA-256 of a file, the target that placed it and the one that made it",
     ),
     "libraries": struct(
         command = None,

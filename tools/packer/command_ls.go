@@ -108,7 +108,7 @@ func printJSON(w io.Writer, e *image.Entry, content io.Reader) error {
 	if err != nil {
 		return err
 	}
-	return listing.JSON(w, e, digest, "")
+	return listing.JSON(w, e, digest, "", "")
 }
 
 func printMembers(w io.Writer, members []image.Member, asJSON bool) {

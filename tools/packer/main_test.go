@@ -108,7 +108,7 @@ func sparse(ts *testscript.TestScript, neg bool, args []string) {
 
 // views IMAGE COMMAND... runs a command of the packer that makes the image, with the option for each
 // view, and fails unless IMAGE.VIEW is what the view's own command prints of the image. What only
-// the command that makes the image knows, the origins, is not compared.
+// the command that makes the image knows, the targets that entries come from, is not compared.
 func views(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: views IMAGE COMMAND...")
@@ -119,7 +119,7 @@ func views(ts *testscript.TestScript, neg bool, args []string) {
 		makes = append(makes, "--write-"+view.Name, file+"."+view.Name)
 	}
 	ts.Check(ts.Exec("packer", append(makes, command[1:]...)...))
-	origin := regexp.MustCompile(`,"origin":"[^"]*"`)
+	origin := regexp.MustCompile(`,"(origin|producer)":"[^"]*"`)
 	for _, view := range write.Views() {
 		if view.Command == "" {
 			continue

@@ -230,6 +230,9 @@ func (r *reader) archive(d *list.Directive) error {
 			continue // the archive's own root is the prefix
 		}
 		e.Pos = list.Pos{Origin: d.Pos.Origin, File: name}
+		if e.Kind == list.File {
+			e.Producer = d.Producer
+		}
 		e.Name = below(prefix, e.Name)
 		for i := range e.Links {
 			e.Links[i] = below(prefix, e.Links[i])

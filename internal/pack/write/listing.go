@@ -24,7 +24,7 @@ type Archived struct {
 type View struct {
 	Name string
 	// Command is the command of the packer, with its options, that prints the same of the image, except
-	// for the origins of entries. It is empty if only what makes the image knows what the file has.
+	// for the targets that entries come from. It is empty if only what makes the image knows what the file has.
 	Command string
 	// lines says what a line of the file is.
 	lines string
@@ -43,13 +43,12 @@ func (v View) Doc() string {
 }
 
 var views = []View{
-	{"json", "ls --json", "one JSON object per entry, with its origin if known",
+	{"json", "ls --json", "one JSON object per entry, with the SHA-256 of a file, the target that placed it and the one that made it",
 		func(w io.Writer, e *image.Entry, from *list.Entry, digest string) error {
-			origin := ""
-			if from != nil {
-				origin = from.Pos.Origin
+			if from == nil {
+				return listing.JSON(w, e, digest, "", "")
 			}
-			return listing.JSON(w, e, digest, origin)
+			return listing.JSON(w, e, digest, from.Pos.Origin, from.Producer)
 		}, true},
 	{"libraries", "", "what programs need of the sources of libraries: one line per file, with what needs it", showReason, false},
 	{"listing", "ls", "one line per entry",
