@@ -112,7 +112,7 @@ not, and Debian packages (.deb). Modes, owners, devices and hard links come from
 _LIBRARY_ATTRS = {
     "libraries": attr.label_list(
         allow_files = True,
-        doc = """What the target's own programs get what they need at run time from: their dynamic loader, and the shared
+        doc = """Where the target's own programs get what they need at run time: their dynamic loader, and the shared
 libraries that they are linked with, transitively, as the loader would find them. Nothing else is taken. Each one is a layer, an
 archive (.deb, .tar, .cpio, compressed or not, or an image), or a target with any number of files, which have the paths that
 `trees` would give them below "/". Files from layers and archives keep their modes, owners and symbolic links. What a program
