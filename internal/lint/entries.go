@@ -38,7 +38,8 @@ func checkDropped(noParent bool) func(*contents, int, reporter) {
 }
 
 // checkDuplicate does not report a directory that is the same twice: archives that are unpacked
-// one after the other, such as an early one for microcode, have directories in common.
+// one after the other, such as an early one for microcode, have directories in common. Nor does it
+// report indexes of kernel modules that a later archive replaces with those for all modules.
 func checkDuplicate(x *contents, i int, report reporter) {
 	e := &x.entries[i]
 	if e.earlier < 0 {
@@ -49,11 +50,18 @@ func checkDuplicate(x *contents, i int, report reporter) {
 	if typ == cpio.TypeDir && oldType == cpio.TypeDir && e.mode == old.mode && e.uid == old.uid && e.gid == old.gid {
 		return
 	}
+	fix := ""
+	switch isReplaced, isMerged := x.replacesIndex(i); {
+	case isMerged:
+		return
+	case isReplaced:
+		fix = "merge the indexes of the layers with packer join --module-catalog"
+	}
 	where := "an earlier entry"
 	if e.member != old.member {
 		where = fmt.Sprintf("an entry of member %d", old.member+1)
 	}
-	report(e.path, fmt.Sprintf("%s has the same path: it is a %s, and this one a %s", where, describe(old), describe(e)), "")
+	report(e.path, fmt.Sprintf("%s has the same path: it is a %s, and this one a %s", where, describe(old), describe(e)), fix)
 }
 
 func describe(e *entry) string {

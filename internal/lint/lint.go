@@ -196,6 +196,8 @@ func isReadError(err error) bool {
 type contents struct {
 	options Options
 	entries []entry
+	// archives has the index of the first entry of each archive but the first.
+	archives []int32
 	// latest has the index of the last entry of each path; nil at the image's end.
 	latest map[string]int32
 	// details has the reasons for which entries were dropped. names has the names that are
@@ -205,6 +207,8 @@ type contents struct {
 	notes   map[string]map[int32]string
 	members []image.Member
 	trailer bool
+	// ended counts the archives that have ended.
+	ended int
 	// refused is why the kernel would refuse the image; nil if it would not.
 	refused *image.Error
 
@@ -236,6 +240,9 @@ type contents struct {
 	model *kernel.Model
 	// executables has a path for each base name of an executable file, once a rule needs it.
 	executables map[string]string
+	// moduleDirectories are the directories of kernel modules that have indexes, once the rule
+	// duplicate needs them.
+	moduleDirectories map[string]*moduleDirectory
 	// native is the architecture of the programs, and nativePath the program that decides
 	// it; zero if there are none.
 	native     elf.Arch
@@ -274,6 +281,10 @@ func (x *contents) add(e *image.Entry, made kernel.Result) error {
 	}
 	if added.odd && e.Name != made.Path[1:] {
 		x.names[int32(i)] = e.Name
+	}
+	if e.Trailers != x.ended {
+		x.ended = e.Trailers
+		x.archives = append(x.archives, int32(i))
 	}
 	x.entries = append(x.entries, added)
 	return nil

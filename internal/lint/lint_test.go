@@ -75,6 +75,25 @@ func archive(t testing.TB, records ...record) string {
 	return b.String()
 }
 
+// layerOf returns a layer with kernel modules and their indexes, of which one has the content dep.
+func layerOf(dep string, modules ...string) []record {
+	records := []record{dir("lib"), dir("lib/modules"), dir("lib/modules/6.1")}
+	for _, name := range modules {
+		records = append(records, file("lib/modules/6.1/"+name+".ko", name))
+	}
+	return append(records, file("lib/modules/6.1/modules.dep", dep), file("lib/modules/6.1/modules.alias", ""))
+}
+
+// layers returns an image of layers, an archive for each.
+func layers(t testing.TB, all ...[]record) string {
+	t.Helper()
+	img := ""
+	for _, records := range all {
+		img += padded(archive(t, records...))
+	}
+	return img
+}
+
 func packed(t testing.TB, codecName, archive string) string {
 	t.Helper()
 	m, err := codec.Parse(codecName)
@@ -204,6 +223,17 @@ func TestRules(t *testing.T) {
 			want: []string{"/lib"}},
 		{rule: "duplicate", name: "in another member", img: archive(t, dir("a"), file("b", "")) + packed(t, "gzip", archive(t, dir("a"), file("b", ""))),
 			want: []string{"/b"}},
+		{rule: "duplicate", name: "indexes of a layer that a tail replaces", img: layers(t, layerOf("a", "a"), layerOf("b", "b"), layerOf("a b"))},
+		{rule: "duplicate", name: "indexes of a layer that has all modules", img: layers(t, layerOf("a", "a"), layerOf("a b", "a", "b")),
+			want: []string{"/lib/modules/6.1/a.ko"}},
+		{rule: "duplicate", name: "indexes of two layers without a tail", img: layers(t, layerOf("a", "a"), layerOf("b", "b")),
+			want: []string{"/lib/modules/6.1/modules.dep", "/lib/modules/6.1/modules.alias"}},
+		{rule: "duplicate", name: "indexes of a layer and of an empty one", img: layers(t, layerOf("a", "a"), layerOf("")),
+			want: []string{"/lib/modules/6.1/modules.dep", "/lib/modules/6.1/modules.alias"}},
+		{rule: "duplicate", name: "indexes of another owner", img: layers(t, layerOf("a", "a"), []record{file("lib/modules/6.1/modules.dep", "a").owner(7)}),
+			want: []string{"/lib/modules/6.1/modules.dep"}},
+		{rule: "duplicate", name: "an index twice in one archive", img: archive(t, append(layerOf("a", "a"), file("lib/modules/6.1/modules.dep", "a"))...),
+			want: []string{"/lib/modules/6.1/modules.dep"}},
 
 		{rule: "hard-link", name: "names of one file", records: []record{linkOf(7, 2, "a", ""), linkOf(7, 2, "b", "AAAA"), linkOf(8, 3, "c", "A"), linkOf(8, 3, "d", "A"), linkOf(7, 1, "e", "B"), dir("f").inode(7, 2), slink("g", "a").inode(7, 2)}},
 		{rule: "hard-link", name: "more names than the file has", records: []record{linkOf(7, 2, "a", ""), linkOf(7, 2, "b", "AAAA"), linkOf(7, 2, "c", ""), linkOf(7, 2, "d", "BBBBBB")},

@@ -59,7 +59,7 @@ var rules = []rule{
 		"add the directory before it, as packer pack --parents does", false}, entry: checkDropped(true)},
 	{Rule: Rule{"dropped", Error, "an entry that the kernel silently drops for another reason",
 		"correct the entry, or leave it out", false}, entry: checkDropped(false)},
-	{Rule: Rule{"duplicate", Error, "two entries with the same path, unless both are a directory with the same owner and mode",
+	{Rule: Rule{"duplicate", Error, "two entries with the same path, unless both are a directory with the same owner and mode, or an index of kernel modules that is for all modules of the image",
 		"leave one of them out", false}, entry: checkDuplicate},
 	{Rule: Rule{"hard-link", Error, "files that the kernel makes one file of, because their records have the same inode number",
 		"give the files different numbers, or make the archive with packer pack", false}, entry: checkNoted("hard-link")},

@@ -20,6 +20,9 @@ var ErrLayers = errors.New("kernel modules that cannot be in one image")
 type LayerCatalog struct {
 	// Origin is what messages call the layer, such as the label of a target.
 	Origin string
+	// File is the name of the file that the catalog was read from, or empty. Messages name it if
+	// the layer has no origin.
+	File string
 	// Base is the directory that has the modules, such as lib/modules/7.2.12.
 	Base string
 	// Tree has the modules as they are in the layer. Its KernelFiles are the kernel's own: the
@@ -89,7 +92,7 @@ func MergeLayers(layers []*LayerCatalog) (*LayerCatalog, error) {
 				byPath[m.Path], owners[m.Path] = m, l
 			} else if other.Digest != m.Digest || other.Size != m.Size {
 				return nil, fmt.Errorf("%w: %s of %s is another file than that of %s: take it from one kernel in both, with the same compression and stripping",
-					ErrLayers, printable.Text(path.Join(l.Base, m.Path)), l.name(), owners[m.Path].name())
+					ErrLayers, printable.Text(path.Join(l.Base, m.Path)), l.Name(), owners[m.Path].Name())
 			}
 		}
 	}
@@ -109,7 +112,7 @@ func (c *LayerCatalog) checkKernel(other *LayerCatalog) error {
 	for i, f := range c.Tree.files() {
 		if string(*f.content) != string(*theirs[i].content) || (*f.content == nil) != (*theirs[i].content == nil) {
 			return fmt.Errorf("%w: %s and %s are of two kernels that are both called %s, and their %s differ: take both from one kernel",
-				ErrLayers, c.name(), other.name(), printable.Text(path.Base(c.Base)), f.name)
+				ErrLayers, c.Name(), other.Name(), printable.Text(path.Base(c.Base)), f.name)
 		}
 	}
 	return nil
@@ -127,14 +130,17 @@ func checkNames(all []*Module, owners map[string]*LayerCatalog) error {
 		if _, _, err := Shadow(same); err != nil {
 			a, b := same[0], same[1]
 			return fmt.Errorf("%w: the module %s is %s of %s and %s of %s: use the same compression in both, or take it in one of them",
-				ErrLayers, m.Name, printable.Text(a.Path), owners[a.Path].name(), printable.Text(b.Path), owners[b.Path].name())
+				ErrLayers, m.Name, printable.Text(a.Path), owners[a.Path].Name(), printable.Text(b.Path), owners[b.Path].Name())
 		}
 	}
 	return nil
 }
 
-// name is what messages call the layer.
-func (c *LayerCatalog) name() string {
+// Name is what messages call the layer.
+func (c *LayerCatalog) Name() string {
+	if c.Origin == "" && c.File != "" {
+		return "the layer of " + printable.Text(c.File)
+	}
 	return cmp.Or(printable.Text(c.Origin), "the layer without an origin")
 }
 

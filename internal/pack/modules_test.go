@@ -64,13 +64,9 @@ func indexes(t *testing.T, tree *modules.Tree) map[string]string {
 func writeLayer(t *testing.T, name, release string, tree *modules.Tree) {
 	t.Helper()
 	base := "lib/modules/" + release
-	catalog := &modules.LayerCatalog{Origin: "//" + name + ":" + name, Base: base, Tree: tree}
-	var out bytes.Buffer
-	if err := modules.WriteLayerCatalog(&out, catalog); err != nil {
-		t.Fatal(err)
-	}
-	files := map[string]string{name + ".catalog": out.String()}
-	text := fmt.Sprintf("#: origin %s\n#: modules %s.catalog\n", catalog.Origin, name)
+	origin := "//" + name + ":" + name
+	files := map[string]string{name + ".catalog": string(layerCatalog(t, origin, release, tree))}
+	text := fmt.Sprintf("#: origin %s\n#: modules %s.catalog\n", origin, name)
 	add := func(path, content string) {
 		files[filepath.Join(name, base, path)] = content
 		text += fmt.Sprintf("file /%s/%s %s/%s/%s 0644 0 0\n", base, path, name, base, path)
@@ -93,6 +89,16 @@ func writeLayer(t *testing.T, name, release string, tree *modules.Tree) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// layerCatalog returns the catalog of a layer that has the modules of a kernel.
+func layerCatalog(t *testing.T, origin, release string, tree *modules.Tree) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	if err := modules.WriteLayerCatalog(&out, &modules.LayerCatalog{Origin: origin, Base: "lib/modules/" + release, Tree: tree}); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
 }
 
 // packWhole packs the layers with these names into the file out.
@@ -278,17 +284,26 @@ func TestModulesErrors(t *testing.T) {
 		}
 		write("partial.list", partial)
 		write("no-origins.list", strings.NewReplacer("#: origin //b:b\n", "", "#: modules b.catalog\n", "").Replace(text))
+		write("none.list", string(readFile(t, "no-origins.list")))
+		write("a-none.list", strings.ReplaceAll(string(readFile(t, "a.list")), "#: modules a.catalog\n", ""))
+		write("wrong.list", strings.ReplaceAll(text, "b.catalog", "a.catalog"))
 		for name, words := range map[string][]string{
 			"other":      {"//a:a", "//other:other", "/kernel/core.ko"},
 			"kernel":     {"//a:a", "//kernel:kernel", "modules.builtin"},
-			"no-catalog": {"//a:a", "//b:b", "modules.dep"},
+			"no-catalog": {"//b:b", "/kernel/net.ko"},
 			"bad":        {"b.list"},
 			"gone":       {"gone"},
 			"partial":    {"//b:b", "/kernel/net.ko"},
-			"no-origins": {"//a:a", "modules.dep"},
+			"no-origins": {"no-origins.list", "/kernel/net.ko"},
+			"none":       {"//a:a", "modules.dep"},
+			"wrong":      {"//b:b", "/kernel/net.ko"},
 		} {
 			before := packtest.Tree(t)
-			err := packWhole(t, "out", "a", name)
+			first := "a"
+			if name == "none" {
+				first = "a-none"
+			}
+			err := packWhole(t, "out", first, name)
 			for _, word := range words {
 				if err == nil || !strings.Contains(err.Error(), word) {
 					t.Errorf("%s: %v, which lacks %s", name, err, word)
@@ -309,4 +324,66 @@ func TestModulesErrors(t *testing.T) {
 		}
 	})
 	golden.Messages(t, "TestModulesErrors.txt", messages)
+}
+
+// Every catalog is read and checked, however many there are, and every module is in one of them.
+func TestModuleCatalogsChecked(t *testing.T) {
+	packtest.InTree(t, nil)
+	writeLayer(t, "a", "6.1", kernelModules("core", "fs"))
+	writeLayer(t, "b", "6.1", kernelModules("core", "net"))
+	if err := os.WriteFile("net.catalog", layerCatalog(t, "", "6.1", kernelModules("core", "net")), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"a", "b"} {
+		if err := Run(t.Context(), Options{
+			Options: write.Options{Out: name + ".layer", ListOut: name + ".layer.list", Layer: true, Jobs: 1}, Read: source.Options{Directives: true},
+			Lists: []string{name + ".list"}, Parents: true,
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, test := range []struct {
+		name             string
+		layers, catalogs []string
+		want             []string // words of the error, or nil
+	}{
+		{"one", []string{"a"}, []string{"a.catalog"}, nil},
+		{"both", []string{"a", "b"}, []string{"a.catalog", "b.catalog"}, nil},
+		{"gone", []string{"a"}, []string{"gone"}, []string{"gone"}},
+		{"not a catalog", []string{"a"}, []string{"a.list"}, []string{"a.list"}},
+		{"of another layer", []string{"a"}, []string{"b.catalog"}, []string{"//b:b", "/lib/modules/6.1/kernel/net.ko"}},
+		{"without an origin", []string{"a"}, []string{"net.catalog"}, []string{"net.catalog", "/lib/modules/6.1/kernel/net.ko"}},
+		{"a catalog is missing", []string{"a", "b"}, []string{"a.catalog"}, []string{"//b:b", "/lib/modules/6.1/kernel/net.ko"}},
+		{"the same twice", []string{"a", "b"}, []string{"a.catalog", "a.catalog"}, []string{"//b:b", "/lib/modules/6.1/kernel/net.ko"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			whole := Options{Options: write.Options{Out: "out", Jobs: 1}, Read: source.Options{Directives: true}, ModuleCatalogs: test.catalogs, Parents: true}
+			tail := Layers{ModuleCatalogs: test.catalogs}
+			joined := tail
+			for _, name := range test.layers {
+				bare := name + ".bare.list"
+				text := strings.ReplaceAll(string(readFile(t, name+".list")), "#: modules "+name+".catalog\n", "")
+				if err := os.WriteFile(bare, []byte(text), 0o666); err != nil {
+					t.Fatal(err)
+				}
+				whole.Lists = append(whole.Lists, bare)
+				tail.Lists = append(tail.Lists, name+".layer.list")
+				joined.Archives, joined.Lists = append(joined.Archives, name+".layer"), append(joined.Lists, name+".layer.list")
+			}
+			for how, err := range map[string]error{
+				"pack": Run(t.Context(), whole),
+				"join": Join(t.Context(), joined, write.Options{Out: "joined", Jobs: 1}),
+				"tail": Join(t.Context(), tail, write.Options{Out: "tail", Jobs: 1}),
+			} {
+				if test.want == nil && err != nil {
+					t.Errorf("%s: %v", how, err)
+				}
+				for _, word := range test.want {
+					if err == nil || strings.Contains(err.Error(), "\n") || !strings.Contains(err.Error(), word) {
+						t.Errorf("%s: %v, want one line with %s", how, err, word)
+					}
+				}
+			}
+		})
+	}
 }

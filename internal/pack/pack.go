@@ -96,11 +96,9 @@ func Run(ctx context.Context, opts Options) error {
 	return write.Outputs(ctx, entries, opts.Options)
 }
 
-// mergeModuleIndexes makes the indexes of kernel modules whole if several layers have modules.
+// mergeModuleIndexes makes the indexes of kernel modules whole if several layers have modules. It
+// checks the catalog of a single layer, too.
 func mergeModuleIndexes(entries []*list.Entry, names []string) error {
-	if len(names) < 2 {
-		return nil // each layer's indexes are whole by themselves
-	}
 	catalogs, err := source.ReadModuleCatalogs(names)
 	if err != nil {
 		return err
@@ -159,9 +157,6 @@ func Join(ctx context.Context, files Layers, opts write.Options) error {
 
 // endModuleIndexes returns the indexes of kernel modules that follow the layers.
 func endModuleIndexes(layers [][]*list.Entry, names []string) ([]*list.Entry, error) {
-	if len(names) < 2 {
-		return nil, nil
-	}
 	catalogs, err := source.ReadModuleCatalogs(names)
 	if err != nil {
 		return nil, err

@@ -13,17 +13,18 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/printable"
 )
 
-// indexSet is the union of the kernel modules that several layers have in one directory.
+// indexSet is what the layers of an image have in one directory of kernel modules.
 type indexSet struct {
 	base    string
 	layers  []*modules.LayerCatalog
 	origins map[string]bool
-	// names are those of the indexes in their order; contents, by the paths of the files.
+	// names are those of the merged indexes in their order; contents, by the paths of the files.
+	// Both are empty if one layer has modules: its indexes are whole.
 	names    []string
 	contents map[string][]byte
 }
 
-// mergeIndexes returns a set for each directory of modules that more than one layer has.
+// mergeIndexes returns a set for each directory of modules that the catalogs have.
 func mergeIndexes(catalogs []*modules.LayerCatalog) ([]*indexSet, error) {
 	var sets []*indexSet
 	byBase := map[string]*indexSet{}
@@ -37,8 +38,10 @@ func mergeIndexes(catalogs []*modules.LayerCatalog) ([]*indexSet, error) {
 		s.layers = append(s.layers, c)
 		s.origins[c.Origin] = true
 	}
-	sets = slices.DeleteFunc(sets, func(s *indexSet) bool { return len(s.layers) < 2 })
 	for _, s := range sets {
+		if len(s.layers) < 2 {
+			continue
+		}
 		union, err := modules.MergeLayers(s.layers)
 		if err != nil {
 			return nil, err
@@ -74,7 +77,8 @@ func isModuleIndex(name string) bool {
 	return strings.HasPrefix(file, "modules.") && path.Base(path.Dir(path.Clean(dir))) == "modules"
 }
 
-// check returns an error if the layers' entries lack what the catalogs list.
+// check returns an error if the layers' entries lack what the catalogs list, or if they have modules
+// that the merged indexes would not list.
 func (s *indexSet) check(layers [][]*list.Entry) error {
 	there := map[string]bool{}
 	for _, layer := range layers {
@@ -84,11 +88,14 @@ func (s *indexSet) check(layers [][]*list.Entry) error {
 			}
 		}
 	}
+	listed := map[string]bool{}
 	for _, c := range s.layers {
 		for _, m := range c.Tree.Modules {
-			if at := s.path(m.Path); !there[at] {
-				return fmt.Errorf("the catalog of kernel modules of %s lists %s, which the image lacks: use the catalog that was written with the layer, and leave out nothing of it", printable.Text(c.Origin), printable.Text(at))
+			at := s.path(m.Path)
+			if !there[at] {
+				return fmt.Errorf("the catalog of kernel modules of %s lists %s, which the image lacks: use the catalog that was written with the layer, and leave out nothing of it", c.Name(), printable.Text(at))
 			}
+			listed[at] = true
 		}
 	}
 	for _, at := range s.names {
@@ -96,7 +103,59 @@ func (s *indexSet) check(layers [][]*list.Entry) error {
 			return fmt.Errorf("the image has kernel modules of several layers in %s, and lacks the index %s: leave out nothing of these layers", printable.Text(s.base), printable.Text(at))
 		}
 	}
+	if len(s.names) == 0 && !s.isGivenTwice(layers) {
+		return nil
+	}
+	for _, layer := range layers {
+		for _, e := range layer {
+			if at := s.unlisted(e, listed); at != "" {
+				return errorf(e, "no catalog describes the kernel module %s, so the indexes would lack it: %s", printable.Text(at), unlistedCure(e))
+			}
+		}
+	}
 	return nil
+}
+
+// isGivenTwice reports whether several entries give the first index, and none is to replace another.
+func (s *indexSet) isGivenTwice(layers [][]*list.Entry) bool {
+	index := s.path("modules.dep")
+	count := 0
+	for _, layer := range layers {
+		for _, e := range layer {
+			if list.CleanPath(e.Name) != index {
+				continue
+			}
+			if count++; slices.Contains(e.Replaces, index) {
+				return false
+			}
+		}
+	}
+	return count > 1
+}
+
+// unlisted returns the path of a module that an entry has and that is not listed, or "". As depmod
+// does, it leaves out the directories of the kernel's source, build and source.
+func (s *indexSet) unlisted(e *list.Entry, listed map[string]bool) string {
+	if e.Kind != list.File {
+		return ""
+	}
+	for _, name := range e.Names() {
+		at := list.CleanPath(name)
+		below, ok := strings.CutPrefix(at, s.path("")+"/")
+		first, _, _ := strings.Cut(below, "/")
+		if ok && first != "build" && first != "source" && modules.IsModule(at) && !listed[at] {
+			return at
+		}
+	}
+	return ""
+}
+
+// unlistedCure says how to have a module in the indexes.
+func unlistedCure(e *list.Entry) string {
+	if e.Pos.Origin == "" {
+		return "name the catalog of each layer with --module-catalog, as it was written with the layer"
+	}
+	return "choose it with kernel_modules, or leave it out"
 }
 
 // MergeModuleIndexes gives the indexes of kernel modules that several layers have the content for

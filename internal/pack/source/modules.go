@@ -40,5 +40,6 @@ func readModuleCatalog(name string) (*modules.LayerCatalog, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
+	c.File = name
 	return c, nil
 }
