@@ -128,7 +128,7 @@ func (l *deviceLister) readKernel() (err error) {
 		}
 	}
 	if l.config != "" {
-		l.values, err = config.ReadValues(l.config)
+		l.values, err = readConfigValues(l.config)
 	}
 	return err
 }

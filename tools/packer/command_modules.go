@@ -326,7 +326,7 @@ func (c *chooser) readConfig(kernel modules.Kernel) (config.Values, error) {
 	if name == "" {
 		return nil, nil
 	}
-	return config.ReadValues(name)
+	return readConfigValues(name)
 }
 
 // addModules adds the modules from elsewhere to the tree, wants those that are not only offered, and

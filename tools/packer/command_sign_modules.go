@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/cli"
-	"github.com/rules-initramfs/rules_initramfs/internal/kbuild/config"
 	"github.com/rules-initramfs/rules_initramfs/internal/modules"
 	"github.com/rules-initramfs/rules_initramfs/internal/modules/signature"
 )
@@ -132,7 +131,7 @@ func (s *moduleSigner) signing() (*signature.Signing, error) {
 	}
 	signing := &signature.Signing{Certificate: certificate, Hash: s.hash}
 	if s.config != "" {
-		values, err := config.ReadValues(s.config)
+		values, err := readConfigValues(s.config)
 		if err != nil {
 			return nil, err
 		}
