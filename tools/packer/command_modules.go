@@ -70,6 +70,9 @@ the output directory. Wrong usage exits with 2.`,
 			if c.driverIndex != "" && c.report+c.json == "" {
 				return cli.Usagef(cmd, "--driver-index needs --report or --json")
 			}
+			if err := c.checkFiles(cmd); err != nil {
+				return err
+			}
 			if c.writeCatalog != "" {
 				return c.catalogTree(cmd.Context())
 			}
@@ -138,6 +141,21 @@ func (c *chooser) addFirmwareOptions(flags *pflag.FlagSet) {
 		return nil
 	})
 	flags.BoolVar(&c.builtinToo, "builtin-firmware", false, "Add the firmware of all built-in modules, not only of those that are wanted or serve a device")
+}
+
+// checkFiles returns an error if a file that is written is another one that is written or read.
+func (c *chooser) checkFiles(cmd *cobra.Command) error {
+	outputs := []usedFile{
+		{"--archive", c.archive}, {"--write-layer-catalog", c.layerCatalog}, {"--write-catalog", c.writeCatalog},
+		{"--report", c.report}, {"--json", c.json},
+	}
+	return checkOutputs(cmd, outputs, slices.Concat(
+		[]usedFile{
+			{"--catalog", c.catalog}, {"--builtin", c.builtin}, {"--builtin-modinfo", c.builtinInfo},
+			{"--system-map", c.systemMap}, {"--config", c.config}, {"--driver-index", c.driverIndex},
+		},
+		usedFiles("--module", c.added), usedFiles("--offer", c.offered), usedFiles("--devices", c.devices),
+	)...)
 }
 
 // parsePrefix reads the directory of modules and firmware.

@@ -84,6 +84,11 @@ func (s *moduleSigner) start(cmd *cobra.Command) error {
 	case s.program == "" && len(s.programArgs) > 0:
 		return cli.Usagef(cmd, "--signer-arg needs --signer")
 	}
+	err = checkOutputs(cmd, []usedFile{{"--out", s.out}},
+		usedFile{"ARCHIVE", s.archive}, usedFile{"--certificate", s.certificate}, usedFile{"--key", s.key}, usedFile{"--config", s.config})
+	if err != nil {
+		return err
+	}
 	if err := s.run(cmd.Context()); err != nil {
 		if s.origin != "" {
 			err = prefixErrors(s.origin, err)
