@@ -70,6 +70,9 @@ the output directory. Wrong usage exits with 2.`,
 			if c.driverIndex != "" && c.report+c.json == "" {
 				return cli.Usagef(cmd, "--driver-index needs --report or --json")
 			}
+			if c.forSigning && c.archive == "" {
+				return cli.Usagef(cmd, "--for-signing needs --archive, which packer sign-modules reads")
+			}
 			if err := c.checkFiles(cmd); err != nil {
 				return err
 			}

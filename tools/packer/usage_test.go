@@ -163,6 +163,7 @@ func testUsage(t *testing.T) (messages map[string]string) {
 		"modules --kernel dir --output out --compress bzip2",
 		"modules --kernel dir --output out --prefix opt",
 		"modules --kernel dir --output out --missing-firmware maybe",
+		"modules --kernel dir --output out --for-signing",
 		"modules --kernel dir --output out --report r --json ./r",
 		"modules --kernel dir --output out --devices d --report d",
 		"sign-modules",
