@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/cli"
+	"github.com/rules-initramfs/rules_initramfs/internal/codec"
 	"github.com/rules-initramfs/rules_initramfs/internal/modules"
 	"github.com/rules-initramfs/rules_initramfs/internal/modules/signature"
 )
@@ -108,6 +109,10 @@ func (s *moduleSigner) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer in.Close()
+	archive := bufio.NewReaderSize(in, 1<<20)
+	if err := checkArchive(in, archive); err != nil {
+		return fmt.Errorf("%s: %w", s.archive, err)
+	}
 	var dir *os.Root
 	if s.dir != "" {
 		if dir, err = openEmpty(s.dir); err != nil {
@@ -121,11 +126,24 @@ func (s *moduleSigner) run(ctx context.Context) (err error) {
 		}()
 	}
 	return writeResults(ctx, s.out, func(w io.Writer) error {
-		if _, err := modules.Sign(ctx, bufio.NewReaderSize(in, 1<<20), w, dir, signing); err != nil {
+		if _, err := modules.Sign(ctx, archive, w, dir, signing); err != nil {
 			return fmt.Errorf("%s: %w", s.archive, err)
 		}
 		return nil
 	})
+}
+
+// checkArchive returns an error if the archive is a directory or compressed.
+func checkArchive(file *os.File, content *bufio.Reader) error {
+	const want = "name the archive that packer modules --archive has written"
+	if info, err := file.Stat(); err == nil && info.IsDir() {
+		return fmt.Errorf("it is a directory: %s", want)
+	}
+	prefix, _ := content.Peek(8)
+	if name := codec.DetectFile(prefix); name != "" {
+		return fmt.Errorf("it is compressed (%s): %s", name, want)
+	}
+	return nil
 }
 
 // signing reads the certificate, the key and the hash.
