@@ -4,6 +4,10 @@ import (
 	"bufio"
 	"cmp"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +18,7 @@ import (
 
 	"github.com/rules-initramfs/rules_initramfs/internal/cli"
 	"github.com/rules-initramfs/rules_initramfs/internal/codec"
+	"github.com/rules-initramfs/rules_initramfs/internal/kbuild/config"
 	"github.com/rules-initramfs/rules_initramfs/internal/modules"
 	"github.com/rules-initramfs/rules_initramfs/internal/modules/signature"
 )
@@ -152,6 +157,10 @@ func (s *moduleSigner) signing() (*signature.Signing, error) {
 	if err != nil {
 		return nil, err
 	}
+	algorithm, err := keyAlgorithm(certificate)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", s.certificate, err)
+	}
 	signing := &signature.Signing{Certificate: certificate, Hash: s.hash}
 	if s.config != "" {
 		values, err := readConfigValues(s.config)
@@ -165,6 +174,12 @@ func (s *moduleSigner) signing() (*signature.Signing, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", s.config, err)
 		}
+		// A module of the kernel may have the algorithm, which is enough for keys that come later.
+		if algorithm != "" && values.Get("CONFIG_CRYPTO_"+algorithm) == "n" {
+			if err := config.CheckAlgorithm(values, algorithm); err != nil {
+				return nil, fmt.Errorf("%s: with %s: %w", s.certificate, s.config, err)
+			}
+		}
 	}
 	if s.program != "" {
 		signing.Signer = signature.Program{Args: append([]string{s.program}, s.programArgs...), Certificate: s.certificate}
@@ -172,6 +187,29 @@ func (s *moduleSigner) signing() (*signature.Signing, error) {
 	}
 	signing.Signer, err = signature.ReadKey(s.key)
 	return signing, err
+}
+
+// keyAlgorithm returns the algorithm of a certificate's key, as in CONFIG_CRYPTO_RSA. It returns an
+// error if no kernel verifies signatures by a key of this size.
+func keyAlgorithm(certificate *x509.Certificate) (string, error) {
+	switch key := certificate.PublicKey.(type) {
+	case *rsa.PublicKey:
+		// rsa_check_key_length of crypto/rsa.c has these sizes. It gets that of whole words.
+		const word = 64
+		switch bits := key.N.BitLen(); (bits + word - 1) / word * word {
+		case 1024, 1536, 2048, 3072, 4096:
+		default:
+			return "", fmt.Errorf("its RSA key has %d bits, and the kernel verifies those of 1024, 1536, 2048, 3072 and 4096: use another key", bits)
+		}
+		return "RSA", nil
+	case *ecdsa.PublicKey:
+		// x509_extract_key_data of crypto/asymmetric_keys/x509_cert_parser.c has the others.
+		if key.Curve == elliptic.P224() {
+			return "", errors.New("its key is on the curve P-224, and the kernel verifies those on P-256, P-384 and P-521: use another key")
+		}
+		return "ECDSA", nil
+	}
+	return "", nil
 }
 
 // openEmpty makes a directory, or opens an empty one.
