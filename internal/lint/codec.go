@@ -23,9 +23,6 @@ type Kernel struct {
 	filters map[string]bool
 }
 
-// maxConfig is how many bytes of a .config are read: many times what one has.
-const maxConfig = 16 << 20
-
 // ParseCodecs returns a kernel with these codecs of package codec, separated by commas.
 func ParseCodecs(list string) (*Kernel, error) {
 	k := &Kernel{codecs: strings.Split(list, ",")}
@@ -38,9 +35,9 @@ func ParseCodecs(list string) (*Kernel, error) {
 }
 
 // ReadConfig reads the configuration of a kernel: its .config, or the uncompressed content of
-// /proc/config.gz.
+// /proc/config.gz. The caller limits its size.
 func ReadConfig(file io.Reader) (*Kernel, error) {
-	text, err := io.ReadAll(io.LimitReader(file, maxConfig))
+	text, err := io.ReadAll(file)
 	if err != nil {
 		return nil, err
 	}

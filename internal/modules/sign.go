@@ -19,9 +19,12 @@ import (
 // ErrPrepared reports an archive that Layer.Write did not write with ForSigning.
 var ErrPrepared = errors.New("not an archive of modules to be signed")
 
+// ErrMore reports something after an archive that would be lost.
+var ErrMore = errors.New("more follows the end of the archive")
+
 // Sign signs and compresses the modules in an archive that was written for signing, and writes the
 // archive with them to w. If dir is not nil, it writes the same to this directory. The other files
-// stay as they are. It returns the number of modules.
+// stay as they are. It returns the number of modules, which is 0 if all that was wanted is built in.
 func Sign(ctx context.Context, r io.Reader, w io.Writer, dir *os.Root, signing *signature.Signing) (signed int, err error) {
 	s := &signer{signing: signing, out: cpio.NewWriter(w), dir: dir, slots: make(chan struct{}, runtime.GOMAXPROCS(0))}
 	ctx, cancel := context.WithCancel(ctx)
@@ -39,6 +42,12 @@ func Sign(ctx context.Context, r io.Reader, w io.Writer, dir *os.Root, signing *
 			return 0, err
 		}
 	}
+	if in.More() {
+		return 0, fmt.Errorf("%w at byte %d: name a file with one archive", ErrMore, in.Offset())
+	}
+	if s.signed == 0 && !s.indexed {
+		return 0, fmt.Errorf("%w: it has neither a module nor %s", ErrPrepared, depsName)
+	}
 	if err := s.flush(0); err != nil {
 		return 0, err
 	}
@@ -55,7 +64,11 @@ type signer struct {
 	waiting []*record // in the order of the archive
 	size    int64     // of the contents of waiting
 	signed  int
+	indexed bool // the archive has an index of modules
 }
+
+// depsName is the name of an index that each layer of modules has.
+const depsName = "modules.dep"
 
 // record is an entry of the archive. Its content and error are valid when done is closed.
 type record struct {
@@ -92,6 +105,7 @@ func (s *signer) read(ctx context.Context, in io.Reader, header *cpio.Header) er
 	default:
 		return fmt.Errorf("%s: %w: neither a file, a directory nor a symbolic link", name, ErrPrepared)
 	}
+	s.indexed = s.indexed || path.Base(name) == depsName
 	module := header.Type() == cpio.TypeRegular && IsModule(name)
 	if module && header.Size > maxModule {
 		return fmt.Errorf("%s: it has more than %d MiB", name, maxModule>>20)

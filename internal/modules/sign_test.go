@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -196,6 +197,10 @@ func TestSignErrors(t *testing.T) {
 	}{
 		{"the key of another certificate", sound, "other", signature.ErrMismatch},
 		{"cut off", sound[:len(sound)/2], "rsa", nil},
+		{"an archive after it", slices.Concat(sound, sound), "rsa", ErrMore},
+		{"bytes after it", append(slices.Clone(sound), "rest"...), "rsa", ErrMore},
+		{"a byte after it, where no record may begin", append(slices.Clone(sound), "\x00rest"...), "rsa", ErrMore},
+		{"neither modules nor indexes", archive(file("a.bin", 4)), "rsa", ErrPrepared},
 		{"not an archive", []byte("hello, world"), "rsa", nil},
 		{"a compressed module", packed.Bytes(), "rsa", ErrPrepared},
 		{"a hard link", archive(linked), "rsa", ErrPrepared},
@@ -212,6 +217,10 @@ func TestSignErrors(t *testing.T) {
 		if err == nil || test.want != nil && !errors.Is(err, test.want) {
 			t.Errorf("%s: %v, want %v", test.name, err, test.want)
 		}
+	}
+	padded := append(slices.Clone(sound), make([]byte, 1021)...)
+	if _, err := Sign(context.Background(), bytes.NewReader(padded), io.Discard, nil, testSigning(t, "rsa")); err != nil {
+		t.Errorf("with zeros after it: %v", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()

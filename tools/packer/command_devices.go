@@ -52,6 +52,10 @@ A file that is not a description is an error, with exit code 1. Wrong usage exit
 			case l.unserved && l.aliases+l.builtIn+l.config == "":
 				return cli.Usagef(cmd, "--unserved needs --aliases, --builtin-modinfo or --config")
 			}
+			inputs := append(usedFiles("FILE", args), usedFile{"--aliases", l.aliases}, usedFile{"--builtin-modinfo", l.builtIn}, usedFile{"--driver-index", l.index}, usedFile{"--config", l.config})
+			if err := checkOutputs(cmd, []usedFile{{"--out", l.out}}, inputs...); err != nil {
+				return err
+			}
 			return l.run(cmd.Context(), args)
 		},
 	}
@@ -128,7 +132,7 @@ func (l *deviceLister) readKernel() (err error) {
 		}
 	}
 	if l.config != "" {
-		l.values, err = config.ReadValues(l.config)
+		l.values, err = readConfigValues(l.config)
 	}
 	return err
 }

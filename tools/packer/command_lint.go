@@ -250,12 +250,11 @@ func readOrigins(name string) (map[string]string, error) {
 }
 
 func readKernelConfig(name string) (*lint.Kernel, error) {
-	file, err := os.Open(name)
+	text, err := readConfig(name)
 	if err != nil {
 		return nil, err
 	}
-	defer file.Close()
-	kernel, err := lint.ReadConfig(file)
+	kernel, err := lint.ReadConfig(bytes.NewReader(text))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}

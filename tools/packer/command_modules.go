@@ -70,6 +70,12 @@ the output directory. Wrong usage exits with 2.`,
 			if c.driverIndex != "" && c.report+c.json == "" {
 				return cli.Usagef(cmd, "--driver-index needs --report or --json")
 			}
+			if c.forSigning && c.archive == "" {
+				return cli.Usagef(cmd, "--for-signing needs --archive, which packer sign-modules reads")
+			}
+			if err := c.checkFiles(cmd); err != nil {
+				return err
+			}
 			if c.writeCatalog != "" {
 				return c.catalogTree(cmd.Context())
 			}
@@ -138,6 +144,21 @@ func (c *chooser) addFirmwareOptions(flags *pflag.FlagSet) {
 		return nil
 	})
 	flags.BoolVar(&c.builtinToo, "builtin-firmware", false, "Add the firmware of all built-in modules, not only of those that are wanted or serve a device")
+}
+
+// checkFiles returns an error if a file that is written is another one that is written or read.
+func (c *chooser) checkFiles(cmd *cobra.Command) error {
+	outputs := []usedFile{
+		{"--archive", c.archive}, {"--write-layer-catalog", c.layerCatalog}, {"--write-catalog", c.writeCatalog},
+		{"--report", c.report}, {"--json", c.json},
+	}
+	return checkOutputs(cmd, outputs, slices.Concat(
+		[]usedFile{
+			{"--catalog", c.catalog}, {"--builtin", c.builtin}, {"--builtin-modinfo", c.builtinInfo},
+			{"--system-map", c.systemMap}, {"--config", c.config}, {"--driver-index", c.driverIndex},
+		},
+		usedFiles("--module", c.added), usedFiles("--offer", c.offered), usedFiles("--devices", c.devices),
+	)...)
 }
 
 // parsePrefix reads the directory of modules and firmware.
@@ -326,7 +347,7 @@ func (c *chooser) readConfig(kernel modules.Kernel) (config.Values, error) {
 	if name == "" {
 		return nil, nil
 	}
-	return config.ReadValues(name)
+	return readConfigValues(name)
 }
 
 // addModules adds the modules from elsewhere to the tree, wants those that are not only offered, and

@@ -4,6 +4,10 @@ import (
 	"bufio"
 	"cmp"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +17,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/cli"
+	"github.com/rules-initramfs/rules_initramfs/internal/codec"
 	"github.com/rules-initramfs/rules_initramfs/internal/kbuild/config"
 	"github.com/rules-initramfs/rules_initramfs/internal/modules"
 	"github.com/rules-initramfs/rules_initramfs/internal/modules/signature"
@@ -85,6 +90,11 @@ func (s *moduleSigner) start(cmd *cobra.Command) error {
 	case s.program == "" && len(s.programArgs) > 0:
 		return cli.Usagef(cmd, "--signer-arg needs --signer")
 	}
+	err = checkOutputs(cmd, []usedFile{{"--out", s.out}},
+		usedFile{"ARCHIVE", s.archive}, usedFile{"--certificate", s.certificate}, usedFile{"--key", s.key}, usedFile{"--config", s.config})
+	if err != nil {
+		return err
+	}
 	if err := s.run(cmd.Context()); err != nil {
 		if s.origin != "" {
 			err = prefixErrors(s.origin, err)
@@ -104,6 +114,10 @@ func (s *moduleSigner) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer in.Close()
+	archive := bufio.NewReaderSize(in, 1<<20)
+	if err := checkArchive(in, archive); err != nil {
+		return fmt.Errorf("%s: %w", s.archive, err)
+	}
 	var dir *os.Root
 	if s.dir != "" {
 		if dir, err = openEmpty(s.dir); err != nil {
@@ -117,11 +131,24 @@ func (s *moduleSigner) run(ctx context.Context) (err error) {
 		}()
 	}
 	return writeResults(ctx, s.out, func(w io.Writer) error {
-		if _, err := modules.Sign(ctx, bufio.NewReaderSize(in, 1<<20), w, dir, signing); err != nil {
+		if _, err := modules.Sign(ctx, archive, w, dir, signing); err != nil {
 			return fmt.Errorf("%s: %w", s.archive, err)
 		}
 		return nil
 	})
+}
+
+// checkArchive returns an error if the archive is a directory or compressed.
+func checkArchive(file *os.File, content *bufio.Reader) error {
+	const want = "name the archive that packer modules --archive has written"
+	if info, err := file.Stat(); err == nil && info.IsDir() {
+		return fmt.Errorf("it is a directory: %s", want)
+	}
+	prefix, _ := content.Peek(8)
+	if name := codec.DetectFile(prefix); name != "" {
+		return fmt.Errorf("it is compressed (%s): %s", name, want)
+	}
+	return nil
 }
 
 // signing reads the certificate, the key and the hash.
@@ -130,9 +157,13 @@ func (s *moduleSigner) signing() (*signature.Signing, error) {
 	if err != nil {
 		return nil, err
 	}
+	algorithm, err := keyAlgorithm(certificate)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", s.certificate, err)
+	}
 	signing := &signature.Signing{Certificate: certificate, Hash: s.hash}
 	if s.config != "" {
-		values, err := config.ReadValues(s.config)
+		values, err := readConfigValues(s.config)
 		if err != nil {
 			return nil, err
 		}
@@ -143,6 +174,12 @@ func (s *moduleSigner) signing() (*signature.Signing, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", s.config, err)
 		}
+		// A module of the kernel may have the algorithm, which is enough for keys that come later.
+		if algorithm != "" && values.Get("CONFIG_CRYPTO_"+algorithm) == "n" {
+			if err := config.CheckAlgorithm(values, algorithm); err != nil {
+				return nil, fmt.Errorf("%s: with %s: %w", s.certificate, s.config, err)
+			}
+		}
 	}
 	if s.program != "" {
 		signing.Signer = signature.Program{Args: append([]string{s.program}, s.programArgs...), Certificate: s.certificate}
@@ -150,6 +187,29 @@ func (s *moduleSigner) signing() (*signature.Signing, error) {
 	}
 	signing.Signer, err = signature.ReadKey(s.key)
 	return signing, err
+}
+
+// keyAlgorithm returns the algorithm of a certificate's key, as in CONFIG_CRYPTO_RSA. It returns an
+// error if no kernel verifies signatures by a key of this size.
+func keyAlgorithm(certificate *x509.Certificate) (string, error) {
+	switch key := certificate.PublicKey.(type) {
+	case *rsa.PublicKey:
+		// rsa_check_key_length of crypto/rsa.c has these sizes. It gets that of whole words.
+		const word = 64
+		switch bits := key.N.BitLen(); (bits + word - 1) / word * word {
+		case 1024, 1536, 2048, 3072, 4096:
+		default:
+			return "", fmt.Errorf("its RSA key has %d bits, and the kernel verifies those of 1024, 1536, 2048, 3072 and 4096: use another key", bits)
+		}
+		return "RSA", nil
+	case *ecdsa.PublicKey:
+		// x509_extract_key_data of crypto/asymmetric_keys/x509_cert_parser.c has the others.
+		if key.Curve == elliptic.P224() {
+			return "", errors.New("its key is on the curve P-224, and the kernel verifies those on P-256, P-384 and P-521: use another key")
+		}
+		return "ECDSA", nil
+	}
+	return "", nil
 }
 
 // openEmpty makes a directory, or opens an empty one.
