@@ -73,6 +73,46 @@ func FindKernel(dir string) (Kernel, error) {
 	return Kernel{Dir: dir}, nil
 }
 
+// CheckRelease returns an error if a directory is not lib/modules/RELEASE, and says which one may be meant.
+func CheckRelease(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	if isRelease(entries) {
+		return nil
+	}
+	meant := ""
+	kernel, err := FindKernel(dir)
+	switch {
+	case err == nil && kernel.Release != "":
+		meant = kernel.Dir
+	case err != nil && kernel.Release == "":
+		// It may be lib/modules.
+		for _, e := range entries {
+			release := filepath.Join(dir, e.Name())
+			if inside, err := os.ReadDir(release); err == nil && isRelease(inside) {
+				meant = release
+			}
+		}
+	}
+	if meant != "" {
+		meant = fmt.Sprintf(": did you mean %s?", meant)
+	}
+	return fmt.Errorf("%w: %s has neither the directory kernel, updates or extra nor the file %s: name lib/modules/RELEASE%s", ErrKernel, dir, OrderFile, meant)
+}
+
+// isRelease reports whether these are the entries of a directory lib/modules/RELEASE.
+func isRelease(entries []os.DirEntry) bool {
+	return slices.ContainsFunc(entries, func(e os.DirEntry) bool {
+		switch e.Name() {
+		case "kernel", "updates", "extra", OrderFile, BuiltinFile:
+			return true
+		}
+		return false
+	})
+}
+
 // ConfigFile returns the name of the kernel's .config, if it is where packages have it: next to the
 // modules, or in boot with the release in its name. It is empty if the kernel has none.
 func (k Kernel) ConfigFile() string {
