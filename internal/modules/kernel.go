@@ -189,6 +189,8 @@ func ReadAdded(files []string) ([]Added, error) {
 			errs = append(errs, fmt.Errorf("%s: %w: its name does not end with .ko, .ko.gz, .ko.xz or .ko.zst", name, ErrNotModule))
 		} else if m, err := Read(name, file); err != nil {
 			errs = append(errs, err)
+		} else if own := m.Info.Value("name"); own != "" && Name(own) != m.Name {
+			errs = append(errs, fmt.Errorf("%s: %w: its name is that of %s, and its modinfo says %s: rename it to %s.ko", name, ErrName, m.Name, own, own))
 		} else {
 			m.Path = "updates/" + filepath.Base(name)
 			added = append(added, Added{m, name})

@@ -76,6 +76,9 @@ the output directory. Wrong usage exits with 2.`,
 			if err := cli.Required(cmd, "output"); err != nil {
 				return err
 			}
+			if len(c.request.Words)+len(c.devices)+len(c.added) == 0 && !c.builtinToo {
+				return cli.Usagef(cmd, "nothing is wanted: name modules with --want or --module, or hardware with --devices")
+			}
 			err := c.run(cmd.Context())
 			if err != nil && c.origin != "" {
 				err = prefixErrors(c.origin, err)
