@@ -164,7 +164,7 @@ func (c *chooser) catalogTree(ctx context.Context) error {
 	return writeResults(ctx, c.writeCatalog, func(w io.Writer) error { return modules.WriteCatalog(w, tree) })
 }
 
-func (c *chooser) run(ctx context.Context) error {
+func (c *chooser) run(ctx context.Context) (err error) {
 	kernel, tree, err := c.readKernel()
 	if err != nil {
 		return err
@@ -217,6 +217,11 @@ func (c *chooser) run(ctx context.Context) error {
 	if err := layer.Write(ctx, c.output); err != nil {
 		return err
 	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, layer.Remove(c.output))
+		}
+	}()
 	if c.archive != "" {
 		if err := c.writeArchive(ctx); err != nil {
 			return err
