@@ -142,6 +142,8 @@ func ReadCatalog(r io.Reader) (*Tree, error) {
 	switch {
 	case text.Len() > maxCatalog:
 		return nil, fmt.Errorf("%w: it has more than %d MiB", ErrCatalog, maxCatalog>>20)
+	case strings.HasPrefix(text.String(), layerHeader):
+		return nil, fmt.Errorf("%w: it is the catalog of a layer, for packer pack --module-catalog: name one of a kernel, which packer modules --write-catalog writes", ErrCatalog)
 	case !ok:
 		return nil, fmt.Errorf("%w: it does not begin with %q: write it again", ErrCatalog, strings.TrimSpace(catalogHeader))
 	}

@@ -72,6 +72,14 @@ func TestBadCatalogs(t *testing.T) {
 	}
 }
 
+func TestCatalogOfLayer(t *testing.T) {
+	_, tree := catalog(t)
+	_, err := ReadCatalog(bytes.NewReader(layerFile(t, testLayer(tree, "//a:b", tree.Modules...))))
+	if !errors.Is(err, ErrCatalog) || !strings.Contains(err.Error(), "--module-catalog") {
+		t.Error(err)
+	}
+}
+
 func FuzzCatalog(f *testing.F) {
 	content, _ := catalog(f)
 	f.Add(content)

@@ -149,6 +149,13 @@ func (k *Kernel) Name(tree *Tree) error {
 	return nil
 }
 
+// Owns reports whether a module of the tree, if it has any, is of the kernel's release. If none is,
+// the tree is that of another kernel.
+func (k Kernel) Owns(tree *Tree) bool {
+	return k.Release == "" || len(tree.Modules) == 0 ||
+		slices.ContainsFunc(tree.Modules, func(m *Module) bool { return releaseOf(m) == k.Release })
+}
+
 // SetBuiltins replaces the kernel's modules.builtin and modules.builtin.modinfo; nil leaves one as it
 // is.
 func (t *Tree) SetBuiltins(builtin, info []byte) (err error) {

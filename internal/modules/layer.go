@@ -317,7 +317,10 @@ func (l *Layer) readModule(m *Module) ([]byte, error) {
 		name = filepath.Join(l.Kernel.Dir, m.Path)
 	}
 	file, err := os.Open(name)
-	if err != nil {
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil, fmt.Errorf("%w: the directory has %w, or the catalog is of another kernel: write the catalog again", err, ErrChanged)
+	case err != nil:
 		return nil, err
 	}
 	defer file.Close()

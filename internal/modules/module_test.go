@@ -359,3 +359,19 @@ func FuzzInfo(f *testing.F) {
 		}
 	})
 }
+
+func TestOwns(t *testing.T) {
+	tree, err := ReadTree(testTree())
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := releaseOf(tree.Modules[0])
+	for release, want := range map[string]bool{own: true, "": true, own + "-other": false} {
+		if (Kernel{Release: release}).Owns(tree) != want {
+			t.Errorf("%q: want %v", release, want)
+		}
+	}
+	if !(Kernel{Release: own}).Owns(&Tree{}) {
+		t.Error("a tree without modules is that of another kernel")
+	}
+}

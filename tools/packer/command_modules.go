@@ -161,6 +161,7 @@ func (c *chooser) catalogTree(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", kernel.Dir, err)
 	}
+	warnMissing(kernel, tree)
 	return writeResults(ctx, c.writeCatalog, func(w io.Writer) error { return modules.WriteCatalog(w, tree) })
 }
 
@@ -285,18 +286,35 @@ func (c *chooser) readKernel() (modules.Kernel, *modules.Tree, error) {
 	if err != nil {
 		return kernel, nil, err
 	}
+	if c.catalog != "" && !kernel.Owns(tree) {
+		return kernel, nil, fmt.Errorf("%s: %w: the catalog is of another kernel than %s: write it again with --write-catalog", c.catalog, modules.ErrVermagic, kernel.Dir)
+	}
 	builtin, err := readOptional(c.builtin)
 	if err != nil {
 		return kernel, nil, err
+	}
+	if err := tree.SetBuiltins(builtin, nil); err != nil {
+		return kernel, nil, fmt.Errorf("%s: %w", cmp.Or(c.builtin, kernel.Dir), err)
 	}
 	info, err := readOptional(c.builtinInfo)
 	if err != nil {
 		return kernel, nil, err
 	}
-	if err := tree.SetBuiltins(builtin, info); err != nil {
-		return kernel, nil, err
+	if err := tree.SetBuiltins(nil, info); err != nil {
+		return kernel, nil, fmt.Errorf("%s: %w", cmp.Or(c.builtinInfo, kernel.Dir), err)
 	}
+	warnMissing(kernel, tree)
 	return kernel, tree, kernel.Name(tree)
+}
+
+// warnMissing prints a warning if the kernel's own files are not there.
+func warnMissing(kernel modules.Kernel, tree *modules.Tree) {
+	missing := tree.Missing()
+	if len(missing) == 0 {
+		return
+	}
+	warn(fmt.Sprintf("%s has no %s: what is built into the kernel, or which module is preferred, is not known: if another package of the distribution has the files (Debian: linux-base-RELEASE), unpack it into the same directory",
+		kernel.Dir, strings.Join(missing, ", no ")))
 }
 
 // readOptional reads a file; nil without a name.
