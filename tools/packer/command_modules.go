@@ -55,7 +55,8 @@ the modules whose symbols they use, their softdeps and their weakdeps. A wanted 
 is built into the kernel is accepted. What is wanted and is not there is an error.
 
 A WORD is the name of a module (virtio_net; - and _ are the same), a pattern of paths
-(kernel/drivers/nvme/**), or an alias (fs-ext4, pci:v00001AF4d00001000sv...).
+(kernel/drivers/nvme/**), or an alias. An alias is a whole modalias, not a pattern: fs-ext4,
+pci:v00001AF4d00001041sv00001AF4sd00001100bc02sc00i00.
 
 @FILE has arguments, one a line. After an error, the exit code is 1 and nothing is left in
 the output directory. Wrong usage exits with 2.`,
