@@ -1,6 +1,7 @@
 package modules
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -149,11 +150,22 @@ func (k *Kernel) Name(tree *Tree) error {
 	return nil
 }
 
-// Owns reports whether a module of the tree, if it has any, is of the kernel's release. If none is,
-// the tree is that of another kernel.
-func (k Kernel) Owns(tree *Tree) bool {
-	return k.Release == "" || len(tree.Modules) == 0 ||
-		slices.ContainsFunc(tree.Modules, func(m *Module) bool { return releaseOf(m) == k.Release })
+// CheckCatalog returns an error if a tree, which was read from a catalog, is not of the kernel: its
+// modules are of another release, or the kernel's own files are not those in the directory.
+func (k Kernel) CheckCatalog(t *Tree) error {
+	isOwn := func(m *Module) bool { return releaseOf(m) == k.Release }
+	same := k.Release == "" || len(t.Modules) == 0 || slices.ContainsFunc(t.Modules, isOwn)
+	for _, f := range t.files() {
+		content, err := readKernelFile(os.DirFS(k.Dir), f.name)
+		if err != nil {
+			return fmt.Errorf("%s: %w", k.Dir, err)
+		}
+		same = same && bytes.Equal(content, *f.content) && (content == nil) == (*f.content == nil)
+	}
+	if !same {
+		return fmt.Errorf("%w: it is of another kernel than that in %s, or the directory has changed: write it again with packer modules --write-catalog", ErrCatalog, k.Dir)
+	}
+	return nil
 }
 
 // SetBuiltins replaces the kernel's modules.builtin and modules.builtin.modinfo; nil leaves one as it

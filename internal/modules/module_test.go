@@ -360,18 +360,35 @@ func FuzzInfo(f *testing.F) {
 	})
 }
 
-func TestOwns(t *testing.T) {
-	tree, err := ReadTree(testTree())
+func TestCheckCatalog(t *testing.T) {
+	root, dir := kernelDir(t)
+	kernel, err := FindKernel(root)
 	if err != nil {
 		t.Fatal(err)
 	}
-	own := releaseOf(tree.Modules[0])
-	for release, want := range map[string]bool{own: true, "": true, own + "-other": false} {
-		if (Kernel{Release: release}).Owns(tree) != want {
-			t.Errorf("%q: want %v", release, want)
+	read := func() *Tree {
+		tree, err := ReadTree(os.DirFS(dir))
+		if err != nil {
+			t.Fatal(err)
 		}
+		return tree
 	}
-	if !(Kernel{Release: own}).Owns(&Tree{}) {
-		t.Error("a tree without modules is that of another kernel")
+	tree := read()
+	if err := kernel.CheckCatalog(tree); err != nil {
+		t.Error(err)
+	}
+	other := kernel
+	other.Release += "-other"
+	if err := other.CheckCatalog(tree); !errors.Is(err, ErrCatalog) {
+		t.Errorf("another release: %v", err)
+	}
+	tree.Order = append(tree.Order, "kernel/more.ko\n"...)
+	if err := kernel.CheckCatalog(tree); !errors.Is(err, ErrCatalog) {
+		t.Errorf("another order: %v", err)
+	}
+	tree = read()
+	tree.BuiltinInfo = nil
+	if err := kernel.CheckCatalog(tree); !errors.Is(err, ErrCatalog) {
+		t.Errorf("a file less: %v", err)
 	}
 }

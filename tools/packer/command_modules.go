@@ -287,8 +287,10 @@ func (c *chooser) readKernel() (modules.Kernel, *modules.Tree, error) {
 	if err != nil {
 		return kernel, nil, err
 	}
-	if c.catalog != "" && !kernel.Owns(tree) {
-		return kernel, nil, fmt.Errorf("%s: %w: the catalog is of another kernel than %s: write it again with --write-catalog", c.catalog, modules.ErrVermagic, kernel.Dir)
+	if c.catalog != "" {
+		if err := kernel.CheckCatalog(tree); err != nil {
+			return kernel, nil, fmt.Errorf("%s: %w", c.catalog, err)
+		}
 	}
 	builtin, err := readOptional(c.builtin)
 	if err != nil {
