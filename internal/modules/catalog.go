@@ -16,7 +16,7 @@ import (
 var ErrCatalog = errors.New("bad catalog of modules")
 
 // catalogHeader begins a catalog. The number changes with the format.
-const catalogHeader = "modules catalog 1\n"
+const catalogHeader = "modules catalog 2\n"
 
 // maxCatalog is the size in bytes that a catalog may have. That of a distribution's kernel has a
 // tenth of it.
@@ -35,6 +35,8 @@ const maxCatalog = 64 << 20
 //	signed             if the file is signed
 //	info KEY=VALUE     one line of modinfo
 //	exports NUMBERS, imports NUMBERS  symbols
+//
+// The last line is "end COUNT" with the number of modules. A catalog without it is cut off.
 //
 // In values, a backslash is \\, and a line feed is \n.
 
@@ -87,6 +89,7 @@ func WriteCatalog(w io.Writer, t *Tree) error {
 		writeNumbers(out, "exports", m.Exports, numbers)
 		writeNumbers(out, "imports", m.Imports, numbers)
 	}
+	fmt.Fprintf(out, "end %d\n", len(t.Modules))
 	return out.Flush()
 }
 
@@ -139,15 +142,23 @@ func ReadCatalog(r io.Reader) (*Tree, error) {
 	switch {
 	case text.Len() > maxCatalog:
 		return nil, fmt.Errorf("%w: it has more than %d MiB", ErrCatalog, maxCatalog>>20)
+	case strings.HasPrefix(text.String(), layerHeader):
+		return nil, fmt.Errorf("%w: it is the catalog of a layer, for packer pack --module-catalog: name one of a kernel, which packer modules --write-catalog writes", ErrCatalog)
 	case !ok:
 		return nil, fmt.Errorf("%w: it does not begin with %q: write it again", ErrCatalog, strings.TrimSpace(catalogHeader))
 	}
 	t := &Tree{}
 	c := catalogReader{rest: rest, line: 1, tree: t}
-	for c.rest != "" {
+	for c.rest != "" && !c.ended {
 		if err := c.readLine(); err != nil {
 			return nil, fmt.Errorf("%w: line %d: %w: write it again", ErrCatalog, c.line, err)
 		}
+	}
+	switch {
+	case !c.ended:
+		return nil, fmt.Errorf("%w: it is cut off after line %d: write it again", ErrCatalog, c.line)
+	case c.rest != "":
+		return nil, fmt.Errorf("%w: more follows its end in line %d: write it again", ErrCatalog, c.line)
 	}
 	if len(c.modules) > maxModules {
 		return nil, fmt.Errorf("%w: it has more than %d modules", ErrCatalog, maxModules)
@@ -166,6 +177,7 @@ type catalogReader struct {
 	symbols []Symbol
 	modules []*Module
 	arch    elf.Arch
+	ended   bool // the last line was read
 }
 
 var errCatalogLine = errors.New("it is not a line of a catalog")
@@ -176,7 +188,7 @@ func (c *catalogReader) readLine() error {
 	c.rest = rest
 	c.line++
 	if !ok {
-		return errors.New("it has no end")
+		return errors.New("it is cut off")
 	}
 	word, value, _ := strings.Cut(line, " ")
 	switch word {
@@ -193,6 +205,12 @@ func (c *catalogReader) readLine() error {
 			return errCatalogLine
 		}
 		c.modules = append(c.modules, &Module{Name: Name(name), Path: name, Arch: c.arch})
+		return nil
+	case "end":
+		if n, err := strconv.Atoi(value); err != nil || n != len(c.modules) {
+			return fmt.Errorf("its end says %.80q for the number of modules, which is %d", value, len(c.modules))
+		}
+		c.ended = true
 		return nil
 	}
 	if len(c.modules) == 0 {

@@ -45,7 +45,7 @@ func TestBadCatalogs(t *testing.T) {
 		if err != nil && !errors.Is(err, ErrCatalog) {
 			t.Fatalf("the first %d bytes: %v", n, err)
 		}
-		if err == nil && content[n-1] != '\n' {
+		if err == nil {
 			t.Errorf("the first %d bytes are a tree with %d modules", n, len(tree.Modules))
 		}
 	}
@@ -58,7 +58,10 @@ func TestBadCatalogs(t *testing.T) {
 		"negative":          "symbol 0 a\nmodule a.ko\nimports -1\n",
 		"checksum":          "symbol 100000000 a\n",
 		"path":              "module a\n",
-		"two of a name":     "module a.ko\nmodule b/a.ko\n",
+		"two of a name":     "module a.ko\nmodule b/a.ko\nend 2\n",
+		"too few":           "module a.ko\nend 2\n",
+		"no number":         "end\n",
+		"after its end":     "end 0\nmodule a.ko\n",
 		"modules.order cut": "file modules.order 4\na.ko\n",
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -69,10 +72,18 @@ func TestBadCatalogs(t *testing.T) {
 	}
 }
 
+func TestCatalogOfLayer(t *testing.T) {
+	_, tree := catalog(t)
+	_, err := ReadCatalog(bytes.NewReader(layerFile(t, testLayer(tree, "//a:b", tree.Modules...))))
+	if !errors.Is(err, ErrCatalog) || !strings.Contains(err.Error(), "--module-catalog") {
+		t.Error(err)
+	}
+}
+
 func FuzzCatalog(f *testing.F) {
 	content, _ := catalog(f)
 	f.Add(content)
-	f.Add([]byte(catalogHeader + "symbol 0 a\\n\nmodule a.ko\nimports 0 0\ninfo a=b\\\\=\n"))
+	f.Add([]byte(catalogHeader + "symbol 0 a\\n\nmodule a.ko\nimports 0 0\ninfo a=b\\\\=\nend 1\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		tree, err := ReadCatalog(bytes.NewReader(data))
 		if err != nil {

@@ -1,6 +1,7 @@
 package modules
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -73,6 +74,46 @@ func FindKernel(dir string) (Kernel, error) {
 	return Kernel{Dir: dir}, nil
 }
 
+// CheckRelease returns an error if a directory is not lib/modules/RELEASE, and says which one may be meant.
+func CheckRelease(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	if isRelease(entries) {
+		return nil
+	}
+	meant := ""
+	kernel, err := FindKernel(dir)
+	switch {
+	case err == nil && kernel.Release != "":
+		meant = kernel.Dir
+	case err != nil && kernel.Release == "":
+		// It may be lib/modules.
+		for _, e := range entries {
+			release := filepath.Join(dir, e.Name())
+			if inside, err := os.ReadDir(release); err == nil && isRelease(inside) {
+				meant = release
+			}
+		}
+	}
+	if meant != "" {
+		meant = fmt.Sprintf(": did you mean %s?", meant)
+	}
+	return fmt.Errorf("%w: %s has neither the directory kernel, updates or extra nor the file %s: name lib/modules/RELEASE%s", ErrKernel, dir, OrderFile, meant)
+}
+
+// isRelease reports whether these are the entries of a directory lib/modules/RELEASE.
+func isRelease(entries []os.DirEntry) bool {
+	return slices.ContainsFunc(entries, func(e os.DirEntry) bool {
+		switch e.Name() {
+		case "kernel", "updates", "extra", OrderFile, BuiltinFile:
+			return true
+		}
+		return false
+	})
+}
+
 // ConfigFile returns the name of the kernel's .config, if it is where packages have it: next to the
 // modules, or in boot with the release in its name. It is empty if the kernel has none.
 func (k Kernel) ConfigFile() string {
@@ -105,6 +146,24 @@ func (k *Kernel) Name(tree *Tree) error {
 		if release := releaseOf(m); release != k.Release {
 			return fmt.Errorf("%w: %s is for %s, and the kernel is %s: remove the modules of the other kernel", ErrVermagic, m.Path, release, k.Release)
 		}
+	}
+	return nil
+}
+
+// CheckCatalog returns an error if a tree, which was read from a catalog, is not of the kernel: its
+// modules are of another release, or the kernel's own files are not those in the directory.
+func (k Kernel) CheckCatalog(t *Tree) error {
+	isOwn := func(m *Module) bool { return releaseOf(m) == k.Release }
+	same := k.Release == "" || len(t.Modules) == 0 || slices.ContainsFunc(t.Modules, isOwn)
+	for _, f := range t.files() {
+		content, err := readKernelFile(os.DirFS(k.Dir), f.name)
+		if err != nil {
+			return fmt.Errorf("%s: %w", k.Dir, err)
+		}
+		same = same && bytes.Equal(content, *f.content) && (content == nil) == (*f.content == nil)
+	}
+	if !same {
+		return fmt.Errorf("%w: it is of another kernel than that in %s, or the directory has changed: write it again with packer modules --write-catalog", ErrCatalog, k.Dir)
 	}
 	return nil
 }
@@ -149,6 +208,8 @@ func ReadAdded(files []string) ([]Added, error) {
 			errs = append(errs, fmt.Errorf("%s: %w: its name does not end with .ko, .ko.gz, .ko.xz or .ko.zst", name, ErrNotModule))
 		} else if m, err := Read(name, file); err != nil {
 			errs = append(errs, err)
+		} else if own := m.Info.Value("name"); own != "" && Name(own) != m.Name {
+			errs = append(errs, fmt.Errorf("%s: %w: its name is that of %s, and its modinfo says %s: rename it to %s.ko", name, ErrName, m.Name, own, own))
 		} else {
 			m.Path = "updates/" + filepath.Base(name)
 			added = append(added, Added{m, name})

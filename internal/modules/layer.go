@@ -138,8 +138,7 @@ func (l *Layer) Write(ctx context.Context, dir string) (err error) {
 	defer root.Close()
 	defer func() {
 		if err != nil {
-			top, _, _ := strings.Cut(l.Prefix, "/")
-			root.RemoveAll(top)
+			l.remove(root)
 		}
 	}()
 	if err := l.writeModules(ctx, root); err != nil {
@@ -149,6 +148,21 @@ func (l *Layer) Write(ctx context.Context, dir string) (err error) {
 		return err
 	}
 	return l.writeFirmware(ctx, root)
+}
+
+// Remove removes what Write has written to a directory, which is empty again.
+func (l *Layer) Remove(dir string) error {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	return l.remove(root)
+}
+
+func (l *Layer) remove(root *os.Root) error {
+	top, _, _ := strings.Cut(l.Prefix, "/")
+	return root.RemoveAll(top)
 }
 
 // base returns the directory lib/modules/RELEASE in the layer.
@@ -303,7 +317,10 @@ func (l *Layer) readModule(m *Module) ([]byte, error) {
 		name = filepath.Join(l.Kernel.Dir, m.Path)
 	}
 	file, err := os.Open(name)
-	if err != nil {
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil, fmt.Errorf("%w: the directory has %w, or the catalog is of another kernel: write the catalog again", err, ErrChanged)
+	case err != nil:
 		return nil, err
 	}
 	defer file.Close()

@@ -40,12 +40,12 @@ func TestLayerCatalog(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	for n := range bytes.Index(content, []byte(catalogHeader)) + len(catalogHeader) {
+	for n := range content {
 		if _, err := ReadLayerCatalog(bytes.NewReader(content[:n])); !errors.Is(err, ErrCatalog) {
 			t.Errorf("the first %d bytes: %v", n, err)
 		}
 	}
-	rest := catalogHeader
+	rest := catalogHeader + "end 0\n"
 	for name, content := range map[string]string{
 		"another header": "layer of modules 0\n\nlib/modules/1\n" + rest,
 		"a way out":      layerHeader + "\n../modules/1\n" + rest,

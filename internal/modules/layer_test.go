@@ -389,6 +389,8 @@ func TestAdd(t *testing.T) {
 		{"another configuration", map[string]ko{"driver.ko": {info: []string{"vermagic=" + release + " SMP preempt mod_unload "}}}, ErrVermagic, nil},
 		{"another architecture", map[string]ko{"driver.ko": {info: info(), machine: stdelf.EM_AARCH64}}, ErrArchitecture, nil},
 		{"twice", map[string]ko{"a/driver-x.ko": {info: info()}, "b/driver_x.ko": {info: info()}}, ErrTree, nil},
+		{"another name", map[string]ko{"driver.ko": {info: append(info(), "name=core_driver")}}, ErrName, nil},
+		{"its name", map[string]ko{"core-driver.ko": {info: append(info(), "name=core_driver")}}, nil, nil},
 		{"no module's name", map[string]ko{"driver.o": {info: info()}}, ErrNotModule, nil},
 	} {
 		root, _ := kernelDir(t)

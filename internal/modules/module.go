@@ -30,6 +30,8 @@ var (
 	ErrNotModule = errors.New("not a kernel module")
 	// ErrDamaged means that a module, or its compression, is damaged.
 	ErrDamaged = errors.New("damaged kernel module")
+	// ErrName means that the file of a module has not the name that the kernel knows the module by.
+	ErrName = errors.New("the file is not named like its module")
 	// ErrArchitecture means that modules of one kernel are for different architectures.
 	ErrArchitecture = errors.New("modules for different architectures")
 )

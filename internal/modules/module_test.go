@@ -359,3 +359,36 @@ func FuzzInfo(f *testing.F) {
 		}
 	})
 }
+
+func TestCheckCatalog(t *testing.T) {
+	root, dir := kernelDir(t)
+	kernel, err := FindKernel(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := func() *Tree {
+		tree, err := ReadTree(os.DirFS(dir))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tree
+	}
+	tree := read()
+	if err := kernel.CheckCatalog(tree); err != nil {
+		t.Error(err)
+	}
+	other := kernel
+	other.Release += "-other"
+	if err := other.CheckCatalog(tree); !errors.Is(err, ErrCatalog) {
+		t.Errorf("another release: %v", err)
+	}
+	tree.Order = append(tree.Order, "kernel/more.ko\n"...)
+	if err := kernel.CheckCatalog(tree); !errors.Is(err, ErrCatalog) {
+		t.Errorf("another order: %v", err)
+	}
+	tree = read()
+	tree.BuiltinInfo = nil
+	if err := kernel.CheckCatalog(tree); !errors.Is(err, ErrCatalog) {
+		t.Errorf("a file less: %v", err)
+	}
+}

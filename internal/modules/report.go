@@ -134,6 +134,14 @@ func reportModules(chosen []Chosen) []ReportedModule {
 	return list
 }
 
+// counted returns a number and what it counts.
+func counted(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
 // maxReasons is how many reasons for a module a text has.
 const maxReasons = 3
 
@@ -144,7 +152,7 @@ func (r *Report) WriteText(w io.Writer) error {
 	for _, m := range r.Modules {
 		size += m.Size
 	}
-	fmt.Fprintf(out, "kernel %s: %d modules with %d bytes, %d files and links of firmware\n", printable.Text(r.Release), len(r.Modules), size, len(r.Firmware))
+	fmt.Fprintf(out, "kernel %s: %s with %s, %d files and links of firmware\n", printable.Text(r.Release), counted(len(r.Modules), "module"), counted(int(size), "byte"), len(r.Firmware))
 	section := func(title string, n int, line func(i int) (name, text string)) {
 		if n == 0 {
 			return

@@ -30,6 +30,17 @@ type KernelFiles struct {
 	BuiltinInfo []byte
 }
 
+// Missing returns the names of the files that are not there.
+func (k *KernelFiles) Missing() []string {
+	var names []string
+	for _, f := range k.files() {
+		if *f.content == nil {
+			names = append(names, f.name)
+		}
+	}
+	return names
+}
+
 // Tree is what is below lib/modules/RELEASE.
 type Tree struct {
 	KernelFiles

@@ -119,7 +119,9 @@ The kernel is for the architecture of the target platform.
 
 The output is the image. Output groups:
 
-    modules  the directory that has the modules
+    module_tree  what modules are compiled with, if `headers` is given
+    modules      the directory that has the modules
+    symvers      the symbols that the kernel and its modules export (Module.symvers), if `headers` is given
 """,
     provides = [KernelInfo],
     toolchains = [PACKER_TOOLCHAIN_TYPE],

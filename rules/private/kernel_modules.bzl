@@ -183,8 +183,9 @@ names it), or "off".""",
         ),
         "modules": attr.string_list(
             doc = """The modules to take: names (`virtio_net`; - and _ are the same), globs of paths below the directory of the
-modules (`kernel/drivers/nvme/**`), or aliases (`fs-ext4`, `pci:v00001AF4d00001041*`). One that matches nothing is an error; one that
-is built into the kernel is not.""",
+modules (`kernel/drivers/nvme/**`), or aliases. An alias is what a device or the kernel asks for, such as `fs-ext4` or
+`pci:v00001AF4d00001041sv00001AF4sd00001100bc02sc00i00`: a whole modalias, not a pattern. One that matches nothing is an
+error; one that is built into the kernel is not.""",
         ),
         "prefix": attr.string(
             default = "lib",

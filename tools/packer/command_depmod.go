@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -25,6 +26,9 @@ func depmodCommand() *cobra.Command {
 modules.dep, modules.alias, modules.softdep, modules.symbols and others, and their binary
 forms. The bytes are those that depmod of kmod 34 writes without a configuration. Modules
 may be compressed with gzip, xz or zstd, and are read in parallel.
+
+DIR must have the directory kernel, updates or extra, or the kernel's modules.order. A
+symbolic link to a directory outside DIR is an error.
 
 What depmod skips is an error: a damaged module, a module for another architecture, two
 modules of one name unless one of them is below updates, an alias that an index cannot
@@ -50,7 +54,15 @@ After an error, the exit code is 1 and no index has changed. Wrong usage exits w
 
 // depmod writes the indexes of the modules in a directory to out.
 func depmod(ctx context.Context, dir, out, systemMap string) error {
-	tree, err := modules.ReadTree(os.DirFS(dir))
+	if err := modules.CheckRelease(dir); err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	tree, err := modules.ReadTree(enclosed{os.DirFS(dir), root})
 	if err != nil {
 		return fmt.Errorf("%s: %w", dir, err)
 	}
@@ -70,6 +82,25 @@ func depmod(ctx context.Context, dir, out, systemMap string) error {
 		return err
 	}
 	return write.Files(ctx, files)
+}
+
+// enclosed is a directory whose links to directories do not lead out of it. Links to files may: the
+// files of a sandbox are links.
+type enclosed struct {
+	fs.FS
+	root *os.Root
+}
+
+// Stat follows links.
+func (e enclosed) Stat(name string) (fs.FileInfo, error) {
+	info, err := fs.Stat(e.FS, name)
+	if err != nil || !info.IsDir() {
+		return info, err
+	}
+	if _, err := e.root.Stat(filepath.FromSlash(name)); err != nil {
+		return nil, fmt.Errorf("%w: remove the symbolic link, or replace it by the directory", err)
+	}
+	return info, nil
 }
 
 // checkSymbols reports the symbols that modules need, and neither they nor the kernel have.

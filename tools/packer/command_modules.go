@@ -55,7 +55,8 @@ the modules whose symbols they use, their softdeps and their weakdeps. A wanted 
 is built into the kernel is accepted. What is wanted and is not there is an error.
 
 A WORD is the name of a module (virtio_net; - and _ are the same), a pattern of paths
-(kernel/drivers/nvme/**), or an alias (fs-ext4, pci:v00001AF4d00001000sv...).
+(kernel/drivers/nvme/**), or an alias. An alias is a whole modalias, not a pattern: fs-ext4,
+pci:v00001AF4d00001041sv00001AF4sd00001100bc02sc00i00.
 
 @FILE has arguments, one a line. After an error, the exit code is 1 and nothing is left in
 the output directory. Wrong usage exits with 2.`,
@@ -81,6 +82,9 @@ the output directory. Wrong usage exits with 2.`,
 			}
 			if err := cli.Required(cmd, "output"); err != nil {
 				return err
+			}
+			if len(c.request.Words)+len(c.devices)+len(c.added) == 0 && !c.builtinToo {
+				return cli.Usagef(cmd, "nothing is wanted: name modules with --want or --module, or hardware with --devices")
 			}
 			err := c.run(cmd.Context())
 			if err != nil && c.origin != "" {
@@ -179,10 +183,11 @@ func (c *chooser) catalogTree(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", kernel.Dir, err)
 	}
+	warnMissing(kernel, tree)
 	return writeResults(ctx, c.writeCatalog, func(w io.Writer) error { return modules.WriteCatalog(w, tree) })
 }
 
-func (c *chooser) run(ctx context.Context) error {
+func (c *chooser) run(ctx context.Context) (err error) {
 	kernel, tree, err := c.readKernel()
 	if err != nil {
 		return err
@@ -235,6 +240,11 @@ func (c *chooser) run(ctx context.Context) error {
 	if err := layer.Write(ctx, c.output); err != nil {
 		return err
 	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, layer.Remove(c.output))
+		}
+	}()
 	if c.archive != "" {
 		if err := c.writeArchive(ctx); err != nil {
 			return err
@@ -298,18 +308,37 @@ func (c *chooser) readKernel() (modules.Kernel, *modules.Tree, error) {
 	if err != nil {
 		return kernel, nil, err
 	}
+	if c.catalog != "" {
+		if err := kernel.CheckCatalog(tree); err != nil {
+			return kernel, nil, fmt.Errorf("%s: %w", c.catalog, err)
+		}
+	}
 	builtin, err := readOptional(c.builtin)
 	if err != nil {
 		return kernel, nil, err
+	}
+	if err := tree.SetBuiltins(builtin, nil); err != nil {
+		return kernel, nil, fmt.Errorf("%s: %w", cmp.Or(c.builtin, kernel.Dir), err)
 	}
 	info, err := readOptional(c.builtinInfo)
 	if err != nil {
 		return kernel, nil, err
 	}
-	if err := tree.SetBuiltins(builtin, info); err != nil {
-		return kernel, nil, err
+	if err := tree.SetBuiltins(nil, info); err != nil {
+		return kernel, nil, fmt.Errorf("%s: %w", cmp.Or(c.builtinInfo, kernel.Dir), err)
 	}
+	warnMissing(kernel, tree)
 	return kernel, tree, kernel.Name(tree)
+}
+
+// warnMissing prints a warning if the kernel's own files are not there.
+func warnMissing(kernel modules.Kernel, tree *modules.Tree) {
+	missing := tree.Missing()
+	if len(missing) == 0 {
+		return
+	}
+	warn(fmt.Sprintf("%s has no %s: what is built into the kernel, or which module is preferred, is not known: if another package of the distribution has the files (Debian: linux-base-RELEASE), unpack it into the same directory",
+		kernel.Dir, strings.Join(missing, ", no ")))
 }
 
 // readOptional reads a file; nil without a name.

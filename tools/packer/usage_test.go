@@ -157,6 +157,8 @@ func testUsage(t *testing.T) (messages map[string]string) {
 		"links --out out",
 		"modules",
 		"modules --kernel dir",
+		"modules --kernel dir --output out",
+		"modules --kernel dir --output out --offer a.ko --exclude a",
 		"modules --kernel dir --output out virtio_net",
 		"modules --kernel dir --output out --write-catalog catalog",
 		"modules --kernel dir --catalog catalog --write-catalog catalog",

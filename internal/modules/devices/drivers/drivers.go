@@ -17,6 +17,7 @@ import (
 	"regexp"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -187,8 +188,9 @@ func readVersion(source fs.FS) (string, error) {
 //
 //	driver SOURCE MODULE OPTION,...
 //
-// with - for no options, and a line for each alias, which begins with a space.
-const indexHeader = "driver index 1 of Linux "
+// with - for no options, and a line for each alias, which begins with a space. The last line is
+// "end COUNT" with the number of drivers. An index without it is cut off.
+const indexHeader = "driver index 2 of Linux "
 
 // Write writes an index.
 func Write(w io.Writer, x *Index) error {
@@ -200,6 +202,7 @@ func Write(w io.Writer, x *Index) error {
 			fmt.Fprintf(out, " %s\n", alias)
 		}
 	}
+	fmt.Fprintf(out, "end %d\n", len(x.Drivers))
 	return out.Flush()
 }
 
@@ -219,7 +222,7 @@ func Read(r io.Reader) (*Index, error) {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(make([]byte, 4096), maxIndexLine)
 	x := &Index{}
-	count := 0
+	count, ended := 0, false
 	for lines.Scan() {
 		line := lines.Text()
 		if count++; count > maxIndex {
@@ -231,6 +234,16 @@ func Read(r io.Reader) (*Index, error) {
 				return nil, ErrNotIndex
 			}
 			x.Version = version
+			continue
+		}
+		if ended {
+			return nil, fmt.Errorf("%w: line %d follows its end", ErrNotIndex, count)
+		}
+		if text, ok := strings.CutPrefix(line, "end "); ok {
+			if n, err := strconv.Atoi(text); err != nil || n != len(x.Drivers) {
+				return nil, fmt.Errorf("%w: its end says %.80q for the number of drivers, which is %d", ErrNotIndex, text, len(x.Drivers))
+			}
+			ended = true
 			continue
 		}
 		if alias, ok := strings.CutPrefix(line, " "); ok && len(x.Drivers) > 0 && printable(alias) {
@@ -254,8 +267,11 @@ func Read(r io.Reader) (*Index, error) {
 		}
 		return nil, err
 	}
-	if count == 0 {
+	switch {
+	case count == 0:
 		return nil, ErrNotIndex
+	case !ended:
+		return nil, fmt.Errorf("%w: it is cut off after line %d", ErrNotIndex, count)
 	}
 	return x, nil
 }

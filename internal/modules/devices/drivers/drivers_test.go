@@ -275,9 +275,14 @@ func TestScan(t *testing.T) {
 		t.Fatal(err)
 	}
 	golden.Text(t, "small.index", b.String())
-	again, err := Read(&b)
+	again, err := Read(bytes.NewReader(b.Bytes()))
 	if err != nil {
 		t.Fatal(err)
+	}
+	for n := range b.Len() - 1 {
+		if _, err := Read(bytes.NewReader(b.Bytes()[:n])); !errors.Is(err, ErrNotIndex) {
+			t.Errorf("the first %d bytes: %v", n, err)
+		}
 	}
 	if diff := cmp.Diff(x.Drivers, again.Drivers); diff != "" || x.Version != again.Version {
 		t.Errorf("version %s (-written +read):\n%s", again.Version, diff)
@@ -352,6 +357,9 @@ func TestErrors(t *testing.T) {
 		"alias":      indexHeader + "7.2.12\n of:N*T*Cx\n",
 		"driver":     indexHeader + "7.2.12\ndriver ../a.c a CONFIG_A\n",
 		"option":     indexHeader + "7.2.12\ndriver a.c a X\n",
+		"cut off":    indexHeader + "7.2.12\ndriver a.c a CONFIG_A\n",
+		"count":      indexHeader + "7.2.12\ndriver a.c a CONFIG_A\nend 2\n",
+		"more":       indexHeader + "7.2.12\nend 0\ndriver a.c a CONFIG_A\n",
 		"control":    indexHeader + "7.2.12\ndriver a.c a CONFIG_A\n \x1b[m\n",
 		"long":       indexHeader + "7.2.12\ndriver a.c a CONFIG_A\n " + strings.Repeat("a", maxIndexLine),
 	} {
@@ -392,7 +400,7 @@ func FuzzSource(f *testing.F) {
 }
 
 func FuzzRead(f *testing.F) {
-	f.Add(indexHeader + "7.2.12\ndriver a.c a CONFIG_A,CONFIG_B\n of:N*T*Cx\n")
+	f.Add(indexHeader + "7.2.12\ndriver a.c a CONFIG_A,CONFIG_B\n of:N*T*Cx\nend 1\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		x, err := Read(strings.NewReader(text))
 		if err == nil {
