@@ -75,7 +75,7 @@ func archive(t testing.TB, records ...record) string {
 	return b.String()
 }
 
-// layerOf returns a layer with kernel modules and their indexes, of which one has the content dep.
+// layerOf returns a layer with kernel modules and their indexes. dep is the content of one of them.
 func layerOf(dep string, modules ...string) []record {
 	records := []record{dir("lib"), dir("lib/modules"), dir("lib/modules/6.1")}
 	for _, name := range modules {

@@ -24,7 +24,7 @@ var ErrMore = errors.New("more follows the end of the archive")
 
 // Sign signs and compresses the modules in an archive that was written for signing, and writes the
 // archive with them to w. If dir is not nil, it writes the same to this directory. The other files
-// stay as they are. It returns the number of modules, which is 0 if all that was wanted is built in.
+// stay as they are. It returns the number of modules, which is 0 if everything wanted is built in.
 func Sign(ctx context.Context, r io.Reader, w io.Writer, dir *os.Root, signing *signature.Signing) (signed int, err error) {
 	s := &signer{signing: signing, out: cpio.NewWriter(w), dir: dir, slots: make(chan struct{}, runtime.GOMAXPROCS(0))}
 	ctx, cancel := context.WithCancel(ctx)
