@@ -36,8 +36,10 @@ func (p *parser) parse(name string, data []byte) (*Module, error) {
 	if m.Exports, err = p.exports(o, symbols); err != nil {
 		return nil, err
 	}
-	m.Imports, err = p.imports(o, symbols)
-	return m, err
+	if m.Imports, err = p.imports(o, symbols); err != nil {
+		return nil, err
+	}
+	return m, nil
 }
 
 // newObject reads the sections of an ELF file.

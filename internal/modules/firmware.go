@@ -98,11 +98,11 @@ func readWhence(r io.Reader) (map[string]string, error) {
 			continue
 		}
 		name, target, ok := strings.Cut(text, " -> ")
-		name, target = unescapeWhence(name), unescapeWhence(target)
-		if !ok || !filepath.IsLocal(name) || target == "" || path.IsAbs(target) || !filepath.IsLocal(path.Join(path.Dir(name), target)) {
+		name, target = path.Clean(unescapeWhence(name)), unescapeWhence(target)
+		if !ok || name == "." || !filepath.IsLocal(name) || target == "" || path.IsAbs(target) || !filepath.IsLocal(path.Join(path.Dir(name), target)) {
 			return nil, fmt.Errorf("line %d: want \"Link: NAME -> TARGET\" with paths in the directory", line)
 		}
-		links[path.Clean(name)] = target
+		links[name] = target
 	}
 	if err := scanner.Err(); err != nil {
 		return nil, err
