@@ -18,7 +18,7 @@ import (
 func build(t *testing.T, makefile string) (*Build, *bytes.Buffer) {
 	t.Helper()
 	if _, err := exec.LookPath("make"); err != nil {
-		t.Skip("there is no make")
+		t.Skip("needs make: apt-get install make")
 	}
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "Makefile"), []byte(makefile), 0o644); err != nil {

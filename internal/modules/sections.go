@@ -142,8 +142,8 @@ func (s *sections) hasContent(i int) bool {
 	return kind != stdelf.SHT_NOBITS && kind != stdelf.SHT_NULL
 }
 
-// content returns what the file has of a section; nil if it has nothing, or there is no such
-// section.
+// content returns the content of a section in the file. It returns nil if the section has
+// none, or does not exist.
 func (s *sections) content(i int) []byte {
 	if i <= 0 || i >= s.count || !s.hasContent(i) {
 		return nil

@@ -46,14 +46,14 @@ def module_signing(ctx, origin, kernel):
     if len(by) > 1:
         fail("%s: signing_key: signer signs already: set one of them" % origin)
     if ctx.attr.signer_args and not ctx.attr.signer:
-        fail("%s: signer_args are for a signer, and there is none" % origin)
+        fail("%s: signer_args need a signer" % origin)
     if not by:
         if ctx.attr.certificate:
             fail("%s: certificate: nothing signs: set signing_key or signer, or leave it out" % origin)
         return None
     certificate = ctx.file.certificate or kernel.module_certificate
     if not certificate:
-        fail("%s: %s: there is no certificate: set certificate, or module_certificate of %s" % (
+        fail("%s: %s: no certificate: set certificate, or module_certificate of %s" % (
             origin,
             by[0],
             label_text(ctx.attr.kernel.label),

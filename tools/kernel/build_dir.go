@@ -33,8 +33,8 @@ func unpackSource(ctx context.Context, build *kbuild.Build, tarball string, patc
 	return tree, nil
 }
 
-// saveSnapshot saves files of the build directory, and returns the size of the snapshot in bytes. After
-// an error there is no file.
+// saveSnapshot saves files of the build directory, and returns the size of the snapshot in bytes. It
+// leaves no file after an error.
 func saveSnapshot(name string, kind snapshot.Kind, build *kbuild.Build, names []string) (size int64, err error) {
 	file, err := os.Create(name)
 	if err != nil {

@@ -205,7 +205,7 @@ func tools(t *testing.T) string {
 	t.Helper()
 	makeProgram, err := exec.LookPath("make")
 	if err != nil {
-		t.Skip("there is no make")
+		t.Skip("needs make: apt-get install make")
 	}
 	path := programs(t)
 	if err := errors.Join(os.Remove(filepath.Join(path, "make")), os.Symlink(makeProgram, filepath.Join(path, "make"))); err != nil {
@@ -298,7 +298,7 @@ func TestCompileCertificates(t *testing.T) {
 			}
 			for _, want := range test.want {
 				if !strings.Contains(got, want) {
-					t.Errorf("%s: there is no %s", got, want)
+					t.Errorf("%s: no %s", got, want)
 				}
 			}
 			if code != 0 {

@@ -73,7 +73,7 @@ func addFormatOptions(flags *pflag.FlagSet, opts *write.Options) {
 	flags.BoolVar(&opts.Checksum, "checksum", false, "Add a checksum of the content of each file, which the kernel verifies")
 }
 
-// checkContents returns an error if there is no list to name the files of --write-contents.
+// checkContents returns an error if --write-contents comes without a list that names its files.
 func checkContents(cmd *cobra.Command, opts *write.Options) error {
 	if opts.ContentsOut != "" && opts.ListOut == "" {
 		return cli.Usagef(cmd, "--write-contents needs --write-list")

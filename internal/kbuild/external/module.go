@@ -63,7 +63,7 @@ func (m *Module) Compile(ctx context.Context, b *kbuild.Build) (*Result, error) 
 		return nil, err
 	}
 	if !m.Types {
-		// Then kbuild says that there is no type information of the kernel, and goes on.
+		// Without this file, kbuild reports that the type information is missing, and continues.
 		if err := os.Remove(filepath.Join(b.Dir, vmlinux)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}

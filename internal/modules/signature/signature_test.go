@@ -97,7 +97,7 @@ func withoutSignature(t *testing.T, module []byte, certificate *x509.Certificate
 func TestOpenSSL(t *testing.T) {
 	openssl, err := exec.LookPath("openssl")
 	if err != nil {
-		t.Skip("there is no openssl")
+		t.Skip("needs openssl: apt-get install openssl")
 	}
 	for _, key := range []string{"rsa", "ec"} {
 		signed, err := signing(t, key, key, "sha512").Sign(context.Background(), read(t, "module"))
@@ -229,7 +229,7 @@ func TestSignErrors(t *testing.T) {
 func TestProgram(t *testing.T) {
 	openssl, err := exec.LookPath("openssl")
 	if err != nil {
-		t.Skip("there is no openssl")
+		t.Skip("needs openssl: apt-get install openssl")
 	}
 	dir := t.TempDir()
 	name := filepath.Join(dir, "signer")
