@@ -43,6 +43,15 @@ type Arch struct {
 	MaxCommandLine int
 	// KernelArg is added to the usual arguments on the kernel's command line.
 	KernelArg string
+	// EFI is the architecture's name in the file names of UEFI: EFI/BOOT/BOOTX64.EFI, and
+	// linuxx64.efi.stub of systemd.
+	EFI string
+	// PEMachine is the architecture of a PE file, an EFI executable: IMAGE_FILE_MACHINE_*.
+	PEMachine uint16
+	// UBoot is the architecture in images for U-Boot, as mkimage -A takes it.
+	UBoot string
+	// TPMDevice is QEMU's device that connects a TPM to the board.
+	TPMDevice string
 	// Firmware matches the last lines that the board's firmware shows on the serial
 	// port; nil if it shows nothing.
 	Firmware *regexp.Regexp
@@ -80,6 +89,11 @@ var table = []Arch{
 		// finds its timer broken, and panics (arch/x86/kernel/apic/io_apic.c). The value
 		// keeps kernels that do not know the argument from passing it to /init.
 		KernelArg: "no_timer_check=1",
+
+		EFI:       "x64",
+		PEMachine: 0x8664,
+		UBoot:     "x86_64",
+		TPMDevice: "tpm-tis",
 	},
 	{
 		Name:   "arm64",
@@ -107,6 +121,11 @@ var table = []Arch{
 		Console:     "ttyAMA0",
 		// arch/arm64/include/uapi/asm/setup.h.
 		MaxCommandLine: 2047,
+
+		EFI:       "aa64",
+		PEMachine: 0xaa64,
+		UBoot:     "arm64",
+		TPMDevice: "tpm-tis-device",
 	},
 	{
 		Name:   "riscv64",
@@ -132,6 +151,11 @@ var table = []Arch{
 		MaxCommandLine: 2047,
 		// The last lines of OpenSBI describe the hart that boots.
 		Firmware: regexp.MustCompile(`^Boot HART `),
+
+		EFI:       "riscv64",
+		PEMachine: 0x5064,
+		UBoot:     "riscv",
+		TPMDevice: "tpm-tis-device",
 	},
 }
 

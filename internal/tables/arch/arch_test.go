@@ -25,6 +25,7 @@ func TestRows(t *testing.T) {
 	for _, a := range All() {
 		for field, value := range map[string]string{
 			"GOARCH": a.GOARCH, "Debian": a.Debian, "JVM": a.JVM, "Make": a.Make, "Target": a.Target, "Console": a.Console, "Machine": a.Machine,
+			"EFI": a.EFI, "UBoot": a.UBoot, "TPMDevice": a.TPMDevice,
 		} {
 			if value == "" {
 				t.Errorf("%s has no %s", a.Name, field)
