@@ -6,9 +6,13 @@ load(
     _InitramfsLayerInfo = "InitramfsLayerInfo",
     _KernelInfo = "KernelInfo",
     _KernelModuleInfo = "KernelModuleInfo",
+    _PayloadInfo = "PayloadInfo",
+    _UefiVariablesInfo = "UefiVariablesInfo",
 )
 
 InitramfsInfo = _InitramfsInfo
 InitramfsLayerInfo = _InitramfsLayerInfo
 KernelInfo = _KernelInfo
 KernelModuleInfo = _KernelModuleInfo
+PayloadInfo = _PayloadInfo
+UefiVariablesInfo = _UefiVariablesInfo

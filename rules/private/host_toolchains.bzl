@@ -44,14 +44,15 @@ def first_line(rctx, program, option):
     result = rctx.execute([path, option], environment = {"LC_ALL": "C"})
     return result.stdout.split("\n")[0] if result.return_code == 0 else ""
 
-def write_toolchains(rctx, kind, find):
-    """Writes the BUILD file of a repository that has a toolchain for each architecture.
+def write_toolchains(rctx, kind, find, package = ""):
+    """Writes the BUILD file of a package of a repository that has a toolchain for each architecture.
 
     Args:
       rctx: the repository's context
       kind: "qemu" for toolchains of the rule `qemu_toolchain`, which have the type `qemu_toolchain_type`
       find: a function that takes a row of ARCHS and returns whether the machine has what the toolchain
         needs, and a dict of the toolchain's attributes, all strings
+      package: where the file is, "" for the top of the repository
     """
     build = _BUILD.format(kind = kind)
     for arch, row in ARCHS.items():
@@ -65,4 +66,4 @@ def write_toolchains(rctx, kind, find):
             cpu = row.cpu,
             kind = kind,
         )
-    rctx.file("BUILD.bazel", build)
+    rctx.file(package + "/BUILD.bazel" if package else "BUILD.bazel", build)

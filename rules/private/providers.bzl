@@ -1,4 +1,4 @@
-"""The providers of images, layers and kernels."""
+"""The providers of images, layers, kernels and payloads."""
 
 load(":tables.bzl", "IMAGE_VIEWS")
 
@@ -56,6 +56,25 @@ without headers.""",
         "release": "string or None: what `uname -r` prints, if it is known before the kernel is built.",
         "system_map": "File or None: its System.map, the addresses of its symbols.",
         "vmlinux": "File or None: the ELF image with its symbols.",
+    },
+)
+
+PayloadInfo = provider(
+    doc = "What firmware loads.",
+    fields = {
+        "arch": "string: the architecture, such as x86_64.",
+        "contents": """list of File: for each initramfs in it, the entries as `packer ls --json` prints them, with the targets
+that placed them.""",
+        "format": """string: "efi", an EFI executable, or "fit", a FIT image.""",
+        "image": "File: the payload.",
+    },
+)
+
+UefiVariablesInfo = provider(
+    doc = "The variables of a UEFI firmware.",
+    fields = {
+        "arch": "string: the architecture of the firmware, such as x86_64.",
+        "store": "File: the flash image.",
     },
 )
 

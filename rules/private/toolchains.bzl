@@ -1,8 +1,11 @@
-"""Toolchains: the packer that makes images, the compilers for kernels, and the QEMU that boots them."""
+"""Toolchains: the packer that makes images, the compilers for kernels, and the machines and firmware that boot them."""
 
 KERNEL_TOOLCHAIN_TYPE = Label("//rules:kernel_toolchain_type")
 PACKER_TOOLCHAIN_TYPE = Label("//rules:packer_toolchain_type")
 QEMU_TOOLCHAIN_TYPE = Label("//rules:qemu_toolchain_type")
+SWTPM_TOOLCHAIN_TYPE = Label("//rules:swtpm_toolchain_type")
+UBOOT_TOOLCHAIN_TYPE = Label("//rules:uboot_toolchain_type")
+UEFI_TOOLCHAIN_TYPE = Label("//rules:uefi_toolchain_type")
 
 def _packer_toolchain_impl(ctx):
     return [platform_common.ToolchainInfo(
@@ -119,6 +122,105 @@ Example:
         name = "qemu_arm64",
         qemu_system = "@qemu//:qemu-system-aarch64",
         version = "QEMU emulator version 10.0.2",
+    )
+""",
+)
+
+def _uefi_toolchain_impl(ctx):
+    return [platform_common.ToolchainInfo(
+        code = ctx.file.code,
+        secure_boot_code = ctx.file.secure_boot_code,
+        variables = ctx.file.variables,
+    )]
+
+uefi_toolchain = rule(
+    implementation = _uefi_toolchain_impl,
+    attrs = {
+        "code": attr.label(
+            allow_single_file = True,
+            doc = "The firmware, a flash image: OVMF_CODE_4M.fd of edk2.",
+            mandatory = True,
+        ),
+        "secure_boot_code": attr.label(
+            allow_single_file = True,
+            doc = """The firmware that knows Secure Boot: OVMF_CODE_4M.secboot.fd. Without it, boots with `secure_boot` fail at
+analysis.""",
+        ),
+        "variables": attr.label(
+            allow_single_file = True,
+            doc = "The firmware's variables, a flash image without keys: OVMF_VARS_4M.fd. A boot does not change the file.",
+            mandatory = True,
+        ),
+    },
+    doc = """The UEFI firmware of machines of one architecture, for a toolchain of the type
+`@rules_initramfs//rules:uefi_toolchain_type`, whose `target_compatible_with` has the architecture.
+
+Example:
+
+    uefi_toolchain(
+        name = "uefi_x86_64",
+        code = "@ovmf//:OVMF_CODE_4M.fd",
+        secure_boot_code = "@ovmf//:OVMF_CODE_4M.secboot.fd",
+        variables = "@ovmf//:OVMF_VARS_4M.fd",
+    )
+""",
+)
+
+def _uboot_toolchain_impl(ctx):
+    return [platform_common.ToolchainInfo(image = ctx.file.image)]
+
+uboot_toolchain = rule(
+    implementation = _uboot_toolchain_impl,
+    attrs = {
+        "image": attr.label(
+            allow_single_file = True,
+            doc = "U-Boot for QEMU's board: u-boot.bin of qemu_arm64_defconfig or qemu-riscv64_smode_defconfig.",
+            mandatory = True,
+        ),
+    },
+    doc = """A U-Boot for machines of one architecture, for a toolchain of the type
+`@rules_initramfs//rules:uboot_toolchain_type`, whose `target_compatible_with` has the architecture.
+
+Example:
+
+    uboot_toolchain(
+        name = "uboot_arm64",
+        image = "@uboot_qemu_arm64//:u-boot.bin",
+    )
+""",
+)
+
+def _swtpm_toolchain_impl(ctx):
+    return [platform_common.ToolchainInfo(
+        executable = ctx.executable.swtpm,
+        runfiles = ctx.attr.swtpm[DefaultInfo].default_runfiles,
+        version = ctx.attr.version,
+    )]
+
+swtpm_toolchain = rule(
+    implementation = _swtpm_toolchain_impl,
+    attrs = {
+        "swtpm": attr.label(
+            allow_files = True,
+            cfg = "exec",
+            doc = """The program swtpm: a file, or an executable target. A script may start a swtpm that is installed on the
+machine that runs the tests.""",
+            executable = True,
+            mandatory = True,
+        ),
+        "version": attr.string(
+            doc = """The first line that swtpm prints for --version. A test runs again when it changes.""",
+            mandatory = True,
+        ),
+    },
+    doc = """A TPM for machines, for a toolchain of the type `@rules_initramfs//rules:swtpm_toolchain_type`.
+
+Example:
+
+    swtpm_toolchain(
+        name = "swtpm",
+        swtpm = "@swtpm//:swtpm",
+        version = "TPM emulator version 0.10.1",
     )
 """,
 )
