@@ -25,11 +25,20 @@ load(
     _kernel_modules = "kernel_modules",
 )
 load(
+    "//rules:payload.bzl",
+    _efi_disk = "efi_disk",
+    _efi_image = "efi_image",
+    _uefi_variables = "uefi_variables",
+    _uki = "uki",
+)
+load(
     "//rules:providers.bzl",
     _InitramfsInfo = "InitramfsInfo",
     _InitramfsLayerInfo = "InitramfsLayerInfo",
     _KernelInfo = "KernelInfo",
     _KernelModuleInfo = "KernelModuleInfo",
+    _PayloadInfo = "PayloadInfo",
+    _UefiVariablesInfo = "UefiVariablesInfo",
 )
 load(
     "//rules:testing.bzl",
@@ -58,6 +67,12 @@ kernel_module = _kernel_module
 kernel_modules = _kernel_modules
 device_tree = _device_tree
 
+# What firmware loads
+uki = _uki
+efi_image = _efi_image
+efi_disk = _efi_disk
+uefi_variables = _uefi_variables
+
 # Boots
 boot = _boot
 boot_test = _boot_test
@@ -71,3 +86,5 @@ InitramfsInfo = _InitramfsInfo
 InitramfsLayerInfo = _InitramfsLayerInfo
 KernelInfo = _KernelInfo
 KernelModuleInfo = _KernelModuleInfo
+PayloadInfo = _PayloadInfo
+UefiVariablesInfo = _UefiVariablesInfo

@@ -1,18 +1,35 @@
 """Booting a kernel with an initramfs in QEMU."""
 
+load(":efi_disk.bzl", "boot_path", "disk_action")
 load(":paths.bzl", "label_text", "rlocation_path")
 load(":platform_transition.bzl", "PLATFORM_ATTRS", "platform_transition")
-load(":providers.bzl", "InitramfsInfo", "KernelInfo")
+load(":providers.bzl", "InitramfsInfo", "KernelInfo", "PayloadInfo", "UefiVariablesInfo")
 load(":renames.bzl", "check_renamed", "renamed_attrs")
 load(":single_file.bzl", "single_file")
 load(":tables.bzl", "FAILURES", "KERNEL_FAILURES", "OPTIONAL_FAILURES")
 load(":test_exec.bzl", "TEST_EXEC_CFG", "test_exec_groups")
-load(":toolchains.bzl", "QEMU_TOOLCHAIN_TYPE")
+load(":toolchains.bzl", "PACKER_TOOLCHAIN_TYPE", "QEMU_TOOLCHAIN_TYPE")
 
+# The toolchains that a boot needs only with some values of its attributes. A target that needs one is skipped if the machine
+# has none.
+def _swtpm_of(tpm):
+    return Label("//rules:current_swtpm") if tpm else None
+
+def _uboot_of(firmware):
+    return Label("//rules:current_uboot") if firmware == "u-boot" else None
+
+def _uefi_of(firmware):
+    return Label("//rules:current_uefi") if firmware == "uefi" else None
+
+# Of all machines.
 BOOT_ATTRS = PLATFORM_ATTRS | {
     "allow_failures": attr.string_list(
         doc = """Failures in the kernel's messages that do not fail the boot: %s. A pattern of `expect` that matches the words of a
 message, such as "Initramfs unpacking failed", allows its kind from there on.""" % ", ".join(['"%s"' % name for name in KERNEL_FAILURES]),
+    ),
+    "bios": attr.label(
+        allow_single_file = True,
+        doc = "Firmware that runs before the kernel, for QEMU's -bios. By default QEMU's own for the machine.",
     ),
     "cpus": attr.int(
         default = 1,
@@ -52,10 +69,6 @@ them in guests that work.""" % ", ".join(['"%s"' % name for name in OPTIONAL_FAI
 mount tag is `files`: `mount -t 9p -o trans=virtio,ro files /mnt`. The kernel needs CONFIG_NET_9P_VIRTIO and
 CONFIG_9P_FS.""",
     ),
-    "firmware": attr.label(
-        allow_single_file = True,
-        doc = "The firmware that runs before the kernel, for QEMU's -bios. By default QEMU's own for the machine.",
-    ),
     "forbid": attr.string_list(
         doc = """Regular expressions (RE2) that no line of the console may match. The kernel's messages about failures
 are forbidden anyway: see `allow_failures`.""",
@@ -67,7 +80,6 @@ one last.""",
     ),
     "kernel": attr.label(
         doc = "The kernel: a `kernel_build`, `kernel_image` or `kernel_import`.",
-        mandatory = True,
         providers = [KernelInfo],
     ),
     "kernel_args": attr.string_list(
@@ -103,6 +115,31 @@ and reaches whatever the test itself can reach.""",
         doc = """Seconds after which the boot fails. By default 90% of the test's timeout; `bazel run` has no limit by
 default.""",
     ),
+    "tpm": attr.bool(
+        doc = """Whether the machine has a TPM 2.0, which is new in each boot. The firmware and the kernel measure what they start
+into it, if they can.""",
+    ),
+    "_swtpm": attr.label(default = _swtpm_of),
+}
+
+# Of machines that may start with firmware of their own.
+_FIRMWARE_ATTRS = {
+    "firmware": attr.string(
+        doc = """What starts the `payload`. "uefi": UEFI firmware, from a disk with an EFI system partition. "u-boot": U-Boot, from such
+a disk. Without it, QEMU starts the `kernel` by itself.""",
+        values = ["", "u-boot", "uefi"],
+    ),
+    "payload": attr.label(
+        doc = """What the firmware starts, in place of `kernel` and `initramfs`: a `uki` or an `efi_image` for "uefi", a `fit_image`
+for "u-boot".""",
+        providers = [PayloadInfo],
+    ),
+    "secure_boot": attr.label(
+        doc = """The keys of Secure Boot, a `uefi_variables`. The firmware then starts only what one of their signers has signed.""",
+        providers = [UefiVariablesInfo],
+    ),
+    "_uboot": attr.label(default = _uboot_of),
+    "_uefi": attr.label(default = _uefi_of),
 }
 
 # Of the machine that runs the test. It may be another one than the machine that runs the actions.
@@ -111,7 +148,11 @@ BOOT_TEST_EXEC_GROUPS = test_exec_groups([QEMU_TOOLCHAIN_TYPE])
 def _runner_attr(cfg):
     return attr.label(cfg = cfg, default = Label("//tools/boot"), executable = True)
 
-_TEST_ATTRS = BOOT_ATTRS | {
+_TEST_ATTRS = BOOT_ATTRS | _FIRMWARE_ATTRS | {
+    "expect_refusal": attr.bool(
+        doc = """Whether the firmware must refuse to start the payload. The boot then passes with the failure `firmware-refused`, and
+fails if the kernel starts.""",
+    ),
     "input": attr.string_dict(
         doc = """Text to type on the console, by prompt: `{"login: $": "root\\n"}`. A prompt is a regular expression (RE2),
 which need not match a whole line; the text is sent when the prompt was seen. The prompts must be seen in this order. A
@@ -132,9 +173,71 @@ def _check_failures(ctx, attribute, known, elsewhere, hint):
                 ": " + hint if name in elsewhere else "",
             ))
 
+# What a payload has already.
+_NOT_WITH_PAYLOAD = ["bios", "initramfs", "kernel", "kernel_args", "kernel_cmdline"]
+
+# The formats that each firmware starts.
+_FORMATS = {
+    "u-boot": "fit",
+    "uefi": "efi",
+}
+
+def _check_firmware(ctx):
+    origin = label_text(ctx.label)
+    firmware = getattr(ctx.attr, "firmware", "")
+    if not firmware:
+        if not ctx.attr.kernel:
+            fail("%s: kernel: name one, or a payload and the firmware that starts it" % origin)
+        for attribute in ["payload", "secure_boot", "expect_refusal"]:
+            if getattr(ctx.attr, attribute, None):
+                fail("%s: %s: set firmware, to \"uefi\" or \"u-boot\"" % (origin, attribute))
+        return
+    if not ctx.attr.payload:
+        fail("%s: payload: name what the firmware starts" % origin)
+    for attribute in _NOT_WITH_PAYLOAD:
+        if getattr(ctx.attr, attribute):
+            fail("%s: %s: not with firmware = %r: the firmware starts the payload" % (origin, attribute, firmware))
+    payload = ctx.attr.payload[PayloadInfo]
+    if payload.format != _FORMATS[firmware]:
+        fail("%s: payload: %s is not what %s starts: %s" % (origin, label_text(ctx.attr.payload.label), firmware, {
+            "u-boot": "use a fit_image",
+            "uefi": "use a uki or an efi_image",
+        }[firmware]))
+    if ctx.attr.secure_boot:
+        if firmware != "uefi":
+            fail("%s: secure_boot: only UEFI firmware has it" % origin)
+        if not ctx.attr._uefi[platform_common.ToolchainInfo].secure_boot_code:
+            fail("%s: secure_boot: the UEFI toolchain has no firmware that knows Secure Boot: set its secure_boot_code" % origin)
+        variables = ctx.attr.secure_boot[UefiVariablesInfo]
+        if variables.arch != payload.arch:
+            fail("%s: secure_boot: %s is for %s, and the payload for %s: set platform on both" % (
+                origin,
+                label_text(ctx.attr.secure_boot.label),
+                variables.arch,
+                payload.arch,
+            ))
+
+def _firmware(ctx):
+    """What the runner needs of the firmware: a dict of keys of the description to Files, and one of other values."""
+    files, values = {}, {}
+    if getattr(ctx.attr, "firmware", "") == "uefi":
+        payload = ctx.attr.payload[PayloadInfo]
+        uefi = ctx.attr._uefi[platform_common.ToolchainInfo]
+        secure = ctx.attr.secure_boot
+        disk = ctx.actions.declare_file(ctx.label.name + ".payload.img")
+        disk_action(ctx, disk, {boot_path(payload.arch): payload.image})
+        files = {
+            "payload_disk": disk,
+            "uefi_code": uefi.secure_boot_code if secure else uefi.code,
+            "uefi_variables": secure[UefiVariablesInfo].store if secure else uefi.variables,
+        }
+        values = {"secure_boot": bool(secure)}
+    return files, values
+
 def _check(ctx):
     _check_failures(ctx, "allow_failures", KERNEL_FAILURES, OPTIONAL_FAILURES, "it fails only boots that list it in fail_on")
     _check_failures(ctx, "fail_on", OPTIONAL_FAILURES, KERNEL_FAILURES, "it fails all boots that do not list it in allow_failures")
+    _check_firmware(ctx)
     if ctx.attr.kernel_cmdline and ctx.attr.kernel_args:
         fail("%s: kernel_args: kernel_cmdline is the whole command line: add the arguments there" % label_text(ctx.label))
     owners = {}
@@ -163,14 +266,16 @@ def describe_boot(ctx, runner, qemu, interactive = False, input = {}, files = []
         A DefaultInfo.
     """
     _check(ctx)
-    kernel = ctx.attr.kernel[KernelInfo]
+    kernel = ctx.attr.kernel[KernelInfo] if ctx.attr.kernel else None
+    firmware_files, firmware_values = _firmware(ctx)
+    swtpm = ctx.attr._swtpm[platform_common.ToolchainInfo] if ctx.attr.tpm else None
 
     # The runner joins the parts, so that the whole image is neither written nor downloaded for it.
     parts = ctx.attr.initramfs[InitramfsInfo].parts if ctx.attr.initramfs else []
     disks = [single_file("%s: disks" % label_text(ctx.label), target) for target in ctx.attr.disks]
 
     # Only a debugger reads it.
-    vmlinux = kernel.vmlinux if interactive else None
+    vmlinux = kernel.vmlinux if kernel and interactive else None
 
     # The runner reads the file next to it that has its own name.
     executable = ctx.actions.declare_file(ctx.label.name)
@@ -186,7 +291,8 @@ def describe_boot(ctx, runner, qemu, interactive = False, input = {}, files = []
 
     ctx.actions.write(config, json.encode_indent({
         "allow_failures": ctx.attr.allow_failures,
-        "arch": kernel.arch,
+        "arch": kernel.arch if kernel else ctx.attr.payload[PayloadInfo].arch,
+        "bios": path(ctx.file.bios),
         "cpus": ctx.attr.cpus,
         "disk_bus": ctx.attr.disk_bus,
         "disks": [path(disk) for disk in disks],
@@ -195,12 +301,13 @@ def describe_boot(ctx, runner, qemu, interactive = False, input = {}, files = []
         "expect_unordered": getattr(ctx.attr, "expect_unordered", []),
         "fail_on": ctx.attr.fail_on,
         "files": [path(file) for file in ctx.files.files],
-        "firmware": path(ctx.file.firmware),
+        "expect_refusal": getattr(ctx.attr, "expect_refusal", False),
+        "firmware": getattr(ctx.attr, "firmware", ""),
         "forbid": ctx.attr.forbid,
         "initramfs": [path(part) for part in parts],
         "input": [{"expect": prompt, "send": text} for prompt, text in input.items()],
         "interactive": interactive,
-        "kernel": path(kernel.image),
+        "kernel": path(kernel.image if kernel else None),
         "kernel_args": ctx.attr.kernel_args,
         "kernel_cmdline": ctx.attr.kernel_cmdline,
         "kvm": ctx.attr.kvm,
@@ -210,13 +317,27 @@ def describe_boot(ctx, runner, qemu, interactive = False, input = {}, files = []
         "network": ctx.attr.network,
         "qemu": path(qemu.executable),
         "qemu_version": qemu.version,
+        "swtpm": path(swtpm.executable if swtpm else None),
+        "swtpm_version": swtpm.version if swtpm else "",
         "time_limit_s": ctx.attr.time_limit,
+        "tpm": ctx.attr.tpm,
         "vmlinux": path(vmlinux),
-    }) + "\n")
+    } | {key: path(file) for key, file in firmware_files.items()} | firmware_values) + "\n")
     runfiles = ctx.runfiles(
-        [config, kernel.image] + parts + disks + ctx.files.files + files +
-        [file for file in [ctx.file.firmware, qemu.executable, vmlinux] if file],
+        [config] + parts + disks + ctx.files.files + files + firmware_files.values() + [
+            file
+            for file in [
+                ctx.file.bios,
+                kernel.image if kernel else None,
+                qemu.executable,
+                swtpm.executable if swtpm else None,
+                vmlinux,
+            ]
+            if file
+        ],
     ).merge(qemu.runfiles)
+    if swtpm:
+        runfiles = runfiles.merge(swtpm.runfiles)
     return DefaultInfo(
         executable = executable,
         files = depset([executable]),
@@ -285,15 +406,26 @@ which, and begins with the name of the failure:
 Each pattern is a test case in test.xml, with the time from QEMU's start until it was seen. The test's undeclared outputs
 have the whole console, `console.log`, the result for programs, `result.json`, and QEMU's command line, `qemu-command.txt`.
 
-The target is skipped if there is no QEMU for the platform's architecture.
+With `firmware` and a `payload`, the machine starts as a product does:
+
+    boot_test(
+        name = "product_test",
+        expect = ["Welcome"],
+        firmware = "uefi",
+        payload = ":product",
+        secure_boot = ":enrolled_keys",
+    )
+
+The target is skipped if there is no QEMU for the platform's architecture, or not the firmware or the TPM that it needs.
 """ % "\n".join(["    " + name + " " * (20 - len(name)) + meaning for name, meaning in FAILURES.items()]),
     exec_groups = BOOT_TEST_EXEC_GROUPS,
     test = True,
+    toolchains = [PACKER_TOOLCHAIN_TYPE],
 )
 
 boot = rule(
     implementation = _boot_impl,
-    attrs = BOOT_ATTRS | renamed_attrs("boot") | {"_runner": _runner_attr("exec")},
+    attrs = BOOT_ATTRS | _FIRMWARE_ATTRS | renamed_attrs("boot") | {"_runner": _runner_attr("exec")},
     cfg = platform_transition,
     doc = """Boots a kernel with an initramfs in QEMU for `bazel run`, with its console on the terminal.
 
@@ -313,5 +445,8 @@ The run succeeds if the guest ends by itself without a panic, or if the patterns
 Options of the boot come after `--`, as in `bazel run //:boot -- --help`, which prints all of them.
 """,
     executable = True,
-    toolchains = [QEMU_TOOLCHAIN_TYPE],
+    toolchains = [
+        PACKER_TOOLCHAIN_TYPE,
+        QEMU_TOOLCHAIN_TYPE,
+    ],
 )

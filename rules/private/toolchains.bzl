@@ -224,3 +224,15 @@ Example:
     )
 """,
 )
+
+def _current(type, name):
+    """A rule whose target gives a toolchain to targets that need it only with some values of their attributes."""
+    return rule(
+        implementation = lambda ctx: [ctx.toolchains[type]],
+        doc = "The %s of the target platform." % name,
+        toolchains = [type],
+    )
+
+current_swtpm = _current(SWTPM_TOOLCHAIN_TYPE, "TPM")
+current_uboot = _current(UBOOT_TOOLCHAIN_TYPE, "U-Boot")
+current_uefi = _current(UEFI_TOOLCHAIN_TYPE, "UEFI firmware")

@@ -82,6 +82,12 @@ def _full(rctx, row):
             return [rctx.path(str(release) + "/vmlinuz")], _modules(rctx, row, release.basename)
     return [], []
 
+def _efi_stub(rctx, row):
+    """The stub of EFI executables, or None."""
+    root = "" if rctx.os.arch == row.jvm else "/usr/lib/kernels/" + row.debian
+    file = rctx.path("%s/usr/lib/systemd/boot/efi/linux%s.efi.stub" % (root, row.efi))
+    return file if file.exists else None
+
 def _packaged_impl(rctx):
     _libraries_packages(rctx)
     found = {
@@ -90,6 +96,7 @@ def _packaged_impl(rctx):
     }
     for arch, row in ARCHS.items():
         kernel = _kernel(rctx, row)
+        found["efi_stub_" + arch] = [_efi_stub(rctx, row)]
         found["kernel_" + arch] = [kernel]
         found["headers_" + arch] = _headers(rctx, row, kernel.dirname.basename) if kernel else []
         found["modules_" + arch] = _modules(rctx, row, kernel.dirname.basename) if kernel else []
@@ -107,7 +114,7 @@ def _packaged_impl(rctx):
             build.append("filegroup(name = %r, srcs = %r)" % (name, links))
         else:
             build.append("filegroup(name = %r, target_compatible_with = [\"@platforms//:incompatible\"])" % name)
-    for name in ["full_kernel", "full_modules", "headers", "kernel", "modules"]:
+    for name in ["efi_stub", "full_kernel", "full_modules", "headers", "kernel", "modules"]:
         of_cpu = {row.cpu: ":%s_%s" % (name, arch) for arch, row in ARCHS.items()}
         build.append("alias(name = %r, actual = select(%r))" % (name, of_cpu))
     rctx.file("BUILD.bazel", "\n".join(build) + "\n")
