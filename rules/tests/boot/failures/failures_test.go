@@ -18,7 +18,7 @@ var cases = []struct {
 	{"allowed", "init-failed", "VFS: Unable to mount root fs"},
 	{"crash", "panic", "Kernel panic - not syncing: sysrq triggered crash"},
 	{"exit", "init-failed", "Attempted to kill init! exitcode=0x00000300"},
-	{"firmware", "kernel-not-started", ""},
+	{"bios", "kernel-not-started", ""},
 	{"hang", "not-ended", ""},
 	{"kernel", "qemu-not-started", "zeros.bin: it is not a kernel"},
 	{"long", "qemu-not-started", "2047"},
