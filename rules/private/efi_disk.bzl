@@ -54,12 +54,17 @@ def _efi_disk_impl(ctx):
     if not files:
         fail("%s: nothing is on the disk: set payload or files" % origin)
     disk = ctx.actions.declare_file(ctx.label.name + ".img")
-    disk_action(ctx, disk, files, ctx.attr.size, ctx.attr.volume_label)
+    disk_action(ctx, disk, files, ctx.attr.disk_size, ctx.attr.volume_label)
     return [DefaultInfo(files = depset([disk]))]
 
 efi_disk = rule(
     implementation = _efi_disk_impl,
     attrs = PLATFORM_ATTRS | {
+        # Bazel crashes at a rule with an attribute "size" that is not a test's.
+        "disk_size": attr.string(
+            doc = """The size of the disk: `"64MiB"`. By default, what the files need, with a little room. It is an error if they
+do not fit.""",
+        ),
         "files": attr.string_keyed_label_dict(
             allow_files = True,
             doc = """Files of the partition, by their paths: `{"loader/loader.conf": "loader.conf"}`.""",
@@ -68,10 +73,6 @@ efi_disk = rule(
             doc = """What the firmware starts if nothing tells it what to start: a `uki` or `efi_image`, as
 EFI/BOOT/BOOTX64.EFI or the like.""",
             providers = [PayloadInfo],
-        ),
-        "size": attr.string(
-            doc = """The size of the disk: `"64MiB"`. By default, what the files need, with a little room. It is an error if they
-do not fit.""",
         ),
         "volume_label": attr.string(
             doc = "The label of the file system, at most 11 characters.",
