@@ -47,6 +47,7 @@ const (
 	numberOfSectionsAt = 2
 	optionalSizeAt     = 16
 
+	initializedDataAt     = 8
 	sectionAlignmentAt    = 32
 	fileAlignmentAt       = 36
 	sizeOfImageAt         = 56
