@@ -14,42 +14,17 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rules-initramfs/rules_initramfs/internal/efi/pe/petest"
 	"github.com/rules-initramfs/rules_initramfs/internal/golden"
 )
 
-// newFile returns an EFI executable with sections, each of which has 3 bytes less in memory than in
-// the file.
-func newFile(sections ...string) []byte {
-	const headers, optionalAt = 0x400, 0x40 + 4 + fileHeaderSize
-	h := make([]byte, headers)
-	copy(h, "MZ")
-	little.PutUint32(h[newHeaderAt:], 0x40)
-	copy(h[0x40:], signature)
-	little.PutUint16(h[0x44:], 0x8664)
-	little.PutUint16(h[0x44+numberOfSectionsAt:], uint16(len(sections)))
-	const optionalSize = directoriesAt + 16*directorySize
-	little.PutUint16(h[0x44+optionalSizeAt:], optionalSize)
-	o := h[optionalAt:]
-	little.PutUint16(o, magic64)
-	little.PutUint32(o[sectionAlignmentAt:], 0x1000)
-	little.PutUint32(o[fileAlignmentAt:], 0x200)
-	little.PutUint32(o[sizeOfImageAt:], uint32(len(sections)+1)*0x1000)
-	little.PutUint32(o[sizeOfHeadersAt:], headers)
-	little.PutUint16(o[subsystemAt:], firstEFI)
-	little.PutUint32(o[numberOfDirectoriesAt:], 16)
-	file := bytes.Clone(h)
-	for i, name := range sections {
-		s := h[optionalAt+optionalSize+i*sectionHeaderSize:]
-		copy(s, name)
-		little.PutUint32(s[8:], 0x200-3)
-		little.PutUint32(s[12:], uint32(i+1)*0x1000)
-		little.PutUint32(s[16:], 0x200)
-		little.PutUint32(s[20:], uint32(headers+i*0x200))
-		little.PutUint32(s[36:], MemRead|InitializedData)
-		file = append(file, bytes.Repeat([]byte{byte(i + 1)}, 0x200)...)
+// newFile returns an EFI executable with sections of 0x1fd bytes.
+func newFile(names ...string) []byte {
+	var sections []petest.Section
+	for i, name := range names {
+		sections = append(sections, petest.Section{Name: name, Content: strings.Repeat(string(rune('1'+i)), 0x1fd)})
 	}
-	copy(file, h)
-	return file
+	return petest.Executable(0x8664, sections...)
 }
 
 func open(t testing.TB, file []byte) *File {
@@ -71,7 +46,7 @@ func TestOpen(t *testing.T) {
 	if s == nil || s.VirtualAddress != 0x2000 || s.VirtualSize != 0x1fd || s.Size != 0x200 || s.Offset != 0x600 {
 		t.Errorf("%+v", s)
 	}
-	if data, err := io.ReadAll(s.Data()); err != nil || !bytes.Equal(data, bytes.Repeat([]byte{2}, 0x1fd)) {
+	if data, err := io.ReadAll(s.Data()); err != nil || !bytes.Equal(data, bytes.Repeat([]byte{'2'}, 0x1fd)) {
 		t.Errorf("%x, %v", data, err)
 	}
 	if raw, err := io.ReadAll(s.Raw()); err != nil || len(raw) != 0x200 {
@@ -88,9 +63,7 @@ func TestOpen(t *testing.T) {
 }
 
 func TestOpenErrors(t *testing.T) {
-	const optional = 0x40 + 4 + fileHeaderSize
-	const table = optional + directoriesAt + 16*directorySize
-	const certificates = optional + directoriesAt + certificatesDirectory*directorySize
+	const optional, table, certificates = petest.OptionalHeader, petest.SectionTable, petest.Certificates
 	put16 := func(at int, value uint16) func([]byte) []byte {
 		return func(b []byte) []byte { little.PutUint16(b[at:], value); return b }
 	}
@@ -108,7 +81,7 @@ func TestOpenErrors(t *testing.T) {
 		{"not MZ", put16(0, 0), ErrNotEFI},
 		{"no PE header", put32(newHeaderAt, 0x7fffffff), ErrNotEFI},
 		{"another signature", put16(0x40, 0), ErrNotEFI},
-		{"an object", put16(0x44+optionalSizeAt, 0), ErrNotEFI},
+		{"an object", put16(petest.FileHeader+optionalSizeAt, 0), ErrNotEFI},
 		{"PE32", put16(optional, 0x10b), ErrNotEFI},
 		{"of Windows", put16(optional+subsystemAt, 2), ErrNotEFI},
 		{"cut in its headers", func(b []byte) []byte { return b[:table+10] }, ErrDamaged},
@@ -116,7 +89,7 @@ func TestOpenErrors(t *testing.T) {
 		{"no alignment", put32(optional+sectionAlignmentAt, 0), ErrDamaged},
 		{"an odd alignment", put32(optional+fileAlignmentAt, 0x300), ErrDamaged},
 		{"many directories", put32(optional+numberOfDirectoriesAt, 17), ErrDamaged},
-		{"many sections", put16(0x44+numberOfSectionsAt, 0xffff), ErrDamaged},
+		{"many sections", put16(petest.FileHeader+numberOfSectionsAt, 0xffff), ErrDamaged},
 		{"small headers", put32(optional+sizeOfHeadersAt, 0x100), ErrDamaged},
 		{"large headers", put32(optional+sizeOfHeadersAt, 0x10000), ErrDamaged},
 		{"a section in the headers", put32(table+20, 0x200), ErrDamaged},
@@ -139,8 +112,7 @@ func TestDigest(t *testing.T) {
 	file := newFile(".text", ".data")
 	file = append(file, "after the sections"...)
 	want := func(file []byte) string {
-		const checkSum = 0x40 + 4 + fileHeaderSize + checkSumAt
-		const certificates = 0x40 + 4 + fileHeaderSize + directoriesAt + certificatesDirectory*directorySize
+		const checkSum, certificates = petest.OptionalHeader + checkSumAt, petest.Certificates
 		h := sha256.New()
 		h.Write(file[:checkSum])
 		h.Write(file[checkSum+4 : certificates])
@@ -152,7 +124,7 @@ func TestDigest(t *testing.T) {
 		t.Errorf("%x, %v, want %s", h.Sum(nil), err, want(file))
 	}
 	overlapping := newFile(".text", ".data")
-	little.PutUint32(overlapping[0x40+4+fileHeaderSize+directoriesAt+16*directorySize+sectionHeaderSize+20:], 0x400)
+	little.PutUint32(overlapping[petest.SectionTable+sectionHeaderSize+20:], 0x400)
 	overlapping = overlapping[:len(overlapping)-0x200]
 	if err := open(t, overlapping).Digest(h); !errors.Is(err, ErrDamaged) {
 		t.Errorf("overlapping sections: %v", err)
@@ -203,7 +175,7 @@ func TestExtend(t *testing.T) {
 	own := newSection(".data", "new data")
 	own.Replace = true
 	file := append(newFile(".text", ".data"), "unaligned"...)
-	little.PutUint16(file[0x40+4+fileHeaderSize+dllCharacteristicsAt:], 0x160)
+	little.PutUint16(file[petest.OptionalHeader+dllCharacteristicsAt:], 0x160)
 	e, err := open(t, file).Extend([]NewSection{newSection(".cmdline", "quiet"), own, newSection(".data", "more data"), newSection(".initrd", "")})
 	if err != nil {
 		t.Fatal(err)
@@ -269,8 +241,8 @@ func TestExtendErrors(t *testing.T) {
 		{"a name with a control character", bytes.Clone, []NewSection{newSection(".a\x1b", "")}, nil},
 		{"signed", func(b []byte) []byte { return sign(t, b, "signature") }, nil, ErrSigned},
 		{"an unaligned section", func(b []byte) []byte {
-			little.PutUint32(b[0x40+4+fileHeaderSize+directoriesAt+16*directorySize+20:], 0x3f8+8)
-			little.PutUint32(b[0x40+4+fileHeaderSize+directoriesAt+16*directorySize+16:], 0x1f8)
+			little.PutUint32(b[petest.SectionTable+20:], 0x3f8+8)
+			little.PutUint32(b[petest.SectionTable+16:], 0x1f8)
 			return b
 		}, nil, ErrDamaged},
 	} {
@@ -342,7 +314,7 @@ func TestCheckSum(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "program.efi")
 	signed := sign(t, append(newFile(".text"), bytes.Repeat([]byte{0xff}, 100001)...), "a signature")
 	checkSum := open(t, signed).CheckSum
-	little.PutUint32(signed[0x40+4+fileHeaderSize+checkSumAt:], 0) // so that the tool shows its own
+	little.PutUint32(signed[petest.OptionalHeader+checkSumAt:], 0) // so that the tool shows its own
 	if err := os.WriteFile(path, signed, 0o666); err != nil {
 		t.Fatal(err)
 	}
@@ -385,7 +357,7 @@ func TestCertificatesErrors(t *testing.T) {
 
 // directory sets where an executable has certificates.
 func directory(file []byte, offset, size uint32) {
-	entry := file[0x40+4+fileHeaderSize+directoriesAt+certificatesDirectory*directorySize:]
+	entry := file[petest.Certificates:]
 	little.PutUint32(entry, offset)
 	little.PutUint32(entry[4:], size)
 }
