@@ -60,62 +60,90 @@ func (f *File) Certificates() ([]Certificate, error) {
 	return all, nil
 }
 
-// DigestToSign is Digest of the file as WriteSigned writes it, with any certificates.
+// DigestToSign is Digest of what WithCertificates returns, whatever the certificates are.
 func (f *File) DigestToSign(h hash.Hash) error { return f.digest(h, f.gap()) }
 
 // gap returns how many bytes align certificates after the content.
 func (f *File) gap() int64 { return -f.contentEnd() & (certificateAlignment - 1) }
 
-// WriteSigned writes the file with these certificates in place of its own, and with a checksum.
-func (f *File) WriteSigned(w io.Writer, certificates []Certificate) error {
+// WithCertificates returns the file with these certificates in place of its own, and with a
+// checksum. It reads f when it is read.
+func (f *File) WithCertificates(certificates []Certificate) (*File, error) {
 	if !f.certificates.has {
-		return errors.New("its headers have no place for a signature: build it with a linker for EFI executables")
+		return nil, errors.New("its headers have no place for a signature: build it with a linker for EFI executables")
 	}
 	table, err := marshal(certificates)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	offset := f.contentEnd() + f.gap()
-	if offset+int64(len(table)) > maxSize {
-		return fmt.Errorf("%w: with its signature, it would have more than 4 GiB", ErrNoRoom)
+	size := offset + int64(len(table))
+	if size > maxSize {
+		return nil, fmt.Errorf("%w: with its signature, it would have more than 4 GiB", ErrNoRoom)
 	}
-	// The headers before the checksum and after it do not change.
+	var checkSum [4]byte
 	var directory [directorySize]byte
 	if len(table) > 0 {
 		little.PutUint32(directory[:], uint32(offset))
 		little.PutUint32(directory[4:], uint32(len(table)))
 	}
-	write := func(w io.Writer, checkSum uint32) error {
-		var field [4]byte
-		little.PutUint32(field[:], checkSum)
-		checkSumAt, directoryAt := f.optionalAt+checkSumAt, f.optionalAt+directoriesAt+certificatesDirectory*directorySize
-		at := int64(0)
-		for _, change := range []struct {
-			at    int64
-			bytes []byte
-		}{{checkSumAt, field[:]}, {directoryAt, directory[:]}} {
-			if err := copyRange(w, f.r, at, change.at); err != nil {
-				return err
-			}
-			if _, err := w.Write(change.bytes); err != nil {
-				return err
-			}
-			at = change.at + int64(len(change.bytes))
-		}
-		if err := copyRange(w, f.r, at, f.contentEnd()); err != nil {
-			return err
-		}
-		if err := writeZeros(w, offset-f.contentEnd()); err != nil {
-			return err
-		}
-		_, err := w.Write(table)
-		return err
-	}
+	r := &changed{f.r, []change{
+		{f.optionalAt + checkSumAt, checkSum[:]},
+		{f.optionalAt + directoriesAt + certificatesDirectory*directorySize, directory[:]},
+		{f.contentEnd(), make([]byte, f.gap())},
+		{offset, table},
+	}}
 	var sum checkSummer
-	if err := write(&sum, 0); err != nil {
-		return err
+	if err := copyRange(&sum, r, 0, size); err != nil {
+		return nil, err
 	}
-	return write(w, sum.sum())
+	little.PutUint32(checkSum[:], sum.sum())
+	return Open(r, size)
+}
+
+// changed is a file with other bytes in some places.
+type changed struct {
+	r       io.ReaderAt
+	changes []change // in their order
+}
+
+type change struct {
+	at    int64
+	bytes []byte
+}
+
+// ReadAt implements io.ReaderAt for reads within the file.
+func (c *changed) ReadAt(p []byte, at int64) (int, error) {
+	n := 0
+	for _, change := range c.changes {
+		// What is before the change is that of the file.
+		if before := change.at - at; before > 0 {
+			m, err := c.r.ReadAt(p[n:n+int(min(before, int64(len(p)-n)))], at)
+			n, at = n+m, at+int64(m)
+			if n == len(p) {
+				return n, nil
+			}
+			if err != nil {
+				return n, unexpected(err)
+			}
+		}
+		if skip := at - change.at; skip < int64(len(change.bytes)) {
+			m := copy(p[n:], change.bytes[skip:])
+			n, at = n+m, at+int64(m)
+		}
+	}
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+// unexpected returns the error of a file that has become shorter.
+func unexpected(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
 }
 
 // marshal returns a certificate table.

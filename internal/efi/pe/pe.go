@@ -172,6 +172,9 @@ func Open(r io.ReaderAt, size int64) (*File, error) {
 // Size returns how many bytes the file has.
 func (f *File) Size() int64 { return f.size }
 
+// Write writes the file.
+func (f *File) Write(w io.Writer) error { return copyRange(w, f.r, 0, f.size) }
+
 // Section returns the first section with this name, or nil.
 func (f *File) Section(name string) *Section {
 	for i := range f.Sections {

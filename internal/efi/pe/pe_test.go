@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/efi/pe/petest"
 	"github.com/rules-initramfs/rules_initramfs/internal/golden"
@@ -266,14 +267,23 @@ func sign(t testing.TB, file []byte, data ...string) []byte {
 	for _, d := range data {
 		all = append(all, Certificate{CertificateRevision, CertificatePKCS7, []byte(d)})
 	}
-	var out bytes.Buffer
-	if err := open(t, file).WriteSigned(&out, all); err != nil {
+	signed, err := open(t, file).WithCertificates(all)
+	if err != nil {
 		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := signed.Write(&out); err != nil {
+		t.Fatal(err)
+	}
+	// Reads of any size return the same.
+	small, err := io.ReadAll(iotest.OneByteReader(io.NewSectionReader(signed.r, 0, signed.size)))
+	if err != nil || !bytes.Equal(small, out.Bytes()) {
+		t.Fatalf("read byte by byte, it is another file, %v", err)
 	}
 	return out.Bytes()
 }
 
-func TestWriteSigned(t *testing.T) {
+func TestWithCertificates(t *testing.T) {
 	digest := func(f *File) string {
 		h := sha256.New()
 		if err := f.Digest(h); err != nil {
@@ -349,7 +359,7 @@ func TestCertificatesErrors(t *testing.T) {
 	if _, err := open(t, large).Certificates(); !errors.Is(err, ErrDamaged) {
 		t.Errorf("large: %v", err)
 	}
-	if err := open(t, newFile(".text")).WriteSigned(io.Discard, []Certificate{{Data: make([]byte, maxCertificates)}}); err == nil {
+	if _, err := open(t, newFile(".text")).WithCertificates([]Certificate{{Data: make([]byte, maxCertificates)}}); err == nil {
 		t.Error("no error about large certificates")
 	}
 	golden.Messages(t, "TestCertificatesErrors.txt", messages)
@@ -378,12 +388,10 @@ func FuzzOpen(f *testing.F) {
 		h := sha256.New()
 		digestErr := file.DigestToSign(h)
 		if certificates, err := file.Certificates(); err == nil && digestErr == nil && file.certificates.has {
-			var out bytes.Buffer
-			err := file.WriteSigned(&out, append(certificates, Certificate{Data: []byte("signature")}))
+			signed, err := file.WithCertificates(append(certificates, Certificate{Data: []byte("signature")}))
 			if err != nil {
 				t.Fatal(err)
 			}
-			signed := open(t, out.Bytes())
 			again := sha256.New()
 			if err := signed.Digest(again); err != nil || !bytes.Equal(again.Sum(nil), h.Sum(nil)) {
 				t.Errorf("signed, it has another digest, %v", err)
