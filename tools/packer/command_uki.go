@@ -68,9 +68,9 @@ After an error, the exit code is 1 and FILE is unchanged. Wrong usage exits with
 		u.addFile(flags, "hwids", "Know machines by their hardware IDs in the JSON `FILE` (.hwids), to choose a device tree; may be repeated",
 			func(s *uki.Sections, name string) { s.HWIDs = append(s.HWIDs, name) })
 		u.addFile(flags, "splash", "Show the picture in `FILE` (.splash), in BMP", func(s *uki.Sections, name string) { s.Splash = name })
-		u.addFile(flags, "pcr-public-key", "Pass to the system in `FILE` the public key for signatures of measurements (.pcrpkey), in PEM",
+		u.addFile(flags, "pcr-public-key", "Pass the public key in `FILE` to the system (.pcrpkey), in PEM: it verifies signatures of measurements",
 			func(s *uki.Sections, name string) { s.PCRPublicKey = name })
-		u.addFile(flags, "pcr-signature", "Pass to the system in `FILE` signatures of measurements (.pcrsig), in JSON", func(s *uki.Sections, name string) { s.PCRSignature = name })
+		u.addFile(flags, "pcr-signature", "Pass the signatures of measurements in `FILE` to the system (.pcrsig), in JSON", func(s *uki.Sections, name string) { s.PCRSignature = name })
 		flags.Func("section", "Add the section `NAME=FILE`, whose name has up to 8 bytes; may be repeated", func(text string) error {
 			section, name, ok := strings.Cut(text, "=")
 			if !ok || section == "" || name == "" {

@@ -48,6 +48,7 @@ func newProgram() *cobra.Command {
 		concatCommand(),
 		bootconfigCommand(),
 		ukiCommand(),
+		signEFICommand(),
 		lsCommand(),
 		catCommand(),
 		extractCommand(),
