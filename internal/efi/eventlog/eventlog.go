@@ -10,6 +10,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 )
 
@@ -80,6 +81,15 @@ func (r *reader) uint16() uint16 {
 		return binary.LittleEndian.Uint16(b)
 	}
 	return 0
+}
+
+// Read reads a log.
+func Read(r io.Reader) (*Log, error) {
+	data, err := io.ReadAll(io.LimitReader(r, maxSize+1))
+	if err != nil {
+		return nil, err
+	}
+	return Parse(data)
 }
 
 // Parse reads a log. The events have parts of data. NULs may follow the last event, as they do in
