@@ -57,6 +57,7 @@ func newProgram() *cobra.Command {
 		measureCommand(),
 		measureDiffCommand(),
 		measureCheckCommand(),
+		pcrSignCommand(),
 		genInitCpioCommand(),
 		genInitramfsCommand(),
 		depmodCommand(),
