@@ -63,7 +63,7 @@ func TestArguments(t *testing.T) {
 			arch: "x86_64",
 			guest: Guest{
 				Config: config.Config{
-					Kernel: "k", MemoryMiB: 256, CPUs: 1, Network: config.NetworkUser, Firmware: "f",
+					Kernel: "k", MemoryMiB: 256, CPUs: 1, Network: config.NetworkUser, BIOS: "f",
 					Disks: []string{"a,b.raw", "c"}, Files: []string{"d,e"}, KernelCmdline: []string{"x"}, KernelArgs: []string{"y"},
 				},
 				Accelerated: true, GDB: 1234, Environment: []string{"z"},
