@@ -108,29 +108,29 @@ var failurePatterns = []failurePattern{
 	{failure.HungTask, "INFO: task", regexp.MustCompile(messageStart + `(INFO: task) .* blocked .*for more than \d+ seconds`)},
 }
 
-// A lineFailure is a failure that a line reports.
-type lineFailure struct {
+// A kernelFailure is a failure that a line reports.
+type kernelFailure struct {
 	class   failure.Class
 	words   string // the words that report it
 	message string // the line from these words on
 }
 
 // findFailure returns the failure that a line reports.
-func findFailure(line string) (lineFailure, bool) {
+func findFailure(line string) (kernelFailure, bool) {
 	for _, p := range failurePatterns {
 		if !strings.Contains(line, p.literal) {
 			continue
 		}
 		if at := p.message.FindStringSubmatchIndex(line); at != nil {
 			message := line[at[2]:]
-			f := lineFailure{class: p.class, words: line[at[2]:at[3]], message: message}
+			f := kernelFailure{class: p.class, words: line[at[2]:at[3]], message: message}
 			if p.class == failure.Panic {
 				f.class = panicClass(message)
 			}
 			return f, true
 		}
 	}
-	return lineFailure{}, false
+	return kernelFailure{}, false
 }
 
 // initPanics are the reasons of a panic because there is no first process (init/main.c,

@@ -251,15 +251,16 @@ func (w *Watcher) match(line string, whole bool) {
 			return
 		}
 	}
+	if message := w.findRefusal(line, whole); message != "" {
+		w.stages.add("refusal", message, w.now())
+		w.stages.firmwareDone = false // what follows is the firmware's too
+		if w.refused = w.rules.ExpectRefusal; !w.refused {
+			w.finding = Finding{Outcome: Failed, Class: failure.FirmwareRefused, Line: message}
+			return
+		}
+	}
 	// The kernel does not wait for the end of a prompt.
 	bad, isBad := findFailure(line[max(w.matchedLength, w.promptLength):])
-	if !isBad && w.rules.Payload && !w.stages.kernelSeen {
-		if bad, isBad = findRefusal(line); isBad && whole {
-			w.stages.add("refusal", bad.message, w.now())
-			w.refused = w.rules.ExpectRefusal
-		}
-		isBad = isBad && !w.rules.ExpectRefusal
-	}
 	if slices.Contains(w.allowed, bad.class) {
 		isBad = false
 	}
@@ -294,6 +295,18 @@ func (w *Watcher) match(line string, whole bool) {
 	if w.finding.Outcome == Undecided && w.satisfied() {
 		w.finding = Finding{Outcome: Satisfied, Line: line}
 	}
+}
+
+// findRefusal returns the message of the firmware that it does not start the payload; empty if
+// a line has none, or if it does not matter.
+func (w *Watcher) findRefusal(line string, whole bool) (message string) {
+	if !w.rules.Payload || w.stages.kernelSeen || slices.Contains(w.allowed, failure.FirmwareRefused) {
+		return ""
+	}
+	if !whole && w.nextPrompt < len(w.rules.Input) {
+		return "" // the firmware's prompt may be one of them
+	}
+	return findRefusal(line, whole)
 }
 
 // satisfied reports whether everything that is expected was seen. It is false if nothing
