@@ -70,6 +70,8 @@ CODECS = {
 # The ways in which a boot fails, and what they mean.
 FAILURES = {
     "qemu-not-started": "the machine cannot boot the kernel, or QEMU could not be run or ended with an error before the console showed anything",
+    "firmware-refused": "the firmware did not start the payload: it is not signed by a key that the firmware trusts, was altered, or is not there",
+    "not-refused": "the kernel started, and `expect_refusal` says that the firmware must refuse the payload",
     "kernel-not-started": "the machine ran, but the kernel showed nothing until the time limit or the end of QEMU",
     "unpacking-failed": "the kernel could not unpack an initramfs, or not all of it",
     "init-failed": "the first process could not be started, or it ended",

@@ -85,7 +85,7 @@ func (o *options) apply(c *config.Config) error {
 		return errors.New("--gdb: a test has a time limit and no terminal: use a target of the rule boot")
 	}
 	args := o.kernelArgs
-	if o.gdb != 0 {
+	if o.gdb != 0 && c.Firmware == "" {
 		// Addresses are those of vmlinux.
 		args = append([]string{"nokaslr"}, args...)
 	}

@@ -31,21 +31,46 @@ type Config struct {
 	// makes Bazel run the test again with another version.
 	QEMUVersion string `json:"qemu_version"`
 
-	Kernel string `json:"kernel"` // the image for QEMU's -kernel
+	Kernel string `json:"kernel"` // the image for QEMU's -kernel; empty if firmware loads a payload
 
 	// Initramfs are the archives that the kernel unpacks, in this order. Empty if the
 	// only one is linked into the kernel.
 	Initramfs []string `json:"initramfs"`
 
-	Firmware string `json:"firmware"` // runs before the kernel; empty for QEMU's own
-	Vmlinux  string `json:"vmlinux"`  // the kernel's ELF file with symbols, for a debugger; empty for none
+	BIOS    string `json:"bios"`    // for QEMU's -bios: runs before the kernel; empty for QEMU's own
+	Vmlinux string `json:"vmlinux"` // the kernel's ELF file with symbols, for a debugger; empty for none
+
+	// Firmware loads a payload, which has the kernel, its command line and the initramfs, in
+	// place of Kernel, Initramfs, KernelCmdline, KernelArgs and BIOS.
+	Firmware Firmware `json:"firmware"`
+	Payload  string   `json:"payload"` // the file that Firmware loads, for checks
+
+	// PayloadDisk is the raw image of the first disk, from which Firmware loads Payload. It is
+	// a virtio disk. What the guest writes to it is lost when it ends.
+	PayloadDisk string `json:"payload_disk"`
+
+	UEFICode      string `json:"uefi_code"`      // the flash image of the UEFI firmware
+	UEFIVariables string `json:"uefi_variables"` // the flash image of its variables; what the guest writes is lost
+	SecureBoot    bool   `json:"secure_boot"`    // protects the variables from the guest; they say whether Secure Boot is on
+
+	UBoot string `json:"uboot"` // u-boot.bin
+
+	// UBootDeviceTree is the machine's device tree, to which a key was added that U-Boot
+	// requires; empty for the one that QEMU makes.
+	UBootDeviceTree string `json:"uboot_device_tree"`
+
+	TPM bool `json:"tpm"` // connects a TPM 2.0 that was never used
+
+	// SWTPM is the program that emulates the TPM: a path, or a name without a slash to look
+	// up in PATH.
+	SWTPM string `json:"swtpm"`
 
 	// KernelCmdline is the whole command line of the kernel, one argument each. Empty
 	// for the arguments that the machine needs and KernelArgs.
 	KernelCmdline []string `json:"kernel_cmdline"`
 	KernelArgs    []string `json:"kernel_args"` // to add to the kernel's command line
 
-	// Disks are raw images that the guest has as disks. What it writes to them is lost when
+	// Disks are raw images that the guest has as disks, after PayloadDisk. What it writes to them is lost when
 	// it ends.
 	Disks   []string `json:"disks"`
 	DiskBus DiskBus  `json:"disk_bus"` // what the disks are connected to
@@ -66,6 +91,15 @@ type Config struct {
 	Interactive bool `json:"interactive"` // connects the console to the terminal
 }
 
+// Firmware is what loads a payload. The empty text means that there is none: QEMU starts the
+// kernel.
+type Firmware string
+
+const (
+	FirmwareUEFI  Firmware = "uefi"   // edk2, which starts an EFI executable
+	FirmwareUBoot Firmware = "u-boot" // U-Boot, which starts a FIT image
+)
+
 // KVM says whether KVM runs the guest. The empty text means KVMAuto.
 type KVM string
 
@@ -79,7 +113,7 @@ const (
 type DiskBus string
 
 const (
-	DiskBusVirtio DiskBus = "virtio" // virtio disks: vda, vdb and so on in the order of Disks
+	DiskBusVirtio DiskBus = "virtio" // virtio disks: vda (with a payload, vdb) and so on in the order of Disks
 	DiskBusNVMe   DiskBus = "nvme"   // each disk is the only one of an NVMe controller
 )
 
@@ -127,8 +161,6 @@ func (c *Config) Check() error {
 		return fmt.Errorf("arch: unknown architecture %q: want one of %s", c.Arch, strings.Join(arch.Names(), ", "))
 	case c.QEMU == "":
 		return errors.New("qemu: missing")
-	case c.Kernel == "":
-		return errors.New("kernel: missing")
 	case slices.Contains(c.Initramfs, ""):
 		return errors.New("initramfs: empty path")
 	case slices.Contains(c.Disks, ""):
@@ -162,6 +194,9 @@ func (c *Config) Check() error {
 	case c.TimeLimitSeconds < 0:
 		return fmt.Errorf("time_limit_s: %d is negative", c.TimeLimitSeconds)
 	}
+	if err := c.checkFirmware(); err != nil {
+		return err
+	}
 	for _, list := range []struct {
 		field   string
 		classes []failure.Class
@@ -177,6 +212,61 @@ func (c *Config) Check() error {
 		}
 	}
 	return nil
+}
+
+// checkFirmware returns an error if what boots, and what starts it, do not fit together.
+func (c *Config) checkFirmware() error {
+	const uefi, uboot, none = FirmwareUEFI, FirmwareUBoot, Firmware("")
+	if !slices.Contains([]Firmware{none, uefi, uboot}, c.Firmware) {
+		return fmt.Errorf("firmware: %q: want uefi or u-boot", c.Firmware)
+	}
+	for _, row := range []struct {
+		field    string
+		set      bool
+		with     []Firmware // that can use it
+		required bool       // by all of these
+	}{
+		{"bios", c.BIOS != "", []Firmware{none}, false},
+		{"kernel", c.Kernel != "", []Firmware{none}, true},
+		{"initramfs", len(c.Initramfs) > 0, []Firmware{none}, false},
+		{"kernel_args", len(c.KernelArgs) > 0, []Firmware{none}, false},
+		{"kernel_cmdline", len(c.KernelCmdline) > 0, []Firmware{none}, false},
+		{"payload", c.Payload != "", []Firmware{uefi, uboot}, true},
+		{"payload_disk", c.PayloadDisk != "", []Firmware{uefi, uboot}, true},
+		{"uefi_code", c.UEFICode != "", []Firmware{uefi}, true},
+		{"uefi_variables", c.UEFIVariables != "", []Firmware{uefi}, true},
+		{"secure_boot", c.SecureBoot, []Firmware{uefi}, false},
+		{"uboot", c.UBoot != "", []Firmware{uboot}, true},
+		{"uboot_device_tree", c.UBootDeviceTree != "", []Firmware{uboot}, false},
+		{"expect_refusal", c.ExpectRefusal, []Firmware{uefi, uboot}, false},
+	} {
+		usable := slices.Contains(row.with, c.Firmware)
+		switch {
+		case usable && row.required && !row.set:
+			return fmt.Errorf("%s: missing", row.field)
+		case !usable && row.set && c.Firmware == none:
+			return fmt.Errorf("%s: not allowed without firmware: want firmware %s", row.field, joinFirmware(row.with))
+		case !usable && row.set && row.with[0] == none:
+			return fmt.Errorf("%s: not allowed with firmware %s, which starts the payload", row.field, c.Firmware)
+		case !usable && row.set:
+			return fmt.Errorf("%s: not allowed with firmware %s: it is for firmware %s", row.field, c.Firmware, joinFirmware(row.with))
+		}
+	}
+	switch {
+	case c.ExpectRefusal && c.ExitCodePattern != nil:
+		return errors.New("exit_code_pattern: not allowed with expect_refusal: the guest does not start")
+	case c.TPM && c.SWTPM == "":
+		return errors.New("swtpm: missing: it is the program for tpm")
+	}
+	return nil
+}
+
+func joinFirmware(all []Firmware) string {
+	var names []string
+	for _, f := range all {
+		names = append(names, string(f))
+	}
+	return strings.Join(names, " or ")
 }
 
 // TimeLimit returns the longest time that the boot may take; zero for no limit. testTimeout

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -26,7 +27,7 @@ const full = `{
   "initramfs": ["_main/a.cpio", "_main/b.cpio"],
   "kernel_args": ["quiet"],
   "kernel_cmdline": [],
-  "firmware": "_main/bios.bin",
+  "bios": "_main/bios.bin",
   "vmlinux": "_main/vmlinux",
   "disks": ["_main/a.raw"],
   "disk_bus": "nvme",
@@ -64,7 +65,7 @@ func TestRead(t *testing.T) {
 		Initramfs:     []string{"_main/a.cpio", "_main/b.cpio"},
 		KernelArgs:    []string{"quiet"},
 		KernelCmdline: []string{},
-		Firmware:      "_main/bios.bin",
+		BIOS:          "_main/bios.bin",
 		Vmlinux:       "_main/vmlinux",
 		Disks:         []string{"_main/a.raw"},
 		DiskBus:       DiskBusNVMe,
@@ -147,6 +148,52 @@ func TestParseErrors(t *testing.T) {
 			// The names of the architectures are in their table.
 			messages[test.name] = strings.ReplaceAll(err.Error(), strings.Join(arch.Names(), ", "), "...")
 		})
+	}
+	for _, test := range []struct {
+		name   string
+		fields map[string]any // changes a boot with UEFI
+	}{
+		{"firmware", map[string]any{"firmware": "coreboot"}},
+		{"firmware none, payload", map[string]any{"firmware": "", "kernel": "k"}},
+		{"firmware none, expect_refusal", map[string]any{"firmware": "", "kernel": "k", "payload": "", "payload_disk": "", "uefi_code": "", "uefi_variables": "", "secure_boot": false, "expect_refusal": true}},
+		{"uefi, bios", map[string]any{"bios": "b"}},
+		{"uefi, kernel", map[string]any{"kernel": "k"}},
+		{"uefi, initramfs", map[string]any{"initramfs": []string{"a"}}},
+		{"uefi, kernel_args", map[string]any{"kernel_args": []string{"quiet"}}},
+		{"uefi, kernel_cmdline", map[string]any{"kernel_cmdline": []string{"quiet"}}},
+		{"uefi, no payload", map[string]any{"payload": ""}},
+		{"uefi, no disk", map[string]any{"payload_disk": ""}},
+		{"uefi, no code", map[string]any{"uefi_code": ""}},
+		{"uefi, no variables", map[string]any{"uefi_variables": ""}},
+		{"uefi, uboot", map[string]any{"uboot": "u"}},
+		{"uefi, exit_code_pattern and expect_refusal", map[string]any{"expect_refusal": true, "exit_code_pattern": "(.)"}},
+		{"uefi, no swtpm", map[string]any{"swtpm": ""}},
+		{"u-boot, none", map[string]any{"firmware": "u-boot", "uefi_code": "", "uefi_variables": "", "secure_boot": false}},
+		{"u-boot, uefi_variables", map[string]any{"firmware": "u-boot", "uefi_code": ""}},
+		{"u-boot, secure_boot", map[string]any{"firmware": "u-boot", "uefi_code": "", "uefi_variables": "", "uboot": "u"}},
+	} {
+		fields := map[string]any{
+			"label": "//x:y", "arch": "x86_64", "qemu": "q", "memory_mib": 1, "cpus": 1,
+			"firmware": "uefi", "payload": "p", "payload_disk": "d", "uefi_code": "c", "uefi_variables": "v", "secure_boot": true,
+			"tpm": true, "swtpm": "swtpm",
+		}
+		valid, err := json.Marshal(fields)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := parse(strings.NewReader(string(valid))); err != nil {
+			t.Fatal(err)
+		}
+		maps.Copy(fields, test.fields)
+		changed, err := json.Marshal(fields)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := parse(strings.NewReader(string(changed))); err == nil {
+			t.Errorf("%s: no error", test.name)
+		} else {
+			messages[test.name] = err.Error()
+		}
 	}
 	golden.Messages(t, "TestParseErrors.txt", messages)
 

@@ -1,6 +1,9 @@
 package console
 
-import "strconv"
+import (
+	"regexp"
+	"strconv"
+)
 
 // MaxLine is the maximum length of a line, in characters. A longer line is split, so that
 // memory stays bounded and a message at the end of an endless line is still found.
@@ -71,7 +74,7 @@ func (s *splitter) write(p []byte, emit func(line string)) {
 			s.end()
 		case s.state != str && (c < ' ' || c == del):
 			s.add(c, emit) // a terminal obeys it at once, and continues with the sequence
-		case !s.addToSequence(c):
+		case !s.addToSequence(c, emit):
 			s.restore(emit)
 			s.add(c, emit)
 		}
@@ -80,7 +83,7 @@ func (s *splitter) write(p []byte, emit func(line string)) {
 
 // addToSequence advances the state by c, and reports whether c can be part of the escape
 // sequence.
-func (s *splitter) addToSequence(c byte) bool {
+func (s *splitter) addToSequence(c byte, emit func(line string)) bool {
 	final := 0x30 <= c && c <= 0x7e
 	switch s.state {
 	case escape:
@@ -91,7 +94,7 @@ func (s *splitter) addToSequence(c byte) bool {
 			s.state = str
 		default:
 			s.state = intermediate
-			return s.addToSequence(c)
+			return s.addToSequence(c, emit)
 		}
 	case intermediate:
 		if final {
@@ -113,7 +116,7 @@ func (s *splitter) addToSequence(c byte) bool {
 			// No sequence ends with "[", but messages of the kernel begin with it.
 			return false
 		default:
-			s.obey(c)
+			s.obey(c, emit)
 			s.end()
 			return true
 		}
@@ -126,8 +129,14 @@ func (s *splitter) addToSequence(c byte) bool {
 }
 
 // obey executes a control sequence that changes the line.
-func (s *splitter) obey(final byte) {
+func (s *splitter) obey(final byte, emit func(line string)) {
 	parameters := string(s.sequence[len("["):])
+	if final == 'H' && len(s.line) > 0 && firstColumn.MatchString(parameters) {
+		// Firmware and menus go to another line in this way.
+		s.end()
+		s.flush(emit)
+		return
+	}
 	n, err := strconv.Atoi(parameters)
 	if err != nil && parameters != "" {
 		return // several parameters, private or too large ones
@@ -148,6 +157,9 @@ func (s *splitter) obey(final byte) {
 		}
 	}
 }
+
+// firstColumn matches the parameters of a cursor position at the beginning of a line.
+var firstColumn = regexp.MustCompile(`^\d*(?:;0*1?)?$`)
 
 // end ends an escape sequence.
 func (s *splitter) end() {

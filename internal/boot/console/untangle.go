@@ -25,6 +25,11 @@ var stamp = regexp.MustCompile(`\[ *(\d+\.\d{6})\](?:\[ *[TC]\d+\])? `)
 func (u *untangler) add(raw string, onInterruption, onLine func(string)) {
 	at, time := u.findMessage(raw)
 	u.latest = max(u.latest, time)
+	if at > 0 && time == 0 {
+		// No program runs yet: the firmware has not ended its line.
+		onLine(u.partial + raw[:at])
+		u.partial, raw, at = "", raw[at:], 0
+	}
 	switch {
 	case at < 0:
 		text := u.partial + raw

@@ -60,6 +60,10 @@ type Criteria struct {
 	// otherwise: those with failure.FailsIfAsked.
 	FailOn []failure.Class `json:"fail_on"`
 
+	// ExpectRefusal says that the firmware must refuse the payload. It may only be set with
+	// Rules.Payload.
+	ExpectRefusal bool `json:"expect_refusal"`
+
 	// Forbid are patterns that no line may match. They take precedence over all other
 	// criteria.
 	Forbid []*regexp.Regexp `json:"forbid"`
@@ -72,6 +76,10 @@ type Rules struct {
 	// Firmware matches the last lines that the firmware prints before the kernel starts;
 	// nil if it prints nothing.
 	Firmware *regexp.Regexp
+
+	// Payload says that firmware starts a payload: the firmware's lines show the stages
+	// before the kernel, and a refusal is a failure, unless it is expected.
+	Payload bool
 
 	// Observe, if it is not nil, gets each whole line that is not a failure. The boot
 	// passes only after Observe has returned true.
@@ -114,6 +122,7 @@ type Watcher struct {
 	matchedLength int  // length of the unfinished line when it matched one of rules.Expect
 	promptLength  int  // length of the unfinished line when it matched a prompt
 	observed      bool // rules.Observe has returned true
+	refused       bool // the firmware has refused the payload, which is expected
 	allowed       []failure.Class
 	finding       Finding
 }
@@ -177,7 +186,8 @@ func (w *Watcher) Write(p []byte) (int, error) {
 // Idle matches the unfinished line, which may be a prompt. Call it when the console has
 // been quiet for a while.
 func (w *Watcher) Idle() {
-	if line := w.tangle.unfinished(w.lines.unfinished()); line != "" {
+	_, raw := w.cutPrompt(w.lines.unfinished())
+	if line := w.tangle.unfinished(raw); line != "" {
 		w.match(line, false)
 	}
 }
@@ -188,8 +198,24 @@ func (w *Watcher) Close() {
 	w.tangle.close(w.addLine)
 }
 
+// firmwarePrompt matches what edk2 prints before a payload starts, without a newline
+// (OvmfPkg/RiscVVirt/Library/PlatformBootManagerLib/PlatformBm.c).
+var firmwarePrompt = regexp.MustCompile(`^Press ESCAPE within \d+ seconds for boot options `)
+
+// cutPrompt returns the firmware's prompt at the beginning of a line, and the rest.
+func (w *Watcher) cutPrompt(raw string) (prompt, rest string) {
+	if w.rules.Payload {
+		prompt = firmwarePrompt.FindString(raw)
+	}
+	return prompt, raw[len(prompt):]
+}
+
 // addRawLine adds a line in which messages of the kernel are not yet separate.
 func (w *Watcher) addRawLine(raw string) {
+	if prompt, rest := w.cutPrompt(raw); prompt != "" {
+		w.addRawLine(strings.TrimSpace(prompt))
+		raw = rest
+	}
 	if len(w.tail) == TailLines {
 		w.tail = slices.Delete(w.tail, 0, 1)
 	}
@@ -212,7 +238,7 @@ func (w *Watcher) addInterruption(message string) {
 
 // match matches a line; if whole is false, the beginning of one.
 func (w *Watcher) match(line string, whole bool) {
-	w.stages.addLine(line, w.rules.Firmware, w.now())
+	w.stages.addLine(line, &w.rules, w.now())
 	if len(line) < max(w.matchedLength, w.promptLength) {
 		w.matchedLength, w.promptLength = 0, 0 // the program has erased the line
 	}
@@ -222,6 +248,14 @@ func (w *Watcher) match(line string, whole bool) {
 	for _, re := range w.rules.Forbid {
 		if re.MatchString(line) {
 			w.finding = Finding{Outcome: Failed, Class: failure.Forbidden, Line: line, Pattern: re}
+			return
+		}
+	}
+	if message := w.findRefusal(line, whole); message != "" {
+		w.stages.add("refusal", message, w.now())
+		w.stages.firmwareDone = false // what follows is the firmware's too
+		if w.refused = w.rules.ExpectRefusal; !w.refused {
+			w.finding = Finding{Outcome: Failed, Class: failure.FirmwareRefused, Line: message}
 			return
 		}
 	}
@@ -246,6 +280,10 @@ func (w *Watcher) match(line string, whole bool) {
 		}
 		return
 	}
+	if w.rules.ExpectRefusal && w.stages.kernelSeen {
+		w.finding = Finding{Outcome: Failed, Class: failure.NotRefused, Line: line}
+		return
+	}
 	w.answerPrompt(line)
 	if whole {
 		w.checkExitCode(line)
@@ -259,13 +297,25 @@ func (w *Watcher) match(line string, whole bool) {
 	}
 }
 
+// findRefusal returns the message of the firmware that it does not start the payload; empty if
+// a line has none, or if it does not matter.
+func (w *Watcher) findRefusal(line string, whole bool) (message string) {
+	if !w.rules.Payload || w.stages.kernelSeen || slices.Contains(w.allowed, failure.FirmwareRefused) {
+		return ""
+	}
+	if !whole && w.nextPrompt < len(w.rules.Input) {
+		return "" // the firmware's prompt may be one of them
+	}
+	return findRefusal(line, whole)
+}
+
 // satisfied reports whether everything that is expected was seen. It is false if nothing
 // is expected.
 func (w *Watcher) satisfied() bool {
-	if w.rules.Observe == nil && len(w.expectations) == len(w.rules.Input) {
+	if w.rules.Observe == nil && len(w.expectations) == len(w.rules.Input) && !w.rules.ExpectRefusal {
 		return false
 	}
-	return (w.rules.Observe == nil || w.observed) && len(w.Missing()) == 0
+	return (w.rules.Observe == nil || w.observed) && w.refused == w.rules.ExpectRefusal && len(w.Missing()) == 0
 }
 
 // matchExpected marks the expected patterns that a line matches, and reports whether there
@@ -369,6 +419,19 @@ func (w *Watcher) Stages() []Stage { return slices.Clone(w.stages.seen) }
 // KernelStarted reports whether the kernel, or a program that it started, has printed
 // anything.
 func (w *Watcher) KernelStarted() bool { return w.stages.kernelStarted }
+
+// Refused reports whether the firmware has refused the payload, and Rules expect that.
+func (w *Watcher) Refused() bool { return w.refused }
+
+// LastLine returns the last line with text, whole or not; empty if there is none.
+func (w *Watcher) LastLine() string {
+	for _, line := range slices.Backward(w.Tail()) {
+		if text := strings.TrimSpace(line); text != "" {
+			return text
+		}
+	}
+	return ""
+}
 
 // Tail returns the last lines, oldest first, including the unfinished one.
 func (w *Watcher) Tail() []string {

@@ -8,6 +8,8 @@ type Class string
 // The classes. A boot that fails is of the first class that applies.
 const (
 	QEMUNotStarted   Class = "qemu-not-started"
+	FirmwareRefused  Class = "firmware-refused"
+	NotRefused       Class = "not-refused"
 	KernelNotStarted Class = "kernel-not-started"
 	UnpackingFailed  Class = "unpacking-failed"
 	InitFailed       Class = "init-failed"
@@ -45,6 +47,8 @@ var Classes = []struct {
 	Report  Report
 }{
 	{QEMUNotStarted, "the machine cannot boot the kernel, or QEMU could not be run or ended with an error before the console showed anything", NotReported},
+	{FirmwareRefused, "the firmware did not start the payload: it is not signed by a key that the firmware trusts, was altered, or is not there", NotReported},
+	{NotRefused, "the kernel started, and `expect_refusal` says that the firmware must refuse the payload", NotReported},
 	{KernelNotStarted, "the machine ran, but the kernel showed nothing until the time limit or the end of QEMU", NotReported},
 	{UnpackingFailed, "the kernel could not unpack an initramfs, or not all of it", FailsBoot},
 	{InitFailed, "the first process could not be started, or it ended", FailsBoot},

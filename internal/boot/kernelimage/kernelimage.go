@@ -175,6 +175,18 @@ func parseGzip(head []byte) Image {
 	return i
 }
 
+// uefiPayloads are the formats that UEFI starts: EFI executables. A bzImage and an Image are
+// some if the kernel has CONFIG_EFI_STUB, which the heads of their files do not all say.
+var uefiPayloads = []Format{EFI, ZBoot, BzImage, Raw}
+
+// CheckUEFI returns an error if UEFI firmware cannot start i on any machine.
+func (i Image) CheckUEFI() error {
+	if slices.Contains(uefiPayloads, i.Format) {
+		return nil
+	}
+	return fmt.Errorf("it is %s, and UEFI firmware starts EFI executables: use a unified kernel image, or a kernel with CONFIG_EFI_STUB", i.Format)
+}
+
 // Check returns an error if the machine of an architecture cannot boot i. With firmware, which
 // can start more formats, it checks only the architecture.
 func (i Image) Check(a arch.Arch, firmware bool) error {

@@ -17,6 +17,7 @@ type Guest struct {
 	config.Config
 	Environment []string // kernel arguments before KernelArgs
 	Accelerated bool     // KVM runs the guest, instead of an emulator
+	TPMSocket   string   // where QEMU finds the TPM: properties of its chardev "socket"
 	GDB         int      // TCP port on which QEMU waits for a debugger before it starts; zero for none
 }
 
@@ -28,7 +29,7 @@ func Arguments(a arch.Arch, g Guest) []string {
 	// instead of booting forever.
 	args := []string{"-no-user-config", "-nodefaults"}
 	add := func(words ...string) { args = append(args, words...) }
-	add(board(a, g)...)
+	add(processor(a, g)...)
 	add("-m", strconv.Itoa(g.MemoryMiB), "-smp", strconv.Itoa(g.CPUs))
 	if g.Network == config.NetworkUser {
 		// Without a ROM to boot from.
@@ -44,6 +45,8 @@ func Arguments(a arch.Arch, g Guest) []string {
 	} else {
 		add("-serial", "stdio", "-monitor", "none")
 	}
+	// The payload's disk comes first: the kernel names disks in the order of their slots.
+	add(firmware(a, g)...)
 	for i, image := range g.Disks {
 		// What the guest writes goes to a temporary file of QEMU's in $TMPDIR, which is
 		// gone when QEMU exits.
@@ -55,12 +58,16 @@ func Arguments(a arch.Arch, g Guest) []string {
 		add("-fsdev", "local,id=files,security_model=none,readonly=on,path="+escape(dir),
 			"-device", "virtio-9p-pci,fsdev=files,mount_tag=files")
 	}
+	add(tpm(a, g)...)
 	if g.GDB != 0 {
 		// Only the host can reach this port.
 		add("-gdb", "tcp:localhost:"+strconv.Itoa(g.GDB), "-S")
 	}
 	if g.Firmware != "" {
-		add("-bios", g.Firmware)
+		return args // the payload has the rest
+	}
+	if g.BIOS != "" {
+		add("-bios", g.BIOS)
 	}
 	add("-kernel", g.Kernel)
 	for _, archive := range g.Initramfs {
@@ -83,14 +90,17 @@ func diskDevice(bus config.DiskBus, number int) string {
 // the value.
 func escape(value string) string { return strings.ReplaceAll(value, ",", ",,") }
 
-// board returns the options for the board, the CPU, and what runs it.
-func board(a arch.Arch, g Guest) []string {
+// processor returns the options for the board, the CPU, and what runs it.
+func processor(a arch.Arch, g Guest) []string {
 	machine, cpu, accelerator := a.Machine, a.EmulatedCPU, "tcg"
 	if g.Accelerated {
 		machine, cpu, accelerator = a.Machine+a.KVMMachine, "host", "kvm"
 	}
 	if g.Machine != "" {
 		machine = g.Machine
+	}
+	if g.SecureBoot {
+		machine += boards[a.Name].secureMachine
 	}
 	args := []string{"-machine", machine}
 	if cpu != "" {

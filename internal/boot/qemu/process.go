@@ -25,6 +25,9 @@ type Options struct {
 	// empty for QEMU's default.
 	TempDir string
 
+	// Files are inherited: the first one is file descriptor 3.
+	Files []*os.File
+
 	Stdin          *os.File  // nil for no input
 	Stdout, Stderr io.Writer // one goroutine writes to each
 }
@@ -46,6 +49,7 @@ func Start(argv []string, o Options) (*Process, error) {
 		done:        make(chan struct{}),
 	}
 	p.cmd.Stdout, p.cmd.Stderr = o.Stdout, o.Stderr
+	p.cmd.ExtraFiles = o.Files
 	p.cmd.WaitDelay = grace
 	p.cmd.SysProcAttr = attributes(o.Interactive)
 	if o.TempDir != "" {

@@ -31,6 +31,9 @@ const variable = "BOOT_QEMUTEST"
 // child processes the emulator.
 func Main(m *testing.M) {
 	if os.Getenv(variable) != "" {
+		if slices.Contains(os.Args, "--tpm2") {
+			os.Exit(emulateTPM(os.Args))
+		}
 		os.Exit(emulate(os.Args[1:]))
 	}
 	os.Setenv(variable, "1")
@@ -38,7 +41,7 @@ func Main(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// Executable returns the path to use as QEMU.
+// Executable returns the path to use as QEMU, and as swtpm.
 func Executable(t testing.TB) string {
 	t.Helper()
 	name, err := os.Executable()
@@ -48,7 +51,7 @@ func Executable(t testing.TB) string {
 	return name
 }
 
-// Kernel returns the path to use as the kernel. The guest does what the lines of the script
+// Kernel returns the path to use as the kernel, or as the payload and its disk. The guest does what the lines of the script
 // say, and then QEMU exits with status 0:
 //
 //	print "TEXT"   write the Go string to the console
@@ -66,6 +69,7 @@ func Executable(t testing.TB) string {
 //	hang           do nothing until killed
 //	files          write the names and contents of the shared files
 //	temp           write the name of the directory for temporary files
+//	tpm            send something to the TPM, and write what it answers
 //	die            kill itself with SIGKILL
 //	exit STATUS    exit
 func Kernel(t testing.TB, script string) string { return KernelFor(t, "x86_64", script) }
@@ -136,7 +140,7 @@ func Running(pid int) bool {
 
 func emulate(args []string) int {
 	signal.Reset(syscall.SIGTERM) // the main of a rules_go test blocks it
-	kernel, err := os.ReadFile(value(args, "-kernel"))
+	kernel, err := os.ReadFile(script(args))
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "qemu: could not load kernel: %v\n", err)
 		return 1
@@ -187,6 +191,11 @@ func emulate(args []string) int {
 			showFiles(dir)
 		case "temp":
 			fmt.Printf("temp %q\n", os.Getenv("TMPDIR"))
+		case "tpm":
+			tpm := fileOf(args, "id=tpm,fd=")
+			io.WriteString(tpm, "hello\n")
+			answer, _ := bufio.NewReader(tpm).ReadString('\n')
+			fmt.Printf("tpm %q\n", answer)
 		case "die":
 			syscall.Kill(os.Getpid(), syscall.SIGKILL)
 		case "exit":
@@ -196,6 +205,35 @@ func emulate(args []string) int {
 		}
 	}
 	return 0
+}
+
+// script returns the name of the file that has the script: the payload's disk, or the kernel.
+func script(args []string) string {
+	for _, arg := range args {
+		if properties, name, ok := strings.Cut(arg, ",file="); ok && strings.Contains(properties, "id=payload") {
+			return name
+		}
+	}
+	return value(args, "-kernel")
+}
+
+// emulateTPM answers each line with its process ID, until QEMU ends.
+func emulateTPM(args []string) int {
+	lines := bufio.NewScanner(fileOf(args, "type=unixio,clientfd="))
+	for socket := fileOf(args, "type=unixio,clientfd="); lines.Scan(); {
+		fmt.Fprintf(socket, "pid %d\n", os.Getpid())
+	}
+	return 0
+}
+
+// fileOf returns the open file whose number follows a text in an argument.
+func fileOf(args []string, text string) *os.File {
+	for _, arg := range args {
+		if _, number, ok := strings.Cut(arg, text); ok {
+			return os.NewFile(uintptr(must(strconv.Atoi(number))), "inherited")
+		}
+	}
+	panic("no argument has " + text)
 }
 
 func showFiles(dir string) {

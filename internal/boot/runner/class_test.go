@@ -96,7 +96,7 @@ func TestClasses(t *testing.T) {
 		},
 		{
 			class: failure.KernelNotStarted, name: "another firmware alone", limit: true, script: `print "BdsDxe: loading\n"` + "\nhang",
-			set: func(r *run) { r.config.Firmware = r.config.Kernel },
+			set: func(r *run) { r.config.BIOS = r.config.Kernel },
 		},
 		{
 			class: failure.UnpackingFailed, name: "archive", script: says("Initramfs unpacking failed: no cpio magic") + "hang",

@@ -17,20 +17,24 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/tables/arch"
 )
 
-// Command returns QEMU's command line for c, quoted for a shell. The caller owns the
-// temporary files that it names.
+// Command returns QEMU's command line for c, quoted for a shell, and before it the one that
+// starts a TPM. The caller owns the temporary files that they name.
 func Command(c *config.Config, s Session) (string, error) {
 	b := &boot{config: c, session: s}
-	argv, err := b.command()
+	argv, err := b.command((*boot).tpmSocket)
 	if err != nil {
 		b.removeTemporary()
 		return "", err
 	}
-	return shellQuote(argv), nil
+	if b.tpmDir == "" {
+		return shellQuote(argv), nil
+	}
+	return shellQuote(append(b.swtpm(b.swtpmProgram, b.tpmSocket()), "--daemon")) + "\n" + shellQuote(argv), nil
 }
 
-// command returns QEMU's command line. It may write temporary files, even if it fails.
-func (b *boot) command() (argv []string, err error) {
+// command returns QEMU's command line. It may write temporary files, even if it fails. If there
+// is a TPM, tpmSocket returns where QEMU finds it.
+func (b *boot) command(tpmSocket func(*boot) string) (argv []string, err error) {
 	if b.arch, err = arch.Find(b.config.Arch); err != nil {
 		return nil, err
 	}
@@ -44,6 +48,12 @@ func (b *boot) command() (argv []string, err error) {
 	if err := b.locateInputs(&g.Config); err != nil {
 		return nil, err
 	}
+	if g.TPM {
+		if err := b.makeTPM(); err != nil {
+			return nil, err
+		}
+		b.swtpmProgram, g.TPMSocket = g.SWTPM, tpmSocket(b)
+	}
 	if err := b.checkFit(g); err != nil {
 		return nil, err
 	}
@@ -53,11 +63,14 @@ func (b *boot) command() (argv []string, err error) {
 // checkFit returns an error if the machine cannot boot the kernel, or if something is too large
 // for one of them. The kernel would drop it, or nothing would happen.
 func (b *boot) checkFit(g machine.Guest) error {
+	if g.Firmware != "" {
+		return b.checkPayload(g)
+	}
 	kernel, err := kernelimage.Read(g.Kernel)
 	if err != nil {
 		return fmt.Errorf("kernel: %w", err)
 	}
-	if err := kernel.Check(b.arch, g.Firmware != ""); err != nil {
+	if err := kernel.Check(b.arch, g.BIOS != ""); err != nil {
 		return fmt.Errorf("kernel: %s: %w", b.config.Kernel, err)
 	}
 
@@ -70,8 +83,6 @@ func (b *boot) checkFit(g machine.Guest) error {
 		return fmt.Errorf("%s: the kernel's command line has %d bytes, and the kernel takes at most %d: shorten it, or pass a part of it in a bootconfig", attribute, size, most)
 	}
 
-	// A file in the initramfs is in memory twice: in the image, and unpacked.
-	const copies = 2
 	var archives int64
 	for _, name := range g.Initramfs {
 		info, err := os.Stat(name)
@@ -81,9 +92,37 @@ func (b *boot) checkFit(g machine.Guest) error {
 		archives += info.Size()
 	}
 	if least, have := kernel.Memory+copies*archives, int64(g.MemoryMiB)<<20; least > have {
-		const mib = 1 << 20
 		return fmt.Errorf("memory: the machine has %d MiB, and needs more than %d MiB: %d MiB for the kernel, and twice the %d MiB of the initramfs: set memory",
 			g.MemoryMiB, (least+mib-1)/mib, (kernel.Memory+mib-1)/mib, (archives+mib-1)/mib)
+	}
+	return nil
+}
+
+const (
+	// copies is how many times a file of the initramfs is in memory: in the image, and
+	// unpacked.
+	copies = 2
+	mib    = 1 << 20
+)
+
+// checkPayload returns an error if the firmware cannot start the payload, or if that is too
+// large for the machine. The firmware would say less.
+func (b *boot) checkPayload(g machine.Guest) error {
+	payload, err := kernelimage.Read(g.Payload)
+	if err == nil {
+		if err = payload.Check(b.arch, true); err == nil && g.Firmware == config.FirmwareUEFI {
+			err = payload.CheckUEFI()
+		}
+		if err != nil {
+			err = fmt.Errorf("%s: %w", b.config.Payload, err)
+		}
+	}
+	info, statErr := os.Stat(g.Payload)
+	if err = cmp.Or(err, statErr); err != nil {
+		return fmt.Errorf("payload: %w", err)
+	}
+	if least, have := copies*info.Size(), int64(g.MemoryMiB)<<20; least > have {
+		return fmt.Errorf("memory: the machine has %d MiB, and needs more than %d MiB, twice the size of the payload: set memory", g.MemoryMiB, (least+mib-1)/mib)
 	}
 	return nil
 }
@@ -91,9 +130,11 @@ func (b *boot) checkFit(g machine.Guest) error {
 // locateInputs replaces the paths in c by those of files. It may write temporary files.
 func (b *boot) locateInputs(c *config.Config) (err error) {
 	c.Disks, c.Initramfs, c.Files = slices.Clone(c.Disks), slices.Clone(c.Initramfs), slices.Clone(c.Files)
-	paths := []*string{&c.Kernel, &c.Firmware}
-	if strings.Contains(c.QEMU, "/") {
-		paths = slices.Insert(paths, 0, &c.QEMU)
+	paths := []*string{&c.Kernel, &c.BIOS, &c.Payload, &c.PayloadDisk, &c.UEFICode, &c.UEFIVariables, &c.UBoot, &c.UBootDeviceTree}
+	for _, program := range []*string{&c.SWTPM, &c.QEMU} {
+		if strings.Contains(*program, "/") {
+			paths = slices.Insert(paths, 0, program)
+		}
 	}
 	for _, list := range [][]string{c.Disks, c.Initramfs, c.Files} {
 		for i := range list {
@@ -106,6 +147,16 @@ func (b *boot) locateInputs(c *config.Config) (err error) {
 		}
 		if *path, err = b.session.Rlocation(*path); err != nil {
 			return err
+		}
+	}
+	if c.Firmware == config.FirmwareUEFI {
+		for _, flash := range []struct {
+			field string
+			name  *string
+		}{{"uefi_code", &c.UEFICode}, {"uefi_variables", &c.UEFIVariables}} {
+			if *flash.name, err = b.fitFlash(flash.field, *flash.name); err != nil {
+				return err
+			}
 		}
 	}
 	if len(c.Initramfs) > 1 {

@@ -2,6 +2,7 @@
 package runner
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"os/signal"
@@ -98,6 +99,9 @@ type boot struct {
 
 	arch           arch.Arch     // the guest's
 	temporaryFiles []string      // to remove when QEMU has ended
+	tpmDir         string        // the state of the TPM; empty for none
+	swtpmProgram   string        // emulates it
+	tpm            *tpm          // runs it
 	accelerator    string        // "kvm" or "tcg"; empty if QEMU was not started
 	accelReason    string        // why it is that one
 	started        time.Time     // when QEMU started
@@ -107,7 +111,7 @@ type boot struct {
 }
 
 func (b *boot) run() verdict {
-	argv, err := b.command()
+	argv, err := b.command(func(*boot) string { return fmt.Sprintf("fd=%d", inherited) })
 	defer b.removeTemporary()
 	if err != nil {
 		return failed(failure.QEMUNotStarted, "%v", err)
@@ -133,8 +137,15 @@ func (b *boot) run() verdict {
 		options.Stdin = keys.guest
 	}
 
+	if b.tpm, err = b.startTPM(); err != nil {
+		return failed(failure.QEMUNotStarted, "%v", err)
+	}
+	defer b.tpm.stop()
+	options.Files = b.tpm.files()
+
 	b.started = time.Now()
 	p, err := qemu.Start(argv, options)
+	b.tpm.connected()
 	if err != nil {
 		return failed(failure.QEMUNotStarted, "%v", err)
 	}
@@ -156,15 +167,16 @@ func (b *boot) rules() console.Rules {
 	r := console.Rules{
 		Criteria: c.Criteria,
 		Firmware: b.arch.Firmware,
+		Payload:  c.Firmware != "",
 		Observe:  b.session.Observe,
 		Clock:    func() time.Duration { return time.Since(b.started) },
 	}
-	if c.Firmware != "" {
+	if c.BIOS != "" {
 		r.Firmware = neverMatch // its last lines are unknown
 	}
 	if c.Interactive {
 		// The user decides whether to continue, if the guest still can.
-		r.AllowFailures = slices.Clone(r.AllowFailures)
+		r.AllowFailures = append(slices.Clone(r.AllowFailures), failure.FirmwareRefused)
 		r.FailOn = nil
 		for _, class := range failure.WithReport(failure.FailsBoot) {
 			if class != failure.Panic && class != failure.InitFailed {
@@ -174,6 +186,9 @@ func (b *boot) rules() console.Rules {
 	}
 	return r
 }
+
+// immediate are the failures after which the console shows nothing that explains them.
+var immediate = []failure.Class{failure.Forbidden, failure.ExitCode, failure.FirmwareRefused, failure.NotRefused}
 
 // watch returns the verdict as soon as there is one. QEMU may still run.
 func (b *boot) watch(p *qemu.Process, keys *keyboard, stderr *screen) verdict {
@@ -185,6 +200,7 @@ func (b *boot) watch(p *qemu.Process, keys *keyboard, stderr *screen) verdict {
 	prompt := time.NewTimer(quiet)
 	defer prompt.Stop()
 	var kernelFailure verdict // reported by the kernel, if afterFailure is not nil
+	tpmDone := b.tpm.done()
 
 	b.screen.Lock() // except while waiting
 	defer b.screen.Unlock()
@@ -206,6 +222,14 @@ func (b *boot) watch(p *qemu.Process, keys *keyboard, stderr *screen) verdict {
 			b.screen.Close()
 			stderr.Close()
 			end = b.exited(p.State(), stderr.Tail(), time.Since(b.started))
+		case <-tpmDone:
+			b.screen.Lock()
+			tpmDone = nil
+			if err := b.tpm.err(); err != nil {
+				end = b.lostTPM(err, time.Since(b.started))
+			} else {
+				ended = false // it ends with QEMU
+			}
 		case <-limit:
 			b.screen.Lock()
 			end = b.timedOut()
@@ -219,7 +243,7 @@ func (b *boot) watch(p *qemu.Process, keys *keyboard, stderr *screen) verdict {
 
 		switch f := b.screen.Finding(); {
 		case f.Outcome == console.Undecided || afterFailure != nil:
-		case f.Outcome == console.Failed && f.Class != failure.Forbidden && f.Class != failure.ExitCode:
+		case f.Outcome == console.Failed && !slices.Contains(immediate, f.Class):
 			kernelFailure = b.judge(f, time.Since(b.started))
 			afterFailure = time.After(aftermath)
 		default:

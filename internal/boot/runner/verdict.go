@@ -38,6 +38,9 @@ func passedAfter(elapsed time.Duration, format string, args ...any) verdict {
 
 // judge returns the verdict for a finding that is not Undecided.
 func (b *boot) judge(f console.Finding, elapsed time.Duration) verdict {
+	if f.Outcome == console.Satisfied && b.screen.Refused() {
+		return passedAfter(elapsed, "the firmware refused the payload%s", b.alsoSeen())
+	}
 	if f.Outcome == console.Satisfied {
 		return passedAfter(elapsed, "%s", b.seenPatterns())
 	}
@@ -47,6 +50,15 @@ func (b *boot) judge(f console.Finding, elapsed time.Duration) verdict {
 		return failedAfter(elapsed, f.Class, "a line matches the pattern \"%s\": %s", f.Pattern, line)
 	case failure.ExitCode:
 		return failedAfter(elapsed, f.Class, "the guest reported exit code %d: %s", f.Code, line)
+	}
+	if f.Class == failure.FirmwareRefused {
+		if explanation := console.ExplainRefusal(f.Line); explanation != "" {
+			line += ": " + explanation
+		}
+		return failedAfter(elapsed, f.Class, "%s", line)
+	}
+	if f.Class == failure.NotRefused {
+		return failedAfter(elapsed, f.Class, "the kernel started, and the firmware must refuse it: %s", line)
 	}
 	if explanation := console.Explain(f.Line); explanation != "" {
 		line = explanation + ": " + line
@@ -60,13 +72,18 @@ func (b *boot) exited(s *os.ProcessState, stderr []string, elapsed time.Duration
 	if line := lastError(stderr); line != "" {
 		reason = ": " + excerpt(line, maxExcerpt)
 	}
+	if err := b.tpm.err(); err != nil && !s.Success() {
+		return b.lostTPM(err, elapsed)
+	}
 	switch missing := b.screen.Missing(); {
 	case !s.Success() && s.Exited() && len(b.screen.Stages()) == 0:
 		return failed(failure.QEMUNotStarted, "QEMU ended before the machine started (%v)%s", s, reason)
 	case !s.Success():
 		return failedAfter(elapsed, failure.QEMUDied, "QEMU ended with an error (%v)%s", s, reason)
-	case !b.screen.KernelStarted():
-		return failedAfter(elapsed, failure.KernelNotStarted, "the machine stopped before the kernel printed anything")
+	case !b.screen.Refused() && !b.screen.KernelStarted():
+		return failedAfter(elapsed, failure.KernelNotStarted, "the machine stopped before the kernel printed anything%s", b.lastLine())
+	case b.config.ExpectRefusal && !b.screen.Refused():
+		return failedAfter(elapsed, failure.NotRefused, "the guest ended, and the firmware must refuse it")
 	case len(missing) > 0:
 		return failedAfter(elapsed, failure.MissingAtEnd, "the guest ended; not seen: %s", b.listMissing(missing))
 	case b.session.Observe != nil:
@@ -98,13 +115,35 @@ var qemuError = regexp.MustCompile(`^qemu[-a-z0-9_]*: `)
 func (b *boot) timedOut() verdict {
 	limit := b.session.TimeLimit
 	switch missing := b.screen.Missing(); {
-	case !b.screen.KernelStarted():
-		return failedAfter(limit, failure.KernelNotStarted, "time limit: the kernel has not printed anything (does it use this console?)")
+	case !b.screen.Refused() && !b.screen.KernelStarted():
+		return failedAfter(limit, failure.KernelNotStarted, "time limit: the kernel has not printed anything (does it use this console?)%s", b.lastLine())
+	case b.config.ExpectRefusal && !b.screen.Refused():
+		return failedAfter(limit, failure.NotRefused, "time limit: the guest is running, and the firmware must refuse it")
 	case len(missing) > 0:
 		return failedAfter(limit, failure.MissingAtLimit, "time limit; not seen: %s", b.listMissing(missing))
 	default:
 		return failedAfter(limit, failure.NotEnded, "time limit: the guest is still running")
 	}
+}
+
+// lastLine says what the firmware printed last.
+func (b *boot) lastLine() string {
+	line := b.screen.LastLine()
+	switch {
+	case line != "":
+		return "; the last line of the firmware is \"" + excerpt(line, maxExcerpt) + "\""
+	case b.config.Firmware != "":
+		return "; the firmware has not printed anything either (is it for this machine?)"
+	}
+	return ""
+}
+
+// lostTPM returns the verdict if the TPM failed.
+func (b *boot) lostTPM(err error, elapsed time.Duration) verdict {
+	if len(b.screen.Stages()) == 0 {
+		return failed(failure.QEMUNotStarted, "%v", err)
+	}
+	return failedAfter(elapsed, failure.QEMUDied, "%v", err)
 }
 
 // signaled returns the verdict of a boot that was stopped by a signal.
@@ -114,6 +153,14 @@ func (b *boot) signaled(s os.Signal, elapsed time.Duration) verdict {
 		v.sentence += "; not seen: " + b.listMissing(missing)
 	}
 	return v
+}
+
+// alsoSeen says that all patterns were seen, if there are any.
+func (b *boot) alsoSeen() string {
+	if len(b.screen.Expectations()) == 0 {
+		return ""
+	}
+	return ", and " + b.seenPatterns()
 }
 
 // seenPatterns says that all patterns were seen.
