@@ -10,8 +10,8 @@ import (
 	"slices"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/disk/fat"
-	"github.com/rules-initramfs/rules_initramfs/internal/disk/zeros"
 	"github.com/rules-initramfs/rules_initramfs/internal/efi/guid"
+	"github.com/rules-initramfs/rules_initramfs/internal/zeros"
 )
 
 const (

@@ -7,7 +7,7 @@ import (
 	"io"
 	"io/fs"
 
-	"github.com/rules-initramfs/rules_initramfs/internal/disk/zeros"
+	"github.com/rules-initramfs/rules_initramfs/internal/zeros"
 )
 
 // Write writes a file system of this size, in bytes. Files are read as they are written.
