@@ -28,6 +28,7 @@ load(
     "//rules:payload.bzl",
     _efi_disk = "efi_disk",
     _efi_image = "efi_image",
+    _measurements = "measurements",
     _uefi_variables = "uefi_variables",
     _uki = "uki",
 )
@@ -37,6 +38,7 @@ load(
     _InitramfsLayerInfo = "InitramfsLayerInfo",
     _KernelInfo = "KernelInfo",
     _KernelModuleInfo = "KernelModuleInfo",
+    _MeasurementsInfo = "MeasurementsInfo",
     _PayloadInfo = "PayloadInfo",
     _UefiVariablesInfo = "UefiVariablesInfo",
 )
@@ -44,6 +46,7 @@ load(
     "//rules:testing.bzl",
     _initramfs_listing_test = "initramfs_listing_test",
     _initramfs_size_test = "initramfs_size_test",
+    _measurements_test = "measurements_test",
 )
 
 # Images
@@ -72,6 +75,8 @@ uki = _uki
 efi_image = _efi_image
 efi_disk = _efi_disk
 uefi_variables = _uefi_variables
+measurements = _measurements
+measurements_test = _measurements_test
 
 # Boots
 boot = _boot
@@ -86,5 +91,6 @@ InitramfsInfo = _InitramfsInfo
 InitramfsLayerInfo = _InitramfsLayerInfo
 KernelInfo = _KernelInfo
 KernelModuleInfo = _KernelModuleInfo
+MeasurementsInfo = _MeasurementsInfo
 PayloadInfo = _PayloadInfo
 UefiVariablesInfo = _UefiVariablesInfo

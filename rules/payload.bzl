@@ -2,10 +2,12 @@
 
 load("//rules/private:efi_disk.bzl", _efi_disk = "efi_disk")
 load("//rules/private:efi_image.bzl", _efi_image = "efi_image")
+load("//rules/private:measurements.bzl", _measurements = "measurements")
 load("//rules/private:uefi_variables.bzl", _uefi_variables = "uefi_variables")
 load("//rules/private:uki.bzl", _uki = "uki")
 
 efi_disk = _efi_disk
 efi_image = _efi_image
+measurements = _measurements
 uefi_variables = _uefi_variables
 uki = _uki

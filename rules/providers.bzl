@@ -6,6 +6,7 @@ load(
     _InitramfsLayerInfo = "InitramfsLayerInfo",
     _KernelInfo = "KernelInfo",
     _KernelModuleInfo = "KernelModuleInfo",
+    _MeasurementsInfo = "MeasurementsInfo",
     _PayloadInfo = "PayloadInfo",
     _UefiVariablesInfo = "UefiVariablesInfo",
 )
@@ -14,5 +15,6 @@ InitramfsInfo = _InitramfsInfo
 InitramfsLayerInfo = _InitramfsLayerInfo
 KernelInfo = _KernelInfo
 KernelModuleInfo = _KernelModuleInfo
+MeasurementsInfo = _MeasurementsInfo
 PayloadInfo = _PayloadInfo
 UefiVariablesInfo = _UefiVariablesInfo

@@ -227,6 +227,7 @@ def _firmware(ctx):
         disk = ctx.actions.declare_file(ctx.label.name + ".payload.img")
         disk_action(ctx, disk, {boot_path(payload.arch): payload.image})
         files = {
+            "payload": payload.image,
             "payload_disk": disk,
             "uefi_code": uefi.secure_boot_code if secure else uefi.code,
             "uefi_variables": secure[UefiVariablesInfo].store if secure else uefi.variables,

@@ -59,6 +59,13 @@ without headers.""",
     },
 )
 
+MeasurementsInfo = provider(
+    doc = "What a TPM will hold when a payload has started.",
+    fields = {
+        "report": "File: JSON, as packer measure writes it.",
+    },
+)
+
 PayloadInfo = provider(
     doc = "What firmware loads.",
     fields = {

@@ -2,16 +2,26 @@
 
 load(":common_attrs.bzl", "internal_attrs")
 load(":paths.bzl", "label_text", "rlocation_path")
-load(":providers.bzl", "InitramfsInfo")
+load(":providers.bzl", "InitramfsInfo", "MeasurementsInfo")
 load(":test_exec.bzl", "TEST_EXEC_CFG", "test_exec_groups")
+
+_IMAGE_ATTRS = {
+    "image": attr.label(
+        doc = "The initramfs.",
+        mandatory = True,
+        providers = [InitramfsInfo],
+    ),
+}
+
+_MEASUREMENTS_ATTRS = {
+    "measurements": attr.label(
+        mandatory = True,
+        providers = [MeasurementsInfo],
+    ),
+}
 
 def _tool_attrs(cfg):
     return {
-        "image": attr.label(
-            doc = "The initramfs.",
-            mandatory = True,
-            providers = [InitramfsInfo],
-        ),
         "_tool": attr.label(
             cfg = cfg,
             default = Label("//tools/imagetest"),
@@ -36,18 +46,24 @@ def _executable(ctx, config, files):
         runfiles = runfiles.merge(ctx.attr._tool[DefaultInfo].default_runfiles),
     )]
 
-def _golden(ctx, update):
-    listing = ctx.attr.image[InitramfsInfo].listing
+def _golden(ctx, kind, built, update):
     golden = ctx.file.golden
     if not golden.is_source:
         fail("%s: golden: %s is a generated file: name a file that is checked in" % (label_text(ctx.label), golden.short_path))
     return _executable(ctx, {"golden": {
-        "got": rlocation_path(ctx.workspace_name, listing),
+        "got": rlocation_path(ctx.workspace_name, built),
+        "kind": kind,
         "source": golden.short_path,
         "update": update,
         "update_label": ctx.attr.update_label,
         "want": rlocation_path(ctx.workspace_name, golden),
-    }}, [listing, golden])
+    }}, [built, golden])
+
+def _listing(ctx, update):
+    return _golden(ctx, "listing", ctx.attr.image[InitramfsInfo].listing, update)
+
+def _measurements(ctx, update):
+    return _golden(ctx, "measurements", ctx.attr.measurements[MeasurementsInfo].report, update)
 
 _GOLDEN_ATTRS = {
     "golden": attr.label(
@@ -58,17 +74,44 @@ _GOLDEN_ATTRS = {
 }
 
 _listing_test = rule(
-    implementation = lambda ctx: _golden(ctx, update = False),
-    attrs = _tool_attrs(TEST_EXEC_CFG) | _GOLDEN_ATTRS,
+    implementation = lambda ctx: _listing(ctx, update = False),
+    attrs = _IMAGE_ATTRS | _tool_attrs(TEST_EXEC_CFG) | _GOLDEN_ATTRS,
     exec_groups = test_exec_groups(),
     test = True,
 )
 
 _listing_update = rule(
-    implementation = lambda ctx: _golden(ctx, update = True),
-    attrs = _tool_attrs("exec") | _GOLDEN_ATTRS,
+    implementation = lambda ctx: _listing(ctx, update = True),
+    attrs = _IMAGE_ATTRS | _tool_attrs("exec") | _GOLDEN_ATTRS,
     executable = True,
 )
+
+_measurements_test = rule(
+    implementation = lambda ctx: _measurements(ctx, update = False),
+    attrs = _MEASUREMENTS_ATTRS | _tool_attrs(TEST_EXEC_CFG) | _GOLDEN_ATTRS,
+    exec_groups = test_exec_groups(),
+    test = True,
+)
+
+_measurements_update = rule(
+    implementation = lambda ctx: _measurements(ctx, update = True),
+    attrs = _MEASUREMENTS_ATTRS | _tool_attrs("exec") | _GOLDEN_ATTRS,
+    executable = True,
+)
+
+def _golden_test(test, update, name, golden, of, kwargs):
+    """Declares a test that compares with a golden file, and the target that updates the file."""
+    test(
+        name = name,
+        golden = golden,
+        update_label = label_text(native.package_relative_label(name + ".update")),
+        **(of | kwargs)
+    )
+    update(
+        name = name + ".update",
+        golden = golden,
+        **(of | internal_attrs({"testonly": True} | kwargs))
+    )
 
 def initramfs_listing_test(name, image, golden, **kwargs):
     """Compares the listing of an image with a file that is checked in.
@@ -90,20 +133,29 @@ def initramfs_listing_test(name, image, golden, **kwargs):
         golden: the file, in the source tree. It may be empty at first.
         **kwargs: attributes of any test, such as tags, size and visibility. `NAME.update` has those of all rules too.
     """
-    label = native.package_relative_label(name + ".update")
-    _listing_test(
-        name = name,
-        golden = golden,
-        image = image,
-        update_label = label_text(label),
-        **kwargs
-    )
-    _listing_update(
-        name = name + ".update",
-        golden = golden,
-        image = image,
-        **internal_attrs({"testonly": True} | kwargs)
-    )
+    _golden_test(_listing_test, _listing_update, name, golden, {"image": image}, kwargs)
+
+def measurements_test(name, measurements, golden, **kwargs):
+    """Compares the measurements of a payload with a file that is checked in.
+
+    If they differ, the test says why: which section of the payload, and which file of the initramfs, of which target, has
+    changed. `bazel run` of `NAME.update` writes the file.
+
+    Example:
+
+        measurements_test(
+            name = "product_measurements_test",
+            golden = "product.measurements.json",
+            measurements = ":product_measurements",
+        )
+
+    Args:
+        name: the test's name.
+        measurements: a `measurements` target.
+        golden: the file, in the source tree. It may be empty at first.
+        **kwargs: attributes of any test, such as tags, size and visibility. `NAME.update` has those of all rules too.
+    """
+    _golden_test(_measurements_test, _measurements_update, name, golden, {"measurements": measurements}, kwargs)
 
 _UNITS = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 
@@ -137,7 +189,7 @@ def _size_test_impl(ctx):
 
 initramfs_size_test = rule(
     implementation = _size_test_impl,
-    attrs = _tool_attrs(TEST_EXEC_CFG) | {
+    attrs = _IMAGE_ATTRS | _tool_attrs(TEST_EXEC_CFG) | {
         "max_size": attr.string(
             doc = """The most bytes that the image may have, as it is stored: `"1500"`, `"12KiB"` or `"4MiB"`.""",
         ),

@@ -1,5 +1,6 @@
-// Imagetest compares an image with a golden listing or with size budgets. It is the
-// executable of the rules initramfs_listing_test and initramfs_size_test.
+// Imagetest compares an image with a golden listing or with size budgets, and the measurements of a
+// payload with golden ones. It is the executable of the rules initramfs_listing_test,
+// initramfs_size_test and measurements_test.
 package main
 
 import (

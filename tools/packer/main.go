@@ -49,6 +49,7 @@ func newProgram() *cobra.Command {
 		bootconfigCommand(),
 		ukiCommand(),
 		signEFICommand(),
+		efiDiskCommand(),
 		lsCommand(),
 		catCommand(),
 		extractCommand(),

@@ -65,6 +65,9 @@ type Config struct {
 	// up in PATH.
 	SWTPM string `json:"swtpm"`
 
+	// SWTPMVersion is the version of SWTPM when the target was built, as QEMUVersion.
+	SWTPMVersion string `json:"swtpm_version"`
+
 	// KernelCmdline is the whole command line of the kernel, one argument each. Empty
 	// for the arguments that the machine needs and KernelArgs.
 	KernelCmdline []string `json:"kernel_cmdline"`

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/list"
+	"github.com/rules-initramfs/rules_initramfs/internal/zeros"
 )
 
 // outputs are files that get their names together: all of them, or none.
@@ -105,6 +106,8 @@ type output struct {
 	perm fs.FileMode
 	// temporary is the name until commit, or empty if the file has none.
 	temporary string
+	// hole reports whether the file may end in a hole, which is not in its size yet.
+	hole bool
 }
 
 // Stdout is the name of standard output.
@@ -199,9 +202,37 @@ func (o *output) copyFrom(limited *io.LimitedReader) int64 {
 	return n
 }
 
+// Skip writes n zeros. In a regular file, they are a hole.
+func (o *output) Skip(n int64) error {
+	if !o.regular {
+		return zeros.Write(struct{ io.Writer }{o}, n)
+	}
+	err := o.Flush()
+	if err == nil {
+		_, err = o.file.Seek(n, io.SeekCurrent)
+	}
+	o.hole = true
+	return err
+}
+
+// setSize gives a file that may end in a hole its size.
+func (o *output) setSize() error {
+	if !o.hole {
+		return nil
+	}
+	size, err := o.file.Seek(0, io.SeekCurrent)
+	if err == nil {
+		err = o.file.Truncate(size)
+	}
+	return err
+}
+
 // finish writes what is buffered and closes the file, which does not have its name yet.
 func (o *output) finish() error {
 	err := o.Flush()
+	if err == nil {
+		err = o.setSize()
+	}
 	if err == nil && o.regular {
 		err = o.file.Chmod(o.perm)
 	}
@@ -255,6 +286,14 @@ func (w contextWriter) Write(p []byte) (int, error) {
 	}
 	n, err := w.w.Write(p)
 	return n, outputError(err)
+}
+
+// Skip implements zeros.Skipper.
+func (w contextWriter) Skip(n int64) error {
+	if err := w.ctx.Err(); err != nil {
+		return outputError(err)
+	}
+	return outputError(zeros.Write(w.w, n))
 }
 
 // ReadFrom writes what r has. The system copies it if r is a part of a file.

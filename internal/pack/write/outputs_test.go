@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/pack/packtest"
+	"github.com/rules-initramfs/rules_initramfs/internal/zeros"
 )
 
 // writeOutput writes hello to an output, up to its commit.
@@ -75,6 +76,26 @@ func TestOutputLongName(t *testing.T) {
 	if diff := cmp.Diff(want, packtest.Tree(t)); diff != "" {
 		t.Errorf("files (-want +got):\n%s", diff)
 	}
+}
+
+// Zeros that are skipped are in the file, wherever they are.
+func TestOutputSkip(t *testing.T) {
+	packtest.InTree(t, nil)
+	err := File(t.Context(), "new", func(w io.Writer) error {
+		return errors.Join(writeAll(w, "a"), zeros.Write(w, 0), zeros.Write(w, 1<<20), writeAll(w, "b"), zeros.Write(w, 5))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "a" + strings.Repeat("\x00", 1<<20) + "b\x00\x00\x00\x00\x00"
+	if got, err := os.ReadFile("new"); err != nil || string(got) != want {
+		t.Errorf("%d bytes, %v, want %d", len(got), err, len(want))
+	}
+}
+
+func writeAll(w io.Writer, text string) error {
+	_, err := io.WriteString(w, text)
+	return err
 }
 
 func TestOutputDiscarded(t *testing.T) {
