@@ -48,6 +48,7 @@ func newProgram() *cobra.Command {
 		concatCommand(),
 		bootconfigCommand(),
 		efiDiskCommand(),
+		efiVariablesCommand(),
 		lsCommand(),
 		catCommand(),
 		extractCommand(),

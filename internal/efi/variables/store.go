@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"unicode/utf16"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/efi/guid"
@@ -89,6 +90,25 @@ type Variable struct {
 	// PublicKey is the index of a key, which is obsolete.
 	PublicKey uint32
 	Data      []byte
+}
+
+// AttributeNames returns words for the attributes, such as "nv,bs,rt".
+func (v *Variable) AttributeNames() string {
+	var names []string
+	rest := v.Attributes
+	for _, a := range []struct {
+		bit  uint32
+		name string
+	}{{NonVolatile, "nv"}, {BootService, "bs"}, {Runtime, "rt"}, {TimeAuthenticated, "at"}} {
+		if v.Attributes&a.bit != 0 {
+			names = append(names, a.name)
+			rest &^= a.bit
+		}
+	}
+	if rest != 0 || len(names) == 0 {
+		names = append(names, fmt.Sprintf("%#x", rest))
+	}
+	return strings.Join(names, ",")
 }
 
 // Store is a store of variables.

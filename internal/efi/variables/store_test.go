@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"crypto/x509"
-	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -17,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/efi/guid"
+	"github.com/rules-initramfs/rules_initramfs/internal/efi/variables/variablestest"
 	"github.com/rules-initramfs/rules_initramfs/internal/golden"
 	"github.com/rules-initramfs/rules_initramfs/internal/modules/signature"
 )
@@ -41,26 +41,6 @@ func certificate(t testing.TB, name string) (string, *x509.Certificate) {
 	return name, c
 }
 
-// empty returns a file with a store that has room for some bytes of variables.
-func empty(room int) []byte {
-	const header = 72
-	le := binary.LittleEndian
-	length := header + storeHeader + room
-	b := make([]byte, header)
-	copy(b[volumeGUIDAt:], volumeGUID[:])
-	le.PutUint64(b[volumeLengthAt:], uint64(length))
-	copy(b[volumeSignatureAt:], volumeSignature)
-	le.PutUint16(b[volumeHeaderLengthAt:], header)
-	b[55] = 2 // revision
-	le.PutUint32(b[56:], 1)
-	le.PutUint32(b[60:], uint32(length))
-	le.PutUint16(b[50:], -sum(b))
-	b = append(b, authenticatedGUID[:]...)
-	b = le.AppendUint32(b, uint32(storeHeader+room))
-	b = append(b, formatted, healthy, 0, 0, 0, 0, 0, 0)
-	return append(b, bytes.Repeat([]byte{erased}, room)...)
-}
-
 func read(t testing.TB, data []byte) *Store {
 	t.Helper()
 	s, err := Read(bytes.NewReader(data), int64(len(data)))
@@ -81,7 +61,7 @@ func written(t testing.TB, s *Store) []byte {
 
 func TestRoundTrip(t *testing.T) {
 	before, after := bytes.Repeat([]byte{0}, 3*searchStep), bytes.Repeat([]byte("rest"), 50000)
-	file := append(append(before, empty(4096)...), after...)
+	file := append(append(before, variablestest.Empty(4096)...), after...)
 	s := read(t, file)
 	if len(s.Variables) != 0 {
 		t.Errorf("%d variables", len(s.Variables))
@@ -124,7 +104,7 @@ func TestStates(t *testing.T) {
 		b = (&Variable{Name: v.name, Vendor: Global, Data: []byte{v.state}}).append(b)
 		b[at+2] = v.state
 	}
-	file := empty(4096)
+	file := variablestest.Empty(4096)
 	copy(file[len(file)-4096:], b)
 	var got []string
 	for _, v := range read(t, file).Variables {
@@ -183,7 +163,7 @@ func TestVirtFirmware(t *testing.T) {
 	}
 	t.Run("hash", func(t *testing.T) {
 		// virt-fw-vars takes the time of a database with a new hash from the clock.
-		s := read(t, empty(64<<10))
+		s := read(t, variablestest.Empty(64<<10))
 		hash := sha256.Sum256([]byte("executable"))
 		db := &Database{Certificates: []*x509.Certificate{rsa}, Hashes: [][32]byte{hash, hash}}
 		if err := s.Enroll(Keys{PK: &Database{Certificates: []*x509.Certificate{rsa}}, DB: db, Owner: owner}); err != nil {
@@ -231,7 +211,7 @@ func TestEnroll(t *testing.T) {
 	_, rsa := certificate(t, "rsa")
 	one := &Database{Certificates: []*x509.Certificate{rsa}}
 	hash := &Database{Hashes: [][32]byte{sha256.Sum256([]byte("executable"))}}
-	s := read(t, empty(64<<10))
+	s := read(t, variablestest.Empty(64<<10))
 	if err := s.Enroll(Keys{PK: one, DB: hash, Owner: DefaultOwner}); err != nil {
 		t.Fatal(err)
 	}
@@ -262,7 +242,7 @@ func TestEnroll(t *testing.T) {
 }
 
 func TestErrors(t *testing.T) {
-	good := empty(256)
+	good := variablestest.Empty(256)
 	with := func(at int, bytes ...byte) []byte {
 		b := append([]byte(nil), good...)
 		copy(b[at:], bytes)
@@ -271,14 +251,13 @@ func TestErrors(t *testing.T) {
 	// The header's checksum is right again.
 	header := func(at int, value uint16) []byte {
 		b := with(at, byte(value), byte(value>>8))
-		b[50], b[51] = 0, 0
-		binary.LittleEndian.PutUint16(b[50:], -sum(b[:72]))
+		variablestest.SetChecksum(b)
 		return b
 	}
 	variable := func(change func([]byte)) []byte {
 		v := (&Variable{Name: "ab", Vendor: Global, Data: []byte("data")}).append(nil)
 		change(v)
-		return with(72+storeHeader, v...)
+		return with(variablestest.VolumeHeader+storeHeader, v...)
 	}
 	twice := (&Variable{Name: "a"}).append((&Variable{Name: "a"}).append(nil))
 	messages := map[string]string{}
@@ -296,18 +275,18 @@ func TestErrors(t *testing.T) {
 		{"no header", header(volumeHeaderLengthAt, 10), ErrDamaged},
 		{"large header", header(volumeHeaderLengthAt, 0xfff0), ErrDamaged},
 		{"checksum", with(50, 1, 2), ErrDamaged},
-		{"no authentication", with(72, plainGUID[:]...), ErrNotStore},
-		{"another format", with(72, Global[:]...), ErrNotStore},
-		{"not formatted", with(72+20, 0xff), ErrDamaged},
-		{"large store", with(72+16, 0xff, 0xff), ErrDamaged},
-		{"small store", with(72+16, 1, 0), ErrDamaged},
+		{"no authentication", with(variablestest.VolumeHeader, plainGUID[:]...), ErrNotStore},
+		{"another format", with(variablestest.VolumeHeader, Global[:]...), ErrNotStore},
+		{"not formatted", with(variablestest.VolumeHeader+20, 0xff), ErrDamaged},
+		{"large store", with(variablestest.VolumeHeader+16, 0xff, 0xff), ErrDamaged},
+		{"small store", with(variablestest.VolumeHeader+16, 1, 0), ErrDamaged},
 		{"long name", variable(func(b []byte) { b[36], b[37] = 0, 1 }), ErrDamaged},
 		{"longest data", variable(func(b []byte) { copy(b[40:], "\xff\xff\xff\xff") }), ErrDamaged},
 		{"odd name", variable(func(b []byte) { b[36]-- }), ErrDamaged},
 		{"no end of a name", variable(func(b []byte) { b[36] -= 2 }), ErrDamaged},
 		{"no name", variable(func(b []byte) { b[36] = 0 }), ErrDamaged},
 		{"half a surrogate", variable(func(b []byte) { b[variableHeader], b[variableHeader+1] = 0, 0xd8 }), ErrDamaged},
-		{"twice", with(72+storeHeader, twice...), ErrDamaged},
+		{"twice", with(variablestest.VolumeHeader+storeHeader, twice...), ErrDamaged},
 		{"header of a variable at the end", with(len(good)-4, 0xaa, 0x55), nil},
 	} {
 		_, err := Read(bytes.NewReader(test.data), int64(len(test.data)))
@@ -333,7 +312,7 @@ func TestErrors(t *testing.T) {
 		{"hash as KEK", 64 << 10, Keys{PK: one, KEK: hash, DB: one}, ErrKeys},
 		{"no room", 1000, Keys{PK: one, KEK: one, DB: one}, ErrRoom},
 	} {
-		s := read(t, empty(test.room))
+		s := read(t, variablestest.Empty(test.room))
 		err := s.Enroll(test.keys)
 		if err == nil {
 			err = s.Write(&bytes.Buffer{})
@@ -368,13 +347,13 @@ func TestParseSignaturesErrors(t *testing.T) {
 }
 
 func FuzzRead(f *testing.F) {
-	s := read(f, empty(2048))
+	s := read(f, variablestest.Empty(2048))
 	_, rsa := certificate(f, "rsa")
 	one := &Database{Certificates: []*x509.Certificate{rsa}}
 	if err := s.Enroll(Keys{PK: one, DB: &Database{Hashes: [][32]byte{{1}}}}); err != nil {
 		f.Fatal(err)
 	}
-	f.Add(empty(256))
+	f.Add(variablestest.Empty(256))
 	f.Add(written(f, s))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		s, err := Read(bytes.NewReader(data), int64(len(data)))
