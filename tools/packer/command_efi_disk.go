@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -21,7 +22,7 @@ import (
 
 func efiDiskCommand() *cobra.Command {
 	options := disk.Options{Label: disk.DefaultLabel, Time: disk.DefaultTime}
-	var out string
+	var out, origin string
 	cmd := &cobra.Command{
 		Use:     "efi-disk --out DISK [OPTION...] {PATH=FILE | PATH/}...",
 		GroupID: groupPayload,
@@ -48,19 +49,16 @@ After an error, the exit code is 1 and DISK is unchanged. Wrong usage exits with
 			if err != nil {
 				return err
 			}
-			files, err := diskFiles(args)
-			if err != nil {
-				return err
+			err = writeDisk(cmd.Context(), out, args, options)
+			if err != nil && origin != "" {
+				err = prefixErrors(origin, err)
 			}
-			image, err := disk.New(files, options)
-			if err != nil {
-				return err
-			}
-			return write.File(cmd.Context(), out, image.Write)
+			return err
 		},
 	}
 	cli.Options(cmd, "Output", func(flags *pflag.FlagSet) {
 		flags.StringVar(&out, "out", "", "Write the disk to `FILE`")
+		flags.StringVar(&origin, "origin", "", "Begin errors with `TEXT`, such as the label of a target")
 		flags.Func("size", "Make a disk of `BYTES`, a multiple of 512 (default what the files need, and 1 MiB)", func(text string) (err error) {
 			options.Size, err = strconv.ParseInt(text, 10, 64)
 			if err != nil || options.Size <= 0 || options.Size%512 != 0 {
@@ -93,6 +91,18 @@ func checkDiskArguments(cmd *cobra.Command, args []string) error {
 		}
 	}
 	return nil
+}
+
+func writeDisk(ctx context.Context, out string, args []string, options disk.Options) error {
+	files, err := diskFiles(args)
+	if err != nil {
+		return err
+	}
+	image, err := disk.New(files, options)
+	if err != nil {
+		return err
+	}
+	return write.File(ctx, out, image.Write)
 }
 
 // diskFiles returns the files that arguments name.

@@ -50,6 +50,7 @@ func newProgram() *cobra.Command {
 		ukiCommand(),
 		signEFICommand(),
 		efiDiskCommand(),
+		efiVariablesCommand(),
 		lsCommand(),
 		catCommand(),
 		extractCommand(),

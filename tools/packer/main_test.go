@@ -12,6 +12,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/rules-initramfs/rules_initramfs/internal/efi/variables/variablestest"
 	"github.com/rules-initramfs/rules_initramfs/internal/pack/write"
 )
 
@@ -34,6 +35,7 @@ func TestScript(t *testing.T) {
 			"digest":  digest,
 			"exits":   exits,
 			"sparse":  sparse,
+			"store":   store,
 			"views":   views,
 		},
 		Setup: func(env *testscript.Env) error {
@@ -104,6 +106,17 @@ func sparse(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	defer file.Close()
 	ts.Check(file.Truncate(size))
+}
+
+// store SIZE FILE makes the variable store of a UEFI firmware.
+func store(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: store SIZE FILE")
+	}
+	var size int
+	_, err := fmt.Sscan(args[0], &size)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), variablestest.Empty(size), 0o666))
 }
 
 // views IMAGE COMMAND... runs a command of the packer that makes the image, with the option for each
