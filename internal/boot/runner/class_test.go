@@ -134,8 +134,10 @@ func TestClasses(t *testing.T) {
 			set: func(r *run) { r.config.TPM, r.config.SWTPM = true, writeProgram(t, "echo no state >&2; exit 1") },
 		},
 		{
-			class: failure.QEMUDied, name: "swtpm ends", script: banner + "tpm\nhang",
+			class: failure.QEMUDied, name: "swtpm ends", script: banner + "input\ntpm\nhang",
 			set: func(r *run) {
+				// The runner has seen the banner before.
+				r.config.Input = []console.Prompt{{Expect: regexp.MustCompile("Linux"), Send: "go\n"}}
 				r.config.TPM, r.config.SWTPM = true, writeProgram(t, "read line <&3; echo out of memory >&2; exit 3")
 			},
 		},
