@@ -166,12 +166,12 @@ func TestRunfiles(t *testing.T) {
 	}
 }
 
-// start starts a boot whose guest prints the number of its process, and
-// returns that number.
-func start(t *testing.T) (c *exec.Cmd, stderr *bytes.Buffer, pid int) {
+// start starts a boot whose guest prints the number of its process, and that of its TPM's, and
+// returns these numbers.
+func start(t *testing.T) (c *exec.Cmd, stderr *bytes.Buffer, pids []int) {
 	t.Helper()
 	outputs := t.TempDir()
-	name := install(t, "deaf\npid\nhang", nil)
+	name := install(t, "deaf\ntpm\npid\nhang", map[string]any{"tpm": true, "swtpm": qemutest.Executable(t)})
 	c, _, stderr = command(name)
 	c.Env = append(c.Env, "TEST_UNDECLARED_OUTPUTS_DIR="+outputs)
 	if err := c.Start(); err != nil {
@@ -181,23 +181,24 @@ func start(t *testing.T) (c *exec.Cmd, stderr *bytes.Buffer, pid int) {
 	log := filepath.Join(outputs, "console.log")
 	found := qemutest.Await(func() bool {
 		console, _ := os.ReadFile(log)
-		match := regexp.MustCompile(`pid (\d+)\n`).FindSubmatch(console)
-		if match != nil {
-			pid, _ = strconv.Atoi(string(match[1]))
+		pids = nil
+		for _, match := range regexp.MustCompile(`pid (\d+)(?:\\n")?\n`).FindAllSubmatch(console, -1) {
+			pid, _ := strconv.Atoi(string(match[1]))
+			pids = append(pids, pid)
 		}
-		return match != nil
+		return len(pids) == 2
 	})
 	if !found {
-		t.Fatal("the guest prints no process number")
+		t.Fatal("the guest prints no process numbers")
 	}
-	return c, stderr, pid
+	return c, stderr, pids
 }
 
 func TestSignals(t *testing.T) {
 	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP} {
 		t.Run(signal.String(), func(t *testing.T) {
 			t.Parallel()
-			c, stderr, pid := start(t)
+			c, stderr, pids := start(t)
 			c.Process.Signal(signal)
 			c.Wait()
 			if got := c.ProcessState.ExitCode(); got != 1 {
@@ -206,8 +207,10 @@ func TestSignals(t *testing.T) {
 			if want := "(" + signal.String() + ")"; !strings.Contains(stderr.String(), want) {
 				t.Errorf("standard error %q, want %q in it", stderr, want)
 			}
-			if qemutest.Running(pid) {
-				t.Errorf("QEMU, process %d, is running", pid)
+			for _, pid := range pids {
+				if qemutest.Running(pid) {
+					t.Errorf("QEMU or swtpm, process %d, is running", pid)
+				}
 			}
 		})
 	}
@@ -216,12 +219,14 @@ func TestSignals(t *testing.T) {
 // TestKilled kills a boot that cannot clean up, with a QEMU deaf to SIGTERM.
 func TestKilled(t *testing.T) {
 	t.Parallel()
-	c, _, pid := start(t)
+	c, _, pids := start(t)
 	c.Process.Kill()
 	c.Wait()
-	if !qemutest.Await(func() bool { return !qemutest.Running(pid) }) {
-		t.Errorf("QEMU, process %d, is running", pid)
-		syscall.Kill(pid, syscall.SIGKILL)
+	for _, pid := range pids {
+		if !qemutest.Await(func() bool { return !qemutest.Running(pid) }) {
+			t.Errorf("QEMU or swtpm, process %d, is running", pid)
+			syscall.Kill(pid, syscall.SIGKILL)
+		}
 	}
 }
 

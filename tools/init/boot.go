@@ -12,12 +12,16 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/init/settings"
 	"github.com/rules-initramfs/rules_initramfs/internal/init/switchroot"
 	"github.com/rules-initramfs/rules_initramfs/internal/init/system"
+	"github.com/rules-initramfs/rules_initramfs/internal/init/tpm"
 	"github.com/rules-initramfs/rules_initramfs/internal/printable"
 )
 
 const (
 	// grace is the time that other processes have to end before the machine stops.
 	grace = time.Second
+
+	// tpmWait is how long init waits for a TPM whose driver may have been loaded.
+	tpmWait = 10 * time.Second
 
 	// newRoot is the mount point of the root file system, the same as the kernel's
 	// own (init/do_mounts.c).
@@ -58,6 +62,10 @@ func boot(args []string) {
 			m.end(m.settings.OnFailure)
 		}
 	}
+	if err := m.printPCRs(); err != nil {
+		logError(err)
+		m.end(m.settings.OnFailure)
+	}
 	if len(m.settings.Command) > 0 {
 		m.runCommand()
 	}
@@ -95,6 +103,25 @@ func (m *machine) configure() ([]settings.Param, error) {
 	}
 	m.env = m.settings.Environ(m.env)
 	return params, nil
+}
+
+// printPCRs prints the PCRs that the settings name.
+func (m *machine) printPCRs() error {
+	if len(m.settings.PrintPCRs) == 0 {
+		return nil
+	}
+	wait := time.Duration(0)
+	if m.settings.Autoload || len(m.settings.Modules) > 0 {
+		wait = tpmWait // its driver may be one of the modules
+	}
+	values, err := tpm.ReadPCRs("/sys", m.settings.PrintPCRs, wait)
+	if err != nil {
+		return fmt.Errorf("cannot print PCRs: %w", err)
+	}
+	for i, n := range m.settings.PrintPCRs {
+		fmt.Printf("pcr %d: %s\n", n, values[i])
+	}
+	return nil
 }
 
 // runCommand runs the command, and then the action for its end. It does not return.

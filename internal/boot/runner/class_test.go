@@ -99,6 +99,90 @@ func TestClasses(t *testing.T) {
 			set: func(r *run) { r.config.BIOS = r.config.Kernel },
 		},
 		{
+			class: failure.QEMUNotStarted, name: "payload of another architecture", script: "hang",
+			set: func(r *run) {
+				r.uefi(t)
+				payload := qemutest.KernelFor(t, "arm64", "")
+				r.config.Payload = "_main/image.efi"
+				r.session.Rlocation = func(string) (string, error) { return payload, nil }
+			},
+		},
+		{
+			class: failure.QEMUNotStarted, name: "payload for U-Boot", script: "hang",
+			set: func(r *run) {
+				r.uefi(t)
+				payload := writeTemp(t, "\xd0\x0d\xfe\xed")
+				r.config.Payload = "_main/image.itb"
+				r.session.Rlocation = func(string) (string, error) { return payload, nil }
+			},
+		},
+		{
+			class: failure.QEMUNotStarted, name: "payload larger than memory", script: "hang",
+			set: func(r *run) {
+				r.uefi(t)
+				if err := os.Truncate(r.config.Payload, 256<<20+1); err != nil {
+					t.Fatal(err)
+				}
+			},
+		},
+		{
+			class: failure.QEMUNotStarted, name: "no swtpm", script: "hang",
+			set: func(r *run) { r.config.TPM, r.config.SWTPM = true, "/nonexistent/swtpm" },
+		},
+		{
+			class: failure.QEMUNotStarted, name: "swtpm fails", script: "hang",
+			set: func(r *run) { r.config.TPM, r.config.SWTPM = true, writeProgram(t, "echo no state >&2; exit 1") },
+		},
+		{
+			class: failure.QEMUDied, name: "swtpm ends", script: banner + "input\ntpm\nhang",
+			set: func(r *run) {
+				// The runner has seen the banner before.
+				r.config.Input = []console.Prompt{{Expect: regexp.MustCompile("Linux"), Send: "go\n"}}
+				r.config.TPM, r.config.SWTPM = true, writeProgram(t, "read line <&3; echo out of memory >&2; exit 3")
+			},
+		},
+		{
+			class: failure.FirmwareRefused, name: "Secure Boot", script: refusal + "hang",
+			set: func(r *run) { r.uefi(t) },
+		},
+		{
+			class: failure.FirmwareRefused, name: "U-Boot", script: `print "Bad Data Hash\r\n"` + "\nhang",
+			set: func(r *run) { r.uboot(t) },
+		},
+		{
+			class: failure.NotRefused, name: "the kernel starts", script: starting + banner + "hang",
+			set: func(r *run) {
+				r.uefi(t)
+				r.config.ExpectRefusal = true
+			},
+		},
+		{
+			class: failure.NotRefused, name: "a quiet kernel", script: starting + `print "hello\r\n"` + "\n",
+			set: func(r *run) {
+				r.uefi(t)
+				r.config.ExpectRefusal = true
+			},
+		},
+		{
+			class: failure.MissingAtLimit, name: "another refusal", limit: true, script: refusal + "hang",
+			set: func(r *run) {
+				r.uefi(t)
+				r.config.ExpectRefusal = true
+				r.config.Expect = compile([]string{"Security Violation"})
+			},
+		},
+		{
+			class: failure.KernelNotStarted, name: "silent firmware", limit: true, script: "hang",
+			set: func(r *run) { r.uefi(t) },
+		},
+		{
+			class: failure.KernelNotStarted, name: "no refusal", limit: true, script: starting + "hang",
+			set: func(r *run) {
+				r.uefi(t)
+				r.config.ExpectRefusal = true
+			},
+		},
+		{
 			class: failure.UnpackingFailed, name: "archive", script: says("Initramfs unpacking failed: no cpio magic") + "hang",
 		},
 		{

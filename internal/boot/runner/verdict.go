@@ -131,7 +131,7 @@ func (b *boot) lastLine() string {
 	line := b.screen.LastLine()
 	switch {
 	case line != "":
-		return "; the last line of the firmware is \"" + excerpt(line, maxExcerpt) + "\""
+		return "; the last line of the firmware is: " + excerpt(line, maxExcerpt)
 	case b.config.Firmware != "":
 		return "; the firmware has not printed anything either (is it for this machine?)"
 	}

@@ -64,6 +64,7 @@ func unquote(text string) string {
 //	init.module=NAME                        one more module
 //	init.autoload=BOOLEAN                   whether to load modules for devices; true without a value
 //	init.autoload_blocklist=NAME            one more module that is not loaded for a device
+//	init.print_pcrs=NUMBER,NUMBER           PCRs to print; empty for none
 //	init.on_exit=ACTION
 //	init.on_failure=ACTION
 //	init.shell="/bin/sh -l"
@@ -108,6 +109,11 @@ func splitValue(name, value string) ([]string, error) {
 		if value == "" {
 			value = "true"
 		}
+	case "print_pcrs":
+		if value == "" {
+			return nil, nil
+		}
+		return strings.Split(value, ","), nil
 	case "module_parameters":
 		return nil, errors.New("write MODULE.PARAMETER=VALUE, as for a module that is part of the kernel")
 	case "env":

@@ -36,7 +36,7 @@ func TestOverride(t *testing.T) {
 	s.Env = map[string]string{"A": "1", "B": "2"}
 	s.Modules = []string{"one"}
 	s.AutoloadBlocklist = []string{"a"}
-	line := `quiet init.command="/bin/other -v 'two words' ''" init.env=A=x=y init.module=two init.autoload init.autoload-blocklist=b init.on-exit=halt init.on_failure=shell init.shell="/bin/ash -l" initcall_debug`
+	line := `quiet init.command="/bin/other -v 'two words' ''" init.env=A=x=y init.module=two init.autoload init.autoload-blocklist=b init.print-pcrs=4,11 init.on-exit=halt init.on_failure=shell init.shell="/bin/ash -l" initcall_debug`
 	if err := s.Override(Params(line)); err != nil {
 		t.Fatal(err)
 	}
@@ -46,6 +46,7 @@ func TestOverride(t *testing.T) {
 		Modules:           []string{"one", "two"},
 		Autoload:          true,
 		AutoloadBlocklist: []string{"a", "b"},
+		PrintPCRs:         []int{4, 11},
 		OnExit:            Halt,
 		OnFailure:         Shell,
 		Shell:             []string{"/bin/ash", "-l"},
@@ -53,8 +54,8 @@ func TestOverride(t *testing.T) {
 	if diff := cmp.Diff(want, s); diff != "" {
 		t.Errorf("settings (-want +got):\n%s", diff)
 	}
-	if err := s.Override(Params("init.command=")); err != nil || len(s.Command) != 0 {
-		t.Errorf("command %q, error %v, want neither", s.Command, err)
+	if err := s.Override(Params("init.command= init.print_pcrs=")); err != nil || len(s.Command) != 0 || len(s.PrintPCRs) != 0 {
+		t.Errorf("command %q, PCRs %v, error %v, want none", s.Command, s.PrintPCRs, err)
 	}
 }
 
@@ -70,6 +71,8 @@ func TestOverrideErrors(t *testing.T) {
 		{`init.module="loop max_loop=8"`, "init.module"},
 		{`init.module_parameters="loop max_loop=8"`, "init.module_parameters"},
 		{"init.autoload=maybe", "init.autoload"},
+		{"init.print_pcrs=4,x", "init.print_pcrs"},
+		{"init.print_pcrs=24", "init.print_pcrs"},
 		{"init.on_exit=", "init.on_exit"},
 		{"init.shell=", "init.shell"},
 	} {

@@ -18,6 +18,7 @@ import (
 //	module_parameters "loop" "max_loop=8"
 //	autoload "true"
 //	autoload_blocklist "pcspkr"
+//	print_pcrs "4" "11"
 //	on_exit "poweroff"
 //	on_failure "shell"
 //	shell "/bin/sh" "-l"

@@ -26,6 +26,7 @@ module_parameters "loop" "max_loop=8"
 module_parameters "loop" "max_part=1"
 autoload "true"
 autoload_blocklist "pcspkr"
+print_pcrs "11" "4"
 on_exit "reboot"`
 	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -41,6 +42,7 @@ on_exit "reboot"`
 		ModuleParameters:  []ModuleParameters{{"loop", "max_loop=8"}, {"loop", "max_part=1"}},
 		Autoload:          true,
 		AutoloadBlocklist: []string{"pcspkr"},
+		PrintPCRs:         []int{11, 4},
 		OnExit:            Reboot,
 		OnFailure:         Reboot,
 		Shell:             []string{"/bin/sh"},
@@ -79,6 +81,7 @@ func TestParseErrors(t *testing.T) {
 		{`module_parameters "loop"`, "init.conf:1: module_parameters"},
 		{`module_parameters "a b" "c"`, "init.conf: module_parameters"},
 		{`autoload "perhaps"`, "init.conf:1: autoload"},
+		{`print_pcrs "-1"`, "init.conf:1: print_pcrs"},
 		{`autoload_blocklist ""`, "init.conf: autoload_blocklist"},
 	} {
 		got, err := parse("init.conf", test.text)

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/rules-initramfs/rules_initramfs/internal/init/tpm"
 )
 
 // File has the image's own settings.
@@ -31,6 +33,10 @@ type Settings struct {
 	// kernel asks for, except AutoloadBlocklist.
 	Autoload          bool
 	AutoloadBlocklist []string
+
+	// PrintPCRs are the numbers of the TPM's PCRs that init prints before the command runs, as
+	// "pcr N: DIGEST".
+	PrintPCRs []int
 
 	Env       map[string]string // added to the environment that the kernel gives to init
 	OnExit    Action            // happens when the command has ended
@@ -84,6 +90,16 @@ func (s *Settings) set(name string, values []string) error {
 	case "command":
 		s.Command = values
 		return nil
+	case "print_pcrs":
+		s.PrintPCRs = nil
+		for _, value := range values {
+			n, err := strconv.Atoi(value)
+			if err != nil || n < 0 || n >= tpm.Count {
+				return fmt.Errorf("%q: want the number of a PCR, from 0 to %d", value, tpm.Count-1)
+			}
+			s.PrintPCRs = append(s.PrintPCRs, n)
+		}
+		return nil
 	case "shell":
 		if len(values) == 0 {
 			return fmt.Errorf("want a program and its arguments")
@@ -122,7 +138,7 @@ func (s *Settings) set(name string, values []string) error {
 	case "on_failure":
 		s.OnFailure = Action(values[0])
 	default:
-		return fmt.Errorf("unknown setting: want one of autoload, autoload_blocklist, command, env, module, module_parameters, on_exit, on_failure, shell")
+		return fmt.Errorf("unknown setting: want one of autoload, autoload_blocklist, command, env, module, module_parameters, on_exit, on_failure, print_pcrs, shell")
 	}
 	return nil
 }
