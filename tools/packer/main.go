@@ -16,11 +16,11 @@ const version = "0.2.0"
 // Groups of commands.
 const (
 	groupMake    = "make"
+	groupPayload = "payload"
 	groupRead    = "read"
 	groupCheck   = "check"
 	groupDevice  = "device"
 	groupKernel  = "kernel"
-	groupPayload = "payload"
 )
 
 // newProgram returns the packer with its commands; each has a file of its own.
@@ -47,6 +47,12 @@ func newProgram() *cobra.Command {
 		signModulesCommand(),
 		concatCommand(),
 		bootconfigCommand(),
+		ukiCommand(),
+		pcrSignCommand(),
+		signEFICommand(),
+		measureCommand(),
+		measureCheckCommand(),
+		measureDiffCommand(),
 		lsCommand(),
 		catCommand(),
 		extractCommand(),
@@ -54,10 +60,6 @@ func newProgram() *cobra.Command {
 		lintCommand(),
 		devicesCommand(),
 		driverIndexCommand(),
-		measureCommand(),
-		measureDiffCommand(),
-		measureCheckCommand(),
-		pcrSignCommand(),
 		genInitCpioCommand(),
 		genInitramfsCommand(),
 		depmodCommand(),

@@ -47,6 +47,7 @@ const (
 	numberOfSectionsAt = 2
 	optionalSizeAt     = 16
 
+	initializedDataAt     = 8
 	sectionAlignmentAt    = 32
 	fileAlignmentAt       = 36
 	sizeOfImageAt         = 56
@@ -170,6 +171,9 @@ func Open(r io.ReaderAt, size int64) (*File, error) {
 
 // Size returns how many bytes the file has.
 func (f *File) Size() int64 { return f.size }
+
+// Write writes the file.
+func (f *File) Write(w io.Writer) error { return copyRange(w, f.r, 0, f.size) }
 
 // Section returns the first section with this name, or nil.
 func (f *File) Section(name string) *Section {
