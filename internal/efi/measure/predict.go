@@ -303,7 +303,7 @@ func (p *predictor) stub() (err error) {
 	if err := p.image(); err != nil {
 		return err
 	}
-	cmdline, err := p.commandLine()
+	cmdline, from, err := p.commandLine()
 	if err != nil {
 		return err
 	}
@@ -318,7 +318,7 @@ func (p *predictor) stub() (err error) {
 	}
 	p.assume("PCRs 9, 12 and 13: the disk has no credentials, extensions, and addons for systemd-stub but those that are given")
 	if cmdline != nil {
-		p.kernelOptions(*cmdline, sectionCmdline)
+		p.kernelOptions(*cmdline, from)
 	}
 	return p.initrd(cmdline)
 }
