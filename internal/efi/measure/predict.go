@@ -323,6 +323,9 @@ func (p *predictor) stub() (err error) {
 	return p.initrd(cmdline)
 }
 
+// nameOfSection ends the description of an event for the name of a section.
+const nameOfSection = " (its name)"
+
 // image records the sections (measure_sections).
 func (p *predictor) image() error {
 	for _, name := range stubSections {
@@ -330,7 +333,7 @@ func (p *predictor) image() error {
 		if s == nil || name == sectionPCRSig {
 			continue
 		}
-		p.add(Event{PCR: pcrImage, Type: eventlog.IPL, Description: name + " (its name)", From: name}, []byte(name+"\x00"))
+		p.add(Event{PCR: pcrImage, Type: eventlog.IPL, Description: name + nameOfSection, From: name}, []byte(name+"\x00"))
 		r, err := content(s)
 		if err != nil {
 			return err
