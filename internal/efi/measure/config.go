@@ -12,23 +12,23 @@ import (
 // maxCommandLine is more than any kernel takes.
 const maxCommandLine = 64 << 10
 
-// commandLine records a command line from outside of the image, and returns the kernel's: nil if there
-// is none (settle_command_line and cmdline_append_and_measure_addons in src/boot/stub.c of systemd).
-func (p *predictor) commandLine() (*string, error) {
+// commandLine records a command line from outside of the image, and returns the kernel's, nil if there
+// is none, and what it is from (settle_command_line and cmdline_append_and_measure_addons in src/boot/stub.c of systemd).
+func (p *predictor) commandLine() (cmdline *string, from string, err error) {
 	own, err := p.sectionText(p.sections[sectionCmdline])
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	cmdline := own
+	cmdline, from = own, sectionCmdline
 	if given := mangle(p.opts.LoadOptions); given != "" && (own == nil || !p.opts.SecureBoot) {
 		p.add(Event{PCR: pcrConfig, Type: eventlog.IPL, Description: "command line of the boot entry", From: "--load-options"}, utf16Bytes(given))
-		cmdline = &given
+		cmdline, from = &given, "--load-options"
 	}
 	var more []string
 	for _, addon := range p.opts.Addons {
 		text, err := p.sectionText(addon.File.Section(sectionCmdline))
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", addon.Name, err)
+			return nil, "", fmt.Errorf("%s: %w", addon.Name, err)
 		}
 		if text != nil {
 			more = append(more, *text)
@@ -36,12 +36,13 @@ func (p *predictor) commandLine() (*string, error) {
 	}
 	if added := mangle(strings.Join(more, " ")); added != "" {
 		p.add(Event{PCR: pcrConfig, Type: eventlog.IPL, Description: "command line of addons", From: "--addon"}, utf16Bytes(added))
-		if cmdline != nil && *cmdline != "" {
-			added = *cmdline + " " + added
+		if cmdline == nil || *cmdline == "" {
+			return &added, "--addon", nil
 		}
-		cmdline = &added
+		added = *cmdline + " " + added
+		cmdline, from = &added, from+", --addon"
 	}
-	return cmdline, nil
+	return cmdline, from, nil
 }
 
 // sectionText returns the command line in a section as systemd-stub takes it, or nil.

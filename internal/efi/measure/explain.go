@@ -15,9 +15,12 @@ import (
 // measured.
 func Explain(w io.Writer, from [2]string, before, after *Report, files int) (differ bool, err error) {
 	e := &explainer{before: before, after: after, from: from, files: files}
+	bank, pcrs := e.moved()
 	e.payload()
-	e.pcrs()
+	e.events(bank, pcrs)
 	e.sections()
+	e.banks()
+	e.values(bank, pcrs)
 	e.rest()
 	if len(e.lines) == 0 {
 		return false, nil
@@ -66,27 +69,43 @@ func (e *explainer) payload() {
 	e.change(1, text(e.before.Payload), text(e.after.Payload))
 }
 
-// pcrs writes each PCR that moved in the first bank that both have, and the events that moved it.
-func (e *explainer) pcrs() {
-	banks := e.before.Banks()
-	if other := e.after.Banks(); !slices.Equal(banks, other) {
-		e.line(0, "the banks differ: %s and %s", strings.Join(banks, ", "), strings.Join(other, ", "))
-	}
-	for _, bank := range banks {
+// moved returns the PCRs that differ in a bank that both reports have. They differ in all banks.
+func (e *explainer) moved() (bank string, pcrs []string) {
+	for _, bank := range e.before.Banks() {
 		before, after := e.before.PCRs.get(bank), e.after.PCRs.get(bank)
 		if after == nil {
 			continue
 		}
 		for _, pcr := range keys(before, after) {
-			old, now := before.get(pcr), after.get(pcr)
-			if old == now {
-				continue
+			if before.get(pcr) != after.get(pcr) {
+				pcrs = append(pcrs, pcr)
 			}
-			e.line(0, "PCR %s moved (%s)", pcr, bank)
-			e.change(1, old, now)
-			e.events(pcr, bank)
 		}
-		e.phases(bank)
+		return bank, pcrs
+	}
+	return "", nil
+}
+
+// events writes which events moved each PCR.
+func (e *explainer) events(bank string, pcrs []string) {
+	for _, pcr := range pcrs {
+		e.line(0, "PCR %s moved: %s", pcr, strings.Join(e.movedBy(pcr, bank), ", "))
+	}
+}
+
+// values writes what the PCRs that moved hold, and which phases only one of the reports has.
+func (e *explainer) values(bank string, pcrs []string) {
+	for _, pcr := range pcrs {
+		e.line(0, "PCR %s (%s)", pcr, bank)
+		e.change(1, e.before.PCRs.get(bank).get(pcr), e.after.PCRs.get(bank).get(pcr))
+	}
+	e.phases(bank)
+}
+
+// banks writes how the banks of the two reports differ.
+func (e *explainer) banks() {
+	if a, b := e.before.Banks(), e.after.Banks(); !slices.Equal(a, b) {
+		e.line(0, "the banks differ: %s and %s", strings.Join(a, ", "), strings.Join(b, ", "))
 	}
 }
 
@@ -125,7 +144,7 @@ func eventsOf(r *Report, pcr string) (order []eventKey, events map[eventKey]Repo
 	seen := map[string]int{}
 	events = map[eventKey]ReportEvent{}
 	for _, event := range r.Events {
-		if itoa(event.PCR) != pcr {
+		if itoa(event.PCR) != pcr || strings.HasSuffix(event.Description, nameOfSection) {
 			continue
 		}
 		key := eventKey{event.Description, seen[event.Description]}
@@ -135,31 +154,30 @@ func eventsOf(r *Report, pcr string) (order []eventKey, events map[eventKey]Repo
 	return order, events
 }
 
-func (e *explainer) events(pcr, bank string) {
+// movedBy returns which events of a PCR differ. The name of a section is left out, as the section says
+// the same.
+func (e *explainer) movedBy(pcr, bank string) []string {
 	oldOrder, before := eventsOf(e.before, pcr)
 	newOrder, after := eventsOf(e.after, pcr)
-	found := false
+	var causes []string
 	for _, key := range oldOrder {
 		old, now := before[key], after[key]
 		switch {
 		case now.Type == "":
-			e.line(1, "%s: only in %s", old.Description, e.from[0])
-			found = true
+			causes = append(causes, fmt.Sprintf("%s (only in %s)", key.text, e.from[0]))
 		case old.Digests.get(bank) != now.Digests.get(bank):
-			e.line(1, "%s changed, from %s", now.Description, now.From)
-			e.change(2, old.Digests.get(bank), now.Digests.get(bank))
-			found = true
+			causes = append(causes, key.text)
 		}
 	}
 	for _, key := range newOrder {
 		if before[key].Type == "" {
-			e.line(1, "%s: only in %s", after[key].Description, e.from[1])
-			found = true
+			causes = append(causes, fmt.Sprintf("%s (only in %s)", key.text, e.from[1]))
 		}
 	}
-	if !found && len(newOrder) > 0 {
-		e.line(1, "the events are the same, in another order")
+	if len(causes) == 0 {
+		causes = append(causes, "the events are the same, and in another order, or one report does not predict it")
 	}
+	return causes
 }
 
 // sectionKey identifies a section of several with the same name.

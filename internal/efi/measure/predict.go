@@ -303,7 +303,7 @@ func (p *predictor) stub() (err error) {
 	if err := p.image(); err != nil {
 		return err
 	}
-	cmdline, err := p.commandLine()
+	cmdline, from, err := p.commandLine()
 	if err != nil {
 		return err
 	}
@@ -318,10 +318,13 @@ func (p *predictor) stub() (err error) {
 	}
 	p.assume("PCRs 9, 12 and 13: the disk has no credentials, extensions, and addons for systemd-stub but those that are given")
 	if cmdline != nil {
-		p.kernelOptions(*cmdline, sectionCmdline)
+		p.kernelOptions(*cmdline, from)
 	}
 	return p.initrd(cmdline)
 }
+
+// nameOfSection ends the description of an event for the name of a section.
+const nameOfSection = " (its name)"
 
 // image records the sections (measure_sections).
 func (p *predictor) image() error {
@@ -330,7 +333,7 @@ func (p *predictor) image() error {
 		if s == nil || name == sectionPCRSig {
 			continue
 		}
-		p.add(Event{PCR: pcrImage, Type: eventlog.IPL, Description: name + " (its name)", From: name}, []byte(name+"\x00"))
+		p.add(Event{PCR: pcrImage, Type: eventlog.IPL, Description: name + nameOfSection, From: name}, []byte(name+"\x00"))
 		r, err := content(s)
 		if err != nil {
 			return err
