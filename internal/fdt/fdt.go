@@ -28,6 +28,9 @@ type Tree struct {
 	Reservations []Reservation
 	// Size is how many bytes the file has, by its header.
 	Size int64
+	// Align is what the size that Write writes is a multiple of, by zeros at the end: a power of two,
+	// or 0.
+	Align int64
 	// Strings is the block with the names of properties, each ended by a NUL. Write begins with it,
 	// and adds the names that it does not have.
 	Strings []byte

@@ -31,6 +31,9 @@ func (t *Tree) Write(w io.Writer) error {
 	reservations := int64(len(t.Reservations)+1) * reservationSize
 	structure := writeHeaderSize + reservations
 	total := structure + counter.size + int64(len(names.block))
+	if t.Align > 1 {
+		total += -total & (t.Align - 1)
+	}
 	if total > MaxSize {
 		return fmt.Errorf("the tree would have %d bytes, more than the format's %d", total, MaxSize)
 	}
@@ -52,7 +55,10 @@ func (t *Tree) Write(w io.Writer) error {
 	if err := writer.tree(t.Root); err != nil {
 		return err
 	}
-	_, err := w.Write(names.block)
+	if _, err := w.Write(names.block); err != nil {
+		return err
+	}
+	_, err := w.Write(make([]byte, total-structure-counter.size-int64(len(names.block))))
 	return err
 }
 
@@ -61,16 +67,6 @@ func (t *Tree) Bytes() ([]byte, error) {
 	var b bytes.Buffer
 	err := t.Write(&b)
 	return b.Bytes(), err
-}
-
-// EncodedSize returns how many bytes Write writes.
-func (t *Tree) EncodedSize() (int64, error) {
-	names := nameBlock{block: bytes.Clone(t.Strings)}
-	counter := &encoder{names: &names}
-	if err := counter.tree(t.Root); err != nil {
-		return 0, err
-	}
-	return writeHeaderSize + int64(len(t.Reservations)+1)*reservationSize + counter.size + int64(len(names.block)), nil
 }
 
 // AddStrings adds the names of all properties to the block of names, in the order of their first use.
@@ -103,6 +99,13 @@ func (n *Node) AddChild(name string) *Node {
 	return child
 }
 
+// Append adds a child after the others.
+func (n *Node) Append(name string) *Node {
+	child := &Node{Name: name}
+	n.Children = append(n.Children, child)
+	return child
+}
+
 // Add adds a property after the others.
 func (n *Node) Add(name string, value []byte) {
 	n.Properties = append(n.Properties, Property{Name: name, Value: value})
@@ -114,7 +117,13 @@ func (n *Node) Remove(name string) {
 }
 
 // Text returns the value of a property that is a list of strings.
-func Text(texts ...string) []byte { return []byte(strings.Join(texts, "\x00") + "\x00") }
+func Text(texts ...string) []byte {
+	value := []byte{}
+	for _, text := range texts {
+		value = append(append(value, text...), 0)
+	}
+	return value
+}
 
 // Words returns the value of a property that is a list of numbers.
 func Words(numbers ...uint32) []byte {
