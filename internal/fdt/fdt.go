@@ -1,5 +1,6 @@
-// Package fdt reads flattened device trees: the files (.dtb) that describe the hardware of a
-// machine to its kernel, and the overlays (.dtbo) that change them.
+// Package fdt reads and writes flattened device trees: the files (.dtb) that describe the hardware
+// of a machine to its kernel, the overlays (.dtbo) that change them, and the images of U-Boot that
+// have the same format.
 //
 // The format is that of the Devicetree Specification, chapter 5: a header, a block with tokens of
 // nodes and properties, and a block with the names of properties. Nothing is assumed about the
@@ -11,6 +12,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 )
 
@@ -20,7 +22,22 @@ type Tree struct {
 	Root *Node
 	// Version is that of the format: 16 or more.
 	Version uint32
+	// BootCPU is the number of the CPU that boots.
+	BootCPU uint32
+	// Reservations are the parts of memory that the kernel must leave alone.
+	Reservations []Reservation
+	// Size is how many bytes the file has, by its header.
+	Size int64
+	// Align is what the size that Write writes is a multiple of, by zeros at the end: a power of two,
+	// or 0.
+	Align int64
+	// Strings is the block with the names of properties, each ended by a NUL. Write begins with it,
+	// and adds the names that it does not have.
+	Strings []byte
 }
+
+// Reservation is a part of memory.
+type Reservation struct{ Address, Size uint64 }
 
 // Node is a node of a device tree. Its properties and children are in the order of the file.
 type Node struct {
@@ -31,10 +48,18 @@ type Node struct {
 }
 
 // Property is a property of a node. Value shares the memory of the file; its length is any
-// number of bytes, and it may be empty.
+// number of bytes, and it may be empty. A large value has Content instead.
 type Property struct {
-	Name  string
-	Value []byte
+	Name    string
+	Value   []byte
+	Content Content
+}
+
+// Content is a value that is not in memory.
+type Content interface {
+	Size() int64
+	// WriteTo writes all of the value.
+	io.WriterTo
 }
 
 var (
@@ -72,9 +97,18 @@ const (
 	MaxNodes = 1 << 17
 	// MaxProperties is the largest number of properties of all nodes.
 	MaxProperties = 1 << 20
+	// MaxReservations is the largest number of reservations.
+	MaxReservations = 1 << 10
 	// MaxName is the largest number of bytes in the name of a node or a property. The
 	// specification has 31 for each.
 	MaxName = 1023
+)
+
+// Limits of what ParseFile keeps in memory, in bytes.
+const (
+	maxValue  = 64 << 10 // of a value
+	maxValues = 64 << 20 // of all values
+	maxNames  = 1 << 20
 )
 
 // Is reports whether data begins as a flattened device tree.
@@ -85,18 +119,31 @@ func Is(data []byte) bool {
 // Parse reads a flattened device tree, which may be followed by other data. It returns
 // ErrNotDeviceTree or ErrDamaged, with what is wrong.
 func Parse(data []byte) (*Tree, error) {
-	if !Is(data) {
+	return parse(&source{data: data, size: int64(len(data))})
+}
+
+// ParseFile reads a flattened device tree, which may be followed by other data, from a file of size
+// bytes. It keeps small values in memory; the Content of large ones reads the file.
+func ParseFile(r io.ReaderAt, size int64) (*Tree, error) {
+	return parse(&source{file: r, size: size})
+}
+
+func parse(s *source) (*Tree, error) {
+	head, err := s.read(0, 4)
+	if err != nil {
+		return nil, err
+	}
+	if !Is(head) {
 		return nil, ErrNotDeviceTree
 	}
-	p, err := newParser(data)
+	p, err := newParser(s)
 	if err != nil {
 		return nil, err
 	}
-	root, err := p.tree()
-	if err != nil {
+	if p.tree.Root, err = p.root(); err != nil {
 		return nil, err
 	}
-	return &Tree{Root: root, Version: p.version}, nil
+	return p.tree, nil
 }
 
 func damaged(format string, args ...any) error {
@@ -105,51 +152,89 @@ func damaged(format string, args ...any) error {
 
 // parser reads the tokens of the structure block.
 type parser struct {
-	version    uint32
-	structure  []byte
-	names      []byte
-	at         int // in structure
+	tree       *Tree
+	file       *source
+	structure  *source
+	at         int64 // in structure
 	nodes      int
 	properties int
+	held       int64 // bytes of values of a file that are in memory
 }
 
-func newParser(data []byte) (*parser, error) {
-	if len(data) < headerSize {
+func newParser(file *source) (*parser, error) {
+	head, err := file.read(0, headerSize+4)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(head) < headerSize:
 		return nil, damaged("it ends within its header")
 	}
-	field := func(i int) uint32 { return binary.BigEndian.Uint32(data[4*i:]) }
-	p := &parser{version: field(5)}
-	if last := field(6); p.version < firstVersion || last > lastVersion {
-		return nil, damaged("its format has version %d, compatible with %d: versions %d to %d can be read", p.version, last, firstVersion, lastVersion)
+	field := func(i int) uint32 { return binary.BigEndian.Uint32(head[4*i:]) }
+	p := &parser{tree: &Tree{Version: field(5)}, file: file}
+	if last := field(6); p.tree.Version < firstVersion || last > lastVersion {
+		return nil, damaged("its format has version %d, compatible with %d: versions %d to %d can be read", p.tree.Version, last, firstVersion, lastVersion)
 	}
-	total := uint64(field(1))
-	if total < headerSize || total > uint64(len(data)) {
-		return nil, damaged("its header says that it has %d bytes, and there are %d", total, len(data))
+	total := int64(field(1))
+	if total < headerSize || total > file.size {
+		return nil, damaged("its header says that it has %d bytes, and there are %d", total, file.size)
 	}
-	block := func(what string, offset, size uint64) ([]byte, error) {
+	p.tree.Size, p.tree.BootCPU = total, field(7)
+	block := func(what string, offset, size int64) (*source, error) {
 		if offset > total || size > total-offset {
 			return nil, damaged("%s, %d bytes at byte %d, ends after the %d bytes of the tree", what, size, offset, total)
 		}
-		return data[offset : offset+size], nil
+		return file.section(offset, size), nil
 	}
-	structure := uint64(field(2))
+	structure := int64(field(2))
 	size := total - min(structure, total)
-	if p.version >= 17 {
+	if p.tree.Version >= 17 {
 		if total < headerSize+4 {
 			return nil, damaged("it ends within its header")
 		}
-		size = uint64(field(9))
+		size = int64(field(9))
 	}
-	var err error
 	if p.structure, err = block("its structure block", structure, size); err != nil {
 		return nil, err
 	}
-	p.names, err = block("its block of names", uint64(field(3)), uint64(field(8)))
+	names, err := block("its block of names", int64(field(3)), int64(field(8)))
+	if err != nil {
+		return nil, err
+	}
+	if file.file != nil && names.size > maxNames {
+		return nil, damaged("its block of names has %d bytes, more than %d", names.size, maxNames)
+	}
+	if p.tree.Strings, err = names.read(0, int(names.size)); err != nil {
+		return nil, err
+	}
+	reservations, err := block("its list of reserved memory", int64(field(4)), total-min(int64(field(4)), total))
+	if err != nil {
+		return nil, err
+	}
+	p.tree.Reservations, err = readReservations(reservations)
 	return p, err
 }
 
-// tree reads the root node and the end.
-func (p *parser) tree() (*Node, error) {
+// readReservations reads the list of reserved memory, which a row of zeros ends.
+func readReservations(block *source) ([]Reservation, error) {
+	var all []Reservation
+	for at := int64(0); ; at += 16 {
+		row, err := block.read(at, 16)
+		switch {
+		case err != nil:
+			return nil, err
+		case len(row) < 16 || len(all) == MaxReservations:
+			return nil, damaged("its list of reserved memory has no end")
+		}
+		r := Reservation{binary.BigEndian.Uint64(row), binary.BigEndian.Uint64(row[8:])}
+		if r == (Reservation{}) {
+			return all, nil
+		}
+		all = append(all, r)
+	}
+}
+
+// root reads the root node and the end.
+func (p *parser) root() (*Node, error) {
 	var root *Node
 	var open []*Node
 	for {
@@ -208,11 +293,15 @@ func (p *parser) node(depth int) (*Node, error) {
 	if p.nodes++; p.nodes > MaxNodes {
 		return nil, damaged("it has more than %d nodes", MaxNodes)
 	}
-	name, err := name(p.structure[p.at:])
+	block, err := p.structure.read(p.at, MaxName+1)
 	if err != nil {
 		return nil, err
 	}
-	p.skip(len(name) + 1)
+	name, err := name(block)
+	if err != nil {
+		return nil, err
+	}
+	p.skip(int64(len(name)) + 1)
 	if depth == 0 {
 		name = "" // some writers call the root "/"
 	}
@@ -231,16 +320,27 @@ func (p *parser) property() (Property, error) {
 	if err != nil {
 		return Property{}, err
 	}
-	if uint64(size) > uint64(len(p.structure)-p.at) {
+	if int64(size) > p.structure.size-p.at {
 		return Property{}, damaged("a property of %d bytes ends after its structure block", size)
 	}
-	value := p.structure[p.at : p.at+int(size) : p.at+int(size)]
-	p.skip(int(size))
-	if uint64(nameAt) >= uint64(len(p.names)) {
-		return Property{}, damaged("the name of a property is at byte %d of %d", nameAt, len(p.names))
+	property := Property{}
+	if p.file.file != nil && size > maxValue {
+		property.Content = section{p.structure.file, p.structure.start + p.at, int64(size)}
+	} else if property.Value, err = p.structure.read(p.at, int(size)); err != nil {
+		return Property{}, err
 	}
-	name, err := name(p.names[nameAt:])
-	return Property{Name: name, Value: value}, err
+	if p.file.file != nil {
+		if p.held += int64(len(property.Value)); p.held > maxValues {
+			return Property{}, damaged("its small properties have more than %d MiB", maxValues>>20)
+		}
+		property.Value = bytes.Clone(property.Value) // or it would hold all that was read with it
+	}
+	p.skip(int64(size))
+	if int(nameAt) >= len(p.tree.Strings) {
+		return Property{}, damaged("the name of a property is at byte %d of %d", nameAt, len(p.tree.Strings))
+	}
+	property.Name, err = name(p.tree.Strings[nameAt:])
+	return property, err
 }
 
 // name returns the name that block begins with, and that a NUL ends.
@@ -254,17 +354,20 @@ func name(block []byte) (string, error) {
 
 // word reads a token or number.
 func (p *parser) word() (uint32, error) {
-	if len(p.structure)-p.at < 4 {
+	block, err := p.structure.read(p.at, 4)
+	switch {
+	case err != nil:
+		return 0, err
+	case len(block) < 4:
 		return 0, damaged("its structure block has no end")
 	}
-	value := binary.BigEndian.Uint32(p.structure[p.at:])
 	p.at += 4
-	return value, nil
+	return binary.BigEndian.Uint32(block), nil
 }
 
 // skip moves past size bytes and what aligns them to 4.
-func (p *parser) skip(size int) {
-	p.at = min(p.at+(size+3)&^3, len(p.structure))
+func (p *parser) skip(size int64) {
+	p.at = min(p.at+(size+3)&^3, p.structure.size)
 }
 
 // IsOverlay reports whether the tree is an overlay, which changes another tree: its nodes have a

@@ -27,11 +27,12 @@ func words(values ...uint32) []byte {
 
 // file returns a device tree with a structure block and a block of names.
 func file(version uint32, structure, names []byte) []byte {
-	header := uint32(40)
-	namesAt := header + uint32(len(structure))
+	const header, reservations = 40, 16
+	at := uint32(header + reservations)
+	namesAt := at + uint32(len(structure))
 	total := namesAt + uint32(len(names))
-	b := words(magic, total, header, namesAt, header, version, 16, 0, uint32(len(names)), uint32(len(structure)))
-	return append(append(b, structure...), names...)
+	b := words(magic, total, at, namesAt, header, version, 16, 0, uint32(len(names)), uint32(len(structure)))
+	return append(append(append(b, words(0, 0, 0, 0)...), structure...), names...)
 }
 
 // small is the structure block of "/ { a = <1>; n@1 { b; }; };"
@@ -45,8 +46,8 @@ func small() []byte {
 
 func TestParse(t *testing.T) {
 	want := &Node{
-		Properties: []Property{{"a", words(1)}},
-		Children:   []*Node{{Name: "n@1", Properties: []Property{{"b", []byte{}}}}},
+		Properties: []Property{{Name: "a", Value: words(1)}},
+		Children:   []*Node{{Name: "n@1", Properties: []Property{{Name: "b", Value: []byte{}}}}},
 	}
 	for _, version := range []uint32{16, 17} {
 		got, err := Parse(append(file(version, small(), []byte("a\x00b\x00")), "more"...))
@@ -110,9 +111,9 @@ func TestParseErrors(t *testing.T) {
 
 func TestStrings(t *testing.T) {
 	n := &Node{Properties: []Property{
-		{"compatible", []byte("ti,tmp102\x00national,lm75\x00")},
-		{"open", []byte("a\x00b")},
-		{"reg", words(7, 8)},
+		{Name: "compatible", Value: []byte("ti,tmp102\x00national,lm75\x00")},
+		{Name: "open", Value: []byte("a\x00b")},
+		{Name: "reg", Value: words(7, 8)},
 	}}
 	if diff := cmp.Diff([]string{"ti,tmp102", "national,lm75"}, n.Strings("compatible")); diff != "" {
 		t.Error(diff)
@@ -128,8 +129,8 @@ func TestStrings(t *testing.T) {
 	}
 }
 
-// source is a tree with what dtc can put into one.
-const source = `/dts-v1/;
+// example is a tree with what dtc can put into one.
+const example = `/dts-v1/;
 /memreserve/ 0x10000000 0x4000;
 / {
 	#address-cells = <1>;
@@ -169,7 +170,7 @@ func TestDTC(t *testing.T) {
 	}
 	files := map[string][]byte{}
 	for _, version := range []string{"16", "17"} {
-		files["source, version "+version] = run([]byte(source), "-I", "dts", "-O", "dtb", "-V", version, "-@", "-")
+		files["source, version "+version] = run([]byte(example), "-I", "dts", "-O", "dtb", "-V", version, "-@", "-")
 	}
 	matches, err := filepath.Glob(os.Getenv("FDT_FILES"))
 	if err != nil {
