@@ -3,7 +3,7 @@
 load(":efi_disk.bzl", "boot_path", "disk_action")
 load(":paths.bzl", "label_text", "rlocation_path")
 load(":platform_transition.bzl", "PLATFORM_ATTRS", "platform_transition")
-load(":providers.bzl", "InitramfsInfo", "KernelInfo", "PayloadInfo", "UefiVariablesInfo")
+load(":providers.bzl", "InitramfsInfo", "KernelInfo", "MeasurementsInfo", "PayloadInfo", "UefiVariablesInfo")
 load(":renames.bzl", "check_renamed", "renamed_attrs")
 load(":single_file.bzl", "single_file")
 load(":tables.bzl", "FAILURES", "KERNEL_FAILURES", "OPTIONAL_FAILURES")
@@ -158,6 +158,11 @@ fails if the kernel starts.""",
 which need not match a whole line; the text is sent when the prompt was seen. The prompts must be seen in this order. A
 prompt that comes twice is written in two ways, such as `# $` and `[#] $`.""",
     ),
+    "measurements": attr.label(
+        doc = """What the TPM must hold, `measurements` of the payload. The guest has to print it: `print_pcrs` of `guest_init`. The
+test needs `tpm`.""",
+        providers = [MeasurementsInfo],
+    ),
     "_runner": _runner_attr(TEST_EXEC_CFG),
 }
 
@@ -188,7 +193,7 @@ def _check_firmware(ctx):
     if not firmware:
         if not ctx.attr.kernel:
             fail("%s: kernel: name one, or a payload and the firmware that starts it" % origin)
-        for attribute in ["payload", "secure_boot", "expect_refusal"]:
+        for attribute in ["payload", "secure_boot", "expect_refusal", "measurements"]:
             if getattr(ctx.attr, attribute, None):
                 fail("%s: %s: set firmware, to \"uefi\" or \"u-boot\"" % (origin, attribute))
         return
@@ -197,6 +202,8 @@ def _check_firmware(ctx):
     for attribute in _NOT_WITH_PAYLOAD:
         if getattr(ctx.attr, attribute):
             fail("%s: %s: not with firmware = %r: the firmware starts the payload" % (origin, attribute, firmware))
+    if getattr(ctx.attr, "measurements", None) and not ctx.attr.tpm:
+        fail("%s: measurements: set tpm = True: the guest reads them there" % origin)
     payload = ctx.attr.payload[PayloadInfo]
     if payload.format != _FORMATS[firmware]:
         fail("%s: payload: %s is not what %s starts: %s" % (origin, label_text(ctx.attr.payload.label), firmware, {
@@ -233,6 +240,8 @@ def _firmware(ctx):
             "uefi_variables": secure[UefiVariablesInfo].store if secure else uefi.variables,
         }
         values = {"secure_boot": bool(secure)}
+    if getattr(ctx.attr, "measurements", None):
+        files["measurements"] = ctx.attr.measurements[MeasurementsInfo].report
     return files, values
 
 def _check(ctx):

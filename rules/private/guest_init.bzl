@@ -44,6 +44,8 @@ def _settings(ctx):
     lines += [_line("module_parameters", *item) for item in ctx.attr.module_parameters.items()]
     if ctx.attr.autoload:
         lines.append(_line("autoload", "true"))
+    if ctx.attr.print_pcrs:
+        lines.append(_line("print_pcrs", *[str(number) for number in ctx.attr.print_pcrs]))
     lines += [_line("autoload_blocklist", module) for module in ctx.attr.autoload_blocklist]
     lines.append(_line("on_exit", ctx.attr.on_exit))
     if ctx.attr.on_failure:
@@ -107,6 +109,10 @@ shell on the console and then powers off. A machine that cannot power off is res
         "on_failure": attr.string(
             doc = "What init does if there is nothing to run or it cannot be run. By default the same as `on_exit`.",
             values = [""] + INIT_ACTIONS,
+        ),
+        "print_pcrs": attr.int_list(
+            doc = """Numbers of PCRs of the machine's TPM to print before anything else runs, as lines `pcr 4: SHA-256`:
+`[4, 9, 11, 12, 13]` are those that `measurements` predicts. Init stops with an error if there is no TPM.""",
         ),
         "shell": attr.string_list(
             doc = """The shell, by its absolute path in the image, and its arguments. By default `["/bin/sh"]`.""",

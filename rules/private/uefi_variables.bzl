@@ -25,6 +25,8 @@ def _uefi_variables_impl(ctx):
     inputs = [store]
     for attribute, option in _KEYS.items():
         files = getattr(ctx.files, attribute)
+        if attribute == "key_exchange_keys":
+            files = files or ctx.files.platform_key
         args.add_all(files, before_each = option)
         inputs += files
     args.add("--out", out)

@@ -61,6 +61,10 @@ type Config struct {
 
 	TPM bool `json:"tpm"` // connects a TPM 2.0 that was never used
 
+	// Measurements is the file that packer measure has written of Payload. The guest has to print
+	// the PCRs that it predicts, as "pcr NUMBER: SHA-256".
+	Measurements string `json:"measurements"`
+
 	// SWTPM is the program that emulates the TPM: a path, or a name without a slash to look
 	// up in PATH.
 	SWTPM string `json:"swtpm"`
@@ -258,6 +262,8 @@ func (c *Config) checkFirmware() error {
 	switch {
 	case c.ExpectRefusal && c.ExitCodePattern != nil:
 		return errors.New("exit_code_pattern: not allowed with expect_refusal: the guest does not start")
+	case c.Measurements != "" && !c.TPM:
+		return errors.New("measurements: not allowed without tpm: the guest reads them there")
 	case c.TPM && c.SWTPM == "":
 		return errors.New("swtpm: missing: it is the program for tpm")
 	}

@@ -83,8 +83,14 @@ func NewSession() Session {
 // Run boots c, writes a report to s.Stderr, and returns ExitSuccess or ExitFailure. When it
 // returns, QEMU has ended and the temporary files are gone.
 func Run(c *config.Config, s Session) int {
+	c, err := withMeasurements(c, s)
 	b := &boot{config: c, session: s}
-	v := b.run()
+	var v verdict
+	if err != nil {
+		v = failed(failure.QEMUNotStarted, "measurements: %v", err)
+	} else {
+		v = b.run()
+	}
 	b.report(v)
 	if !v.passed() {
 		return ExitFailure

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/efi/pe"
 	"github.com/rules-initramfs/rules_initramfs/internal/printable"
@@ -308,4 +309,19 @@ func (r *Report) Banks() []string {
 	}
 	slices.Sort(names)
 	return names
+}
+
+// PCR returns the values of a bank by the number of the PCR, in 64 hexadecimal digits for sha256. They are
+// what a guest reads when /init starts. It returns nil if the report has no such bank.
+func (r *Report) PCR(bank string) map[int]string {
+	var values map[int]string
+	for _, pcr := range r.PCRs.get(bank) {
+		if number, err := strconv.Atoi(pcr.key); err == nil {
+			if values == nil {
+				values = map[int]string{}
+			}
+			values[number] = pcr.value
+		}
+	}
+	return values
 }
