@@ -15,11 +15,12 @@ const version = "0.2.0"
 
 // Groups of commands.
 const (
-	groupMake   = "make"
-	groupRead   = "read"
-	groupCheck  = "check"
-	groupDevice = "device"
-	groupKernel = "kernel"
+	groupMake    = "make"
+	groupPayload = "payload"
+	groupRead    = "read"
+	groupCheck   = "check"
+	groupDevice  = "device"
+	groupKernel  = "kernel"
 )
 
 // newProgram returns the packer with its commands; each has a file of its own.
@@ -32,6 +33,7 @@ func newProgram() *cobra.Command {
 	}
 	program.AddGroup(
 		&cobra.Group{ID: groupMake, Title: "Make images"},
+		&cobra.Group{ID: groupPayload, Title: "Make payloads"},
 		&cobra.Group{ID: groupRead, Title: "Read images"},
 		&cobra.Group{ID: groupCheck, Title: "Check images"},
 		&cobra.Group{ID: groupDevice, Title: "Find drivers"},
@@ -45,6 +47,10 @@ func newProgram() *cobra.Command {
 		signModulesCommand(),
 		concatCommand(),
 		bootconfigCommand(),
+		fitCommand(),
+		fitSignCommand(),
+		fitKeyCommand(),
+		fitVerifyCommand(),
 		lsCommand(),
 		catCommand(),
 		extractCommand(),
