@@ -30,8 +30,8 @@ type Signing struct {
 	Configurations []string
 }
 
-// signingHashes are those of checksum_algos in boot/image-sig.c.
-var signingHashes = []string{"sha256", "sha384", "sha512", "sha1"}
+// signingHashes are those of checksum_algos in boot/image-sig.c, without SHA-1.
+var signingHashes = []string{"sha256", "sha384", "sha512"}
 
 // SigningHashes returns the names of the hashes that U-Boot has for signatures.
 func SigningHashes() []string { return slices.Clone(signingHashes) }
