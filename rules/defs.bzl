@@ -28,6 +28,7 @@ load(
     "//rules:payload.bzl",
     _efi_disk = "efi_disk",
     _efi_image = "efi_image",
+    _fit_image = "fit_image",
     _measurements = "measurements",
     _uefi_variables = "uefi_variables",
     _uki = "uki",
@@ -73,6 +74,7 @@ device_tree = _device_tree
 # What firmware loads
 uki = _uki
 efi_image = _efi_image
+fit_image = _fit_image
 efi_disk = _efi_disk
 uefi_variables = _uefi_variables
 measurements = _measurements

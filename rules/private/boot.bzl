@@ -1,6 +1,7 @@
 """Booting a kernel with an initramfs in QEMU."""
 
 load(":efi_disk.bzl", "boot_path", "disk_action")
+load(":pack.bzl", "run_packer")
 load(":paths.bzl", "label_text", "rlocation_path")
 load(":platform_transition.bzl", "PLATFORM_ATTRS", "platform_transition")
 load(":providers.bzl", "InitramfsInfo", "KernelInfo", "MeasurementsInfo", "PayloadInfo", "UefiVariablesInfo")
@@ -134,6 +135,11 @@ a disk. Without it, QEMU starts the `kernel` by itself.""",
 for "u-boot".""",
         providers = [PayloadInfo],
     ),
+    "required_key": attr.label(
+        allow_single_file = True,
+        doc = """With "u-boot": the certificate of the key that must have signed the payload. It is put into U-Boot's own device tree.
+Of the U-Boots for QEMU's boards, that of arm64 verifies signatures.""",
+    ),
     "secure_boot": attr.label(
         doc = """The keys of Secure Boot, a `uefi_variables`. The firmware then starts only what one of their signers has signed.""",
         providers = [UefiVariablesInfo],
@@ -179,7 +185,10 @@ def _check_failures(ctx, attribute, known, elsewhere, hint):
             ))
 
 # What a payload has already.
-_NOT_WITH_PAYLOAD = ["bios", "initramfs", "kernel", "kernel_args", "kernel_cmdline"]
+_NOT_WITH_PAYLOAD = ["bios", "initramfs", "kernel"]
+
+# What it has if it is an EFI executable. The command line of a FIT image comes from U-Boot.
+_NOT_WITH_UEFI = ["kernel_args", "kernel_cmdline", "required_key"]
 
 # The formats that each firmware starts.
 _FORMATS = {
@@ -193,13 +202,13 @@ def _check_firmware(ctx):
     if not firmware:
         if not ctx.attr.kernel:
             fail("%s: kernel: name one, or a payload and the firmware that starts it" % origin)
-        for attribute in ["payload", "secure_boot", "expect_refusal", "measurements"]:
+        for attribute in ["payload", "secure_boot", "expect_refusal", "measurements", "required_key"]:
             if getattr(ctx.attr, attribute, None):
                 fail("%s: %s: set firmware, to \"uefi\" or \"u-boot\"" % (origin, attribute))
         return
     if not ctx.attr.payload:
         fail("%s: payload: name what the firmware starts" % origin)
-    for attribute in _NOT_WITH_PAYLOAD:
+    for attribute in _NOT_WITH_PAYLOAD + (_NOT_WITH_UEFI if firmware == "uefi" else []):
         if getattr(ctx.attr, attribute):
             fail("%s: %s: not with firmware = %r: the firmware starts the payload" % (origin, attribute, firmware))
     if getattr(ctx.attr, "measurements", None) and not ctx.attr.tpm:
@@ -210,6 +219,8 @@ def _check_firmware(ctx):
             "u-boot": "use a fit_image",
             "uefi": "use a uki or an efi_image",
         }[firmware]))
+    if ctx.attr.required_key and not payload.key_name and not getattr(ctx.attr, "expect_refusal", False):
+        fail("%s: required_key: %s is not signed: set its signing_key or signer" % (origin, label_text(ctx.attr.payload.label)))
     if ctx.attr.secure_boot:
         if firmware != "uefi":
             fail("%s: secure_boot: only UEFI firmware has it" % origin)
@@ -223,6 +234,35 @@ def _check_firmware(ctx):
                 variables.arch,
                 payload.arch,
             ))
+
+# What QEMU's machines need on the kernel's command line if U-Boot starts it.
+_MACHINE_ARGS = {
+    "arm64": ["console=ttyAMA0", "panic=-1"],
+    "riscv64": ["console=ttyS0", "panic=-1"],
+    "x86_64": ["console=ttyS0", "panic=-1"],
+}
+
+def _boot_script(ctx, payload):
+    """The script that U-Boot finds on the disk, which starts a FIT image."""
+    words = ctx.attr.kernel_cmdline or _MACHINE_ARGS[payload.arch] + ctx.attr.kernel_args
+    for word in words:
+        if [c for c in ["'", "\n"] if c in word]:
+            fail("%s: the kernel's command line has %r, which a script of U-Boot cannot hold" % (label_text(ctx.label), word))
+    text = ctx.actions.declare_file(ctx.label.name + ".boot.cmd")
+    script = ctx.actions.declare_file(ctx.label.name + ".boot.scr")
+    ctx.actions.write(text, "\n".join([
+        "setenv bootargs '%s'" % " ".join(words),
+        "load ${devtype} ${devnum}:${distro_bootpart} ${kernel_addr_r} /image.itb",
+        # Without device trees in the image, the kernel gets the machine's, which U-Boot has.
+        "bootm ${kernel_addr_r}" if payload.device_trees else "bootm ${kernel_addr_r} ${kernel_addr_r} ${fdtcontroladdr}",
+    ]) + "\n")
+    args = ctx.actions.args()
+    args.add_all(["--type", "script"])
+    args.add("--arch", payload.arch)
+    args.add("--out", script)
+    args.add(text)
+    run_packer(ctx, "UImage", "Making boot script", "uimage", [script], [text], [args])
+    return script
 
 def _firmware(ctx):
     """What the runner needs of the firmware: a dict of keys of the description to Files, and one of other values."""
@@ -240,6 +280,21 @@ def _firmware(ctx):
             "uefi_variables": secure[UefiVariablesInfo].store if secure else uefi.variables,
         }
         values = {"secure_boot": bool(secure)}
+    elif getattr(ctx.attr, "firmware", "") == "u-boot":
+        payload = ctx.attr.payload[PayloadInfo]
+        disk = ctx.actions.declare_file(ctx.label.name + ".payload.img")
+        disk_action(ctx, disk, {
+            "boot.scr": _boot_script(ctx, payload),
+            "image.itb": payload.image,
+        })
+        files = {
+            "payload": payload.image,
+            "payload_disk": disk,
+            "uboot": ctx.attr._uboot[platform_common.ToolchainInfo].image,
+        }
+        if ctx.file.required_key:
+            files["uboot_key"] = ctx.file.required_key
+            values = {"uboot_key_name": payload.key_name or "required"}
     if getattr(ctx.attr, "measurements", None):
         files["measurements"] = ctx.attr.measurements[MeasurementsInfo].report
     return files, values

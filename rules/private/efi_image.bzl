@@ -14,7 +14,7 @@ certificate, as UEFI firmware does not.""",
     ),
 }
 
-def payload_providers(arch, format, image, contents, groups = {}):
+def payload_providers(arch, format, image, contents, groups = {}, device_trees = False, key_name = None):
     """The providers of a payload.
 
     Args:
@@ -23,13 +23,22 @@ def payload_providers(arch, format, image, contents, groups = {}):
         image: the File.
         contents: list of File, as in PayloadInfo.
         groups: dict of more output groups.
+        device_trees: whether it has device trees.
+        key_name: the name of the key in its signatures, or None.
 
     Returns:
         A list of providers.
     """
     return [
         DefaultInfo(files = depset([image])),
-        PayloadInfo(arch = arch, contents = contents, format = format, image = image),
+        PayloadInfo(
+            arch = arch,
+            contents = contents,
+            device_trees = device_trees,
+            format = format,
+            image = image,
+            key_name = key_name,
+        ),
         OutputGroupInfo(**groups),
     ]
 

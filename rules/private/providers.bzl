@@ -72,8 +72,10 @@ PayloadInfo = provider(
         "arch": "string: the architecture, such as x86_64.",
         "contents": """list of File: for each initramfs in it, the entries as `packer ls --json` prints them, with the targets
 that placed them.""",
+        "device_trees": "bool: whether it has device trees, so that it does not take the firmware's.",
         "format": """string: "efi", an EFI executable, or "fit", a FIT image.""",
         "image": "File: the payload.",
+        "key_name": "string or None: the name of the key in the signatures of a FIT image.",
     },
 )
 

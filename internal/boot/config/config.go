@@ -55,9 +55,15 @@ type Config struct {
 
 	UBoot string `json:"uboot"` // u-boot.bin
 
-	// UBootDeviceTree is the machine's device tree, to which a key was added that U-Boot
-	// requires; empty for the one that QEMU makes.
-	UBootDeviceTree string `json:"uboot_device_tree"`
+	// UBootKey is the certificate of the key that must have signed Payload, which the machine's
+	// device tree then requires; empty if none must have.
+	UBootKey string `json:"uboot_key"`
+
+	// UBootKeyName is the name of the key in signatures.
+	UBootKeyName string `json:"uboot_key_name"`
+
+	// UBootDeviceTree is the machine's device tree with UBootKey. The runner makes it.
+	UBootDeviceTree string `json:"-"`
 
 	TPM bool `json:"tpm"` // connects a TPM 2.0 that was never used
 
@@ -244,7 +250,8 @@ func (c *Config) checkFirmware() error {
 		{"uefi_variables", c.UEFIVariables != "", []Firmware{uefi}, true},
 		{"secure_boot", c.SecureBoot, []Firmware{uefi}, false},
 		{"uboot", c.UBoot != "", []Firmware{uboot}, true},
-		{"uboot_device_tree", c.UBootDeviceTree != "", []Firmware{uboot}, false},
+		{"uboot_key", c.UBootKey != "", []Firmware{uboot}, false},
+		{"uboot_key_name", c.UBootKeyName != "", []Firmware{uboot}, false},
 		{"expect_refusal", c.ExpectRefusal, []Firmware{uefi, uboot}, false},
 	} {
 		usable := slices.Contains(row.with, c.Firmware)
@@ -262,6 +269,11 @@ func (c *Config) checkFirmware() error {
 	switch {
 	case c.ExpectRefusal && c.ExitCodePattern != nil:
 		return errors.New("exit_code_pattern: not allowed with expect_refusal: the guest does not start")
+	case (c.UBootKey == "") != (c.UBootKeyName == ""):
+		return errors.New("uboot_key: want it and uboot_key_name")
+	case c.UBootKey != "" && c.TPM:
+		// QEMU adds the device of a TPM to its own device tree only: hw/arm/virt.c.
+		return errors.New("tpm: not allowed with uboot_key: the device tree with the key would not have the TPM")
 	case c.Measurements != "" && !c.TPM:
 		return errors.New("measurements: not allowed without tpm: the guest reads them there")
 	case c.TPM && c.SWTPM == "":

@@ -87,3 +87,15 @@ func tpm(a arch.Arch, g Guest) []string {
 		"-device", a.TPMDevice + ",tpmdev=tpm0",
 	}
 }
+
+// DumpDeviceTree returns QEMU's arguments to write the device tree that it makes for g to a file. The firmware is
+// among them, because the machine is another one without it. The device tree has no random seeds.
+func DumpDeviceTree(a arch.Arch, g Guest, file string) []string {
+	args := Arguments(a, g)
+	for i, word := range args {
+		if word == "-machine" {
+			args[i+1] += ",dtb-randomness=off,dumpdtb=" + escape(file)
+		}
+	}
+	return args
+}

@@ -57,6 +57,11 @@ func (b *boot) command(tpmSocket func(*boot) string) (argv []string, err error) 
 	if err := b.checkFit(g); err != nil {
 		return nil, err
 	}
+	if g.UBootKey != "" {
+		if g.UBootDeviceTree, err = b.requireKey(g); err != nil {
+			return nil, fmt.Errorf("uboot_key: %w", err)
+		}
+	}
 	return append([]string{g.QEMU}, machine.Arguments(b.arch, g)...), nil
 }
 
@@ -130,7 +135,7 @@ func (b *boot) checkPayload(g machine.Guest) error {
 // locateInputs replaces the paths in c by those of files. It may write temporary files.
 func (b *boot) locateInputs(c *config.Config) (err error) {
 	c.Disks, c.Initramfs, c.Files = slices.Clone(c.Disks), slices.Clone(c.Initramfs), slices.Clone(c.Files)
-	paths := []*string{&c.Kernel, &c.BIOS, &c.Payload, &c.PayloadDisk, &c.UEFICode, &c.UEFIVariables, &c.UBoot, &c.UBootDeviceTree}
+	paths := []*string{&c.Kernel, &c.BIOS, &c.Payload, &c.PayloadDisk, &c.UEFICode, &c.UEFIVariables, &c.UBoot, &c.UBootKey}
 	for _, program := range []*string{&c.SWTPM, &c.QEMU} {
 		if strings.Contains(*program, "/") {
 			paths = slices.Insert(paths, 0, program)
