@@ -161,7 +161,7 @@ func testOpenErrors(t *testing.T) map[string]string {
 		{"a damaged device tree", func(c *Config) { c.Base.DeviceTreeAuto = []string{"damaged.dtb"} }, fdt.ErrDamaged},
 		{"a large device tree", func(c *Config) { c.Base.DeviceTree = "large.dtb" }, fdt.ErrNotDeviceTree},
 		{"an overlay", func(c *Config) { c.Base.DeviceTree = "overlay.dtb" }, nil},
-		{"a splash that is no BMP", func(c *Config) { c.Base.Splash = "splash.png" }, nil},
+		{"a splash in another format", func(c *Config) { c.Base.Splash = "splash.png" }, nil},
 		{"a damaged splash", func(c *Config) { c.Base.Splash = "damaged.bmp" }, nil},
 		{"an empty file", func(c *Config) { c.Base.OSRelease = "tail" }, nil},
 		{"a section twice", func(c *Config) { c.Base.Extra = []Extra{{".linux", "text"}} }, ErrDuplicate},
@@ -173,7 +173,7 @@ func testOpenErrors(t *testing.T) map[string]string {
 		{"hardware IDs of an unknown type", func(c *Config) { c.Base.HWIDs = []string{"hwids.type.json"} }, nil},
 		{"no hardware IDs", func(c *Config) { c.Base.HWIDs = []string{"hwids.none.json"} }, nil},
 		{"a field of another type", func(c *Config) { c.Base.HWIDs = []string{"hwids.fwid.json"} }, nil},
-		{"a hardware ID that is no UUID", func(c *Config) { c.Base.HWIDs = []string{"hwids.uuid.json"} }, nil},
+		{"a short hardware ID", func(c *Config) { c.Base.HWIDs = []string{"hwids.uuid.json"} }, nil},
 	} {
 		config := Config{Stub: "stub", Base: Sections{Kernel: "kernel", Initramfs: []string{"initramfs"}}}
 		test.change(&config)
