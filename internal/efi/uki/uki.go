@@ -75,9 +75,6 @@ var (
 
 // Image is a unified kernel image that is ready to be written.
 type Image struct {
-	// Arch is the architecture.
-	Arch arch.Arch
-
 	builder
 	extended *pe.Extended
 }
@@ -103,7 +100,6 @@ func Open(c Config) (_ *Image, err error) {
 	if err := i.openStub(c.Stub, c.Arch); err != nil {
 		return nil, err
 	}
-	i.Arch = i.arch
 	if c.Base.Kernel == "" {
 		return nil, errors.New("it has no kernel")
 	}
