@@ -12,8 +12,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/rules-initramfs/rules_initramfs/internal/efi/variables/variablestest"
 	"github.com/rules-initramfs/rules_initramfs/internal/efi/pe/petest"
+	"github.com/rules-initramfs/rules_initramfs/internal/efi/variables/variablestest"
 	"github.com/rules-initramfs/rules_initramfs/internal/pack/write"
 	"github.com/rules-initramfs/rules_initramfs/internal/tables/arch"
 )

@@ -63,7 +63,6 @@ func TestOptions(t *testing.T) {
 		"kernel":              "/",
 		"cmdline":             "quiet",
 		"cmdline-file":        "cmdline",
-		"device-tree":         "board.dtb",
 		"device-tree-auto":    "board.dtb",
 		"hwids":               "board.json",
 		"initramfs":           "initramfs",
