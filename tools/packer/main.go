@@ -51,6 +51,7 @@ func newProgram() *cobra.Command {
 		fitSignCommand(),
 		fitKeyCommand(),
 		fitVerifyCommand(),
+		uimageCommand(),
 		lsCommand(),
 		catCommand(),
 		extractCommand(),
