@@ -17,7 +17,7 @@ import (
 
 func uimageCommand() *cobra.Command {
 	header := &uimage.Header{}
-	var out string
+	var out, architecture string
 	var load, entry *fit.Address
 	cmd := &cobra.Command{
 		Use:     "uimage --type TYPE --arch ARCH --out FILE [OPTION...] PART...",
@@ -38,6 +38,9 @@ After an error, the exit code is 1 and FILE is unchanged. Wrong usage exits with
 				checkOutputs(cmd, []usedFile{{"--out", out}}, usedFiles("PART", args)...))
 			if err != nil {
 				return err
+			}
+			if header.Arch, err = arch.Find(architecture); err != nil {
+				return cli.Usagef(cmd, "--arch: %v", err)
 			}
 			for _, address := range []struct {
 				from *fit.Address
@@ -61,7 +64,7 @@ After an error, the exit code is 1 and FILE is unchanged. Wrong usage exits with
 	}
 	cli.Options(cmd, "Header", func(flags *pflag.FlagSet) {
 		flags.StringVar(&header.Type, "type", "", "Make an image of the type `TYPE`: kernel, kernel_noload, ramdisk or script")
-		addParsed(flags, &header.Arch, "arch", arch.Find, "Make an image for `ARCH`, such as arm64")
+		flags.StringVar(&architecture, "arch", "", "Make an image for `ARCH`, such as arm64")
 		flags.StringVar(&header.Compression, "compress", "", "Say that the parts are compressed with `CODEC` (default none)")
 		addAddress(flags, &load, "load", "Load it at `ADDRESS`, such as 0x80200000 (default 0)")
 		addAddress(flags, &entry, "entry", "Start the kernel at `ADDRESS` (default that of --load)")
