@@ -52,6 +52,8 @@ func newProgram() *cobra.Command {
 		fitKeyCommand(),
 		fitVerifyCommand(),
 		uimageCommand(),
+		androidBootCommand(),
+		androidVendorBootCommand(),
 		lsCommand(),
 		catCommand(),
 		extractCommand(),
