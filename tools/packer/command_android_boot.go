@@ -51,7 +51,7 @@ After an error, the exit code is 1 and FILE is unchanged. Wrong usage exits with
 		flags.StringArrayVar(&ramdisk, "part", nil, "Add `FILE` to the initramfs image; repeat it for each part, in their order")
 		flags.StringVar(&cmdline, "cmdline", "", "Add `TEXT` to the kernel's command line")
 		addParsed(flags, &image.OSVersion, "os-version", androidboot.ParseOSVersion, "Set the version of Android to `VERSION`, such as 15.0.0")
-		addParsed(flags, &image.PatchLevel, "os-patch-level", androidboot.ParsePatchLevel, "Set the month of the security patches to `YEAR-MONTH`")
+		addParsed(flags, &image.PatchLevel, "os-patch-level", androidboot.ParsePatchLevel, "Set the month of the security patches to `MONTH`, such as 2025-08")
 	})
 	cli.Options(cmd, "Output", func(flags *pflag.FlagSet) {
 		flags.StringVar(&out, "out", "", "Write the image to `FILE`")
