@@ -35,7 +35,7 @@ func fitCommand() *cobra.Command {
 		Short:   "Make a FIT image for U-Boot",
 		Long: `Make a FIT image, which U-Boot loads: a kernel for arm64 or riscv64, an initramfs image and
 device trees, with configurations that say which of them boot together. mkimage makes the
-same bytes from the same description.
+same tree from the same description.
 
 U-Boot picks the configuration whose compatible strings match its own device tree best. A
 configuration has the strings of its device tree, unless others are given. Without a load
