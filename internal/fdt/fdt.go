@@ -333,7 +333,7 @@ func (p *parser) property() (Property, error) {
 		if p.held += int64(len(property.Value)); p.held > maxValues {
 			return Property{}, damaged("its small properties have more than %d MiB", maxValues>>20)
 		}
-		property.Value = bytes.Clone(property.Value) // or it would hold all that was read with it
+		property.Value = bytes.Clone(property.Value) // or it would hold everything that was read with it
 	}
 	p.skip(int64(size))
 	if int(nameAt) >= len(p.tree.Strings) {

@@ -11,8 +11,8 @@ import (
 
 	"github.com/rules-initramfs/rules_initramfs/internal/codec"
 	"github.com/rules-initramfs/rules_initramfs/internal/fdt"
-	"github.com/rules-initramfs/rules_initramfs/internal/image"
 	"github.com/rules-initramfs/rules_initramfs/internal/near"
+	"github.com/rules-initramfs/rules_initramfs/internal/parts"
 )
 
 // maxDeviceTree is the largest device tree, in bytes: many times what one has.
@@ -131,7 +131,7 @@ func (b *builder) addImages(images *fdt.Node) error {
 	b.addHashes(kernel)
 
 	if len(b.Ramdisk.Files) > 0 {
-		content, err := newFilesContent(b.Ramdisk.Files, image.Align)
+		content, err := parts.Open(b.Ramdisk.Files)
 		if err != nil {
 			return err
 		}

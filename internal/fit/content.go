@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"os"
 )
 
 // bytesContent is content in memory.
@@ -24,57 +23,6 @@ func (c fileContent) Size() int64 { return c.size }
 
 func (c fileContent) WriteTo(w io.Writer) (int64, error) {
 	return io.Copy(w, io.NewSectionReader(c.file, c.at, c.size))
-}
-
-// filesContent is files one after the other.
-type filesContent struct {
-	names []string
-	align int64 // what each begins at a multiple of, in bytes
-	size  int64
-}
-
-// newFilesContent returns the content of files. Zeros come before a file that would not be aligned.
-func newFilesContent(names []string, align int64) (*filesContent, error) {
-	c := &filesContent{names: names, align: align}
-	for _, name := range names {
-		info, err := os.Stat(name)
-		switch {
-		case err != nil:
-			return nil, err
-		case !info.Mode().IsRegular():
-			return nil, fmt.Errorf("%s: not a regular file", name)
-		}
-		c.size += -c.size&(align-1) + info.Size()
-	}
-	return c, nil
-}
-
-func (c *filesContent) Size() int64 { return c.size }
-
-func (c *filesContent) WriteTo(w io.Writer) (int64, error) {
-	var written int64
-	for _, name := range c.names {
-		n, err := w.Write(make([]byte, -written&(c.align-1)))
-		written += int64(n)
-		if err != nil {
-			return written, err
-		}
-		copied, err := copyFile(w, name)
-		written += copied
-		if err != nil {
-			return written, err
-		}
-	}
-	return written, nil
-}
-
-func copyFile(w io.Writer, name string) (int64, error) {
-	file, err := os.Open(name)
-	if err != nil {
-		return 0, err
-	}
-	defer file.Close()
-	return io.Copy(w, file)
 }
 
 // contents are contents one after the other, each at a multiple of externalAlign.

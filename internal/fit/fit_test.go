@@ -110,6 +110,7 @@ func files(t testing.TB) string {
 		"none.dtb":  deviceTree(t),
 		"wifi.dtbo": overlay(t),
 		"text":      []byte("#!/bin/sh\n"),
+		"large":     slices.Concat(kernel("arm64")[:0x12], []byte{0x80}, kernel("arm64")[0x13:]),
 	} {
 		write(t, filepath.Join(dir, name), data)
 	}
@@ -623,6 +624,7 @@ func TestErrors(t *testing.T) {
 		"legacy lz4":                    func(d *Description) { d.Kernel = Kernel{File: file("image.lz4")} },
 		"codec that U-Boot has not":     func(d *Description) { d.Kernel.Compression = "xz" },
 		"unknown codec":                 func(d *Description) { d.Kernel.Compression = "gzap" },
+		"room":                          func(d *Description) { d.Kernel = Kernel{File: file("large")} },
 		"load address":                  func(d *Description) { d.Kernel.Load = &odd },
 		"entry without load":            func(d *Description) { d.Kernel.Load, d.Kernel.Entry = nil, &low },
 		"riscv64 without compression":   func(d *Description) { d.Kernel = Kernel{File: file("riscv64"), Compression: "none"} },

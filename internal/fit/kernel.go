@@ -89,7 +89,7 @@ func (d *Description) kernel(found kernelimage.Image) (*kernelContent, error) {
 			return nil, err
 		}
 	}
-	return k, d.checkAddresses(k)
+	return k, d.checkAddresses(k, found.Memory)
 }
 
 // decompressedHeader returns what the headers of a compressed kernel say.
@@ -167,8 +167,17 @@ func (k *kernelContent) compress(compression string) error {
 	return err
 }
 
-// checkAddresses returns an error for addresses that the kernel does not start at.
-func (d *Description) checkAddresses(k *kernelContent) error {
+// U-Boot's room for a compressed kernel without a load address: so many times its size, in whole MiB
+// (bootm_load_os in boot/bootm.c).
+const (
+	roomFactor = 4
+	roomAlign  = 1 << 20
+)
+
+// checkAddresses returns an error for addresses that the kernel, which takes this much memory, does not
+// start at.
+func (d *Description) checkAddresses(k *kernelContent, memory int64) error {
+	room := (k.data.Size()*roomFactor + roomAlign - 1) &^ (roomAlign - 1)
 	load, entry := d.Kernel.Load, d.Kernel.Entry
 	switch {
 	case load == nil && entry != nil:
@@ -176,6 +185,8 @@ func (d *Description) checkAddresses(k *kernelContent) error {
 	case load == nil && k.compression == codec.None && k.arch.Name == "riscv64":
 		// U-Boot starts it where it is in the FIT, and moves only kernels of arm64 (booti_setup).
 		return fmt.Errorf("not compressed, it needs a load address on %s: set load, or a compression", k.arch.Name)
+	case load == nil && k.compression != codec.None && memory > room:
+		return fmt.Errorf("it takes %d bytes of memory, and U-Boot would make room for %d: set load, or another compression than %s", memory, room, k.compression)
 	case load != nil && *load%kernelAlign != 0:
 		return fmt.Errorf("the load address %v is not a multiple of 2 MiB, which an %s kernel needs", *load, k.arch.Name)
 	}

@@ -34,15 +34,15 @@ func fitCommand() *cobra.Command {
 		GroupID: groupPayload,
 		Short:   "Make a FIT image for U-Boot",
 		Long: `Make a FIT image, which U-Boot loads: a kernel for arm64 or riscv64, an initramfs image and
-device trees, with configurations that say which of them boot together. The image is the
-one that mkimage makes of the same description.
+device trees, with configurations that say which of them boot together. mkimage makes the
+same tree from the same description.
 
-U-Boot picks the configuration whose compatible strings fit its own device tree best. Each
-configuration has those of its device tree, unless others are given. Without a load address,
-U-Boot finds a place for the kernel, as with images of the kernel's scripts/make_fit.py.
+U-Boot picks the configuration whose compatible strings match its own device tree best. A
+configuration has the strings of its device tree, unless others are given. Without a load
+address, U-Boot (2024.01 and later) finds a place for the kernel. The kernel's own
+scripts/make_fit.py makes such images too.
 
-With --certificate, all configurations are signed; each signature is over all that boots. See
-packer fit-sign.
+With --certificate, all configurations are signed, as packer fit-sign does.
 
 FILE of --config is JSON with the same content:
 

@@ -98,10 +98,10 @@ func fitSignCommand() *cobra.Command {
 		Use:     "fit-sign --certificate FILE {--key FILE | --signer PROGRAM} --out FILE [OPTION...] IMAGE",
 		GroupID: groupPayload,
 		Short:   "Sign the configurations of a FIT image",
-		Long: `Sign the configurations of the FIT IMAGE, which has no signatures. A signature is over the
-configuration and over the hashes of all that it boots: kernel, initramfs image, device
-trees. It is the one that mkimage makes, and it is verified with the certificate before the
-image is written. An RSA or ECDSA key always makes the same signature.
+		Long: `Sign the configurations of the FIT IMAGE, which has no signatures. A signature covers the
+configuration and the hashes of everything that it boots: kernel, initramfs image, device
+trees. It has the form of mkimage's, and it is verified with the certificate before the image
+is written. The same RSA or ECDSA key always makes the same signature.
 
 PROGRAM runs once for each configuration:
 
@@ -208,10 +208,11 @@ func fitVerifyCommand() *cobra.Command {
 		Use:     "fit-verify [--certificate FILE] IMAGE",
 		GroupID: groupPayload,
 		Short:   "Verify the hashes and signatures of a FIT image",
-		Long: `Verify the hashes of the FIT IMAGE, and with --certificate that each configuration has a
-signature by the key, over all that it boots. What fits is not shown.
+		Long: `Verify the hashes of the FIT IMAGE. With --certificate, verify also that each configuration
+has a signature by the key, and that the signature covers everything that it boots. If all is
+well, nothing is printed.
 
-If something does not fit, the exit code is 1. Wrong usage exits with 2.`,
+If something does not match, the exit code is 1. Wrong usage exits with 2.`,
 		Example: "packer fit-verify --certificate dev.pem signed.itb",
 		Args:    cli.Args("IMAGE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
