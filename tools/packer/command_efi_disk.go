@@ -33,7 +33,7 @@ if the partition has less than 33 MiB.
 
 PATH is the path of FILE in this file system. Firmware that has no boot options starts
 EFI/BOOT/BOOTX64.EFI, BOOTAA64.EFI or BOOTRISCV64.EFI, by its architecture. If FILE is a
-directory, all that is below it is copied. PATH/ is an empty directory.
+directory, everything below it is copied. PATH/ is an empty directory.
 
 The same files make the same disk. Free space is a hole of DISK, which takes no room.
 
@@ -121,8 +121,8 @@ func diskFiles(args []string) (files []fat.File, err error) {
 	return files, nil
 }
 
-// appendDiskFiles appends a file, or a directory with all that is below it. Links are followed, as
-// those in Bazel's directories lead to its files.
+// appendDiskFiles appends a file, or a directory with everything below it. Links are followed, because
+// the files in directories of Bazel can be links.
 func appendDiskFiles(files []fat.File, to, name string) ([]fat.File, error) {
 	info, err := os.Stat(name)
 	switch {

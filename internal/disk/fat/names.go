@@ -105,7 +105,7 @@ func setShortNames(nodes []*node) error {
 		a.taken[strings.ToUpper(n.name)] = true
 	}
 	for _, n := range nodes {
-		// A name that is short but for its case has the short one without a number.
+		// A name that is short in upper case has the short name without a number.
 		var ok bool
 		if n.short, ok = exactShort(strings.ToUpper(n.name)); ok {
 			n.long = n.short.String() != n.name

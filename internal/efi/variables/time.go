@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Time is a time as variables have it: EFI_TIME (UEFI specification, section 8.3). Zero is none.
+// Time is a time as variables have it: EFI_TIME (UEFI specification, section 8.3). Zero means that a variable has no time.
 type Time [16]byte
 
 // NewTime returns a time, to the second.
