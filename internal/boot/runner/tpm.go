@@ -30,7 +30,7 @@ func (b *boot) swtpm(program, control string) []string {
 // tpmSocket is the control socket of a TPM that a user starts.
 func (b *boot) tpmSocket() string { return "path=" + filepath.Join(b.tpmDir, "socket") }
 
-// A tpm is a running emulator of a TPM. A nil tpm is none.
+// A tpm is a running emulator of a TPM. A nil tpm does nothing.
 type tpm struct {
 	process *qemu.Process
 	stderr  *screen
