@@ -197,16 +197,18 @@ func TestCommandOfTPM(t *testing.T) {
 // TestInteractiveRefusal leaves the user in the firmware's menu.
 func TestInteractiveRefusal(t *testing.T) {
 	t.Parallel()
-	r := newRun(t, refusal+banner)
-	r.uefi(t)
-	r.config.Interactive = true
-	stdin, err := os.Open(os.DevNull)
-	if err != nil {
-		t.Fatal(err)
+	for _, expected := range []bool{false, true} {
+		r := newRun(t, refusal+map[bool]string{false: banner, true: "hang"}[expected])
+		r.uefi(t)
+		r.config.Interactive, r.config.ExpectRefusal = true, expected
+		stdin, err := os.Open(os.DevNull)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer stdin.Close()
+		r.session.Stdin = stdin
+		r.check(t, r.boot(), passed)
 	}
-	defer stdin.Close()
-	r.session.Stdin = stdin
-	r.check(t, r.boot(), passed)
 }
 
 // TestRealTPM boots nothing: it runs swtpm, if it is there, and asks it for its capabilities.
