@@ -233,11 +233,11 @@ func TestRealTPM(t *testing.T) {
 	if _, err := tpm.socket.Read(answer); err != nil || bytes.Equal(answer, make([]byte, 8)) {
 		t.Errorf("answer %x, %v", answer, err)
 	}
-	tpm.connected()
-	<-tpm.done() // as QEMU's end is closed
 	if err := tpm.err(); err != nil {
 		t.Error(err)
 	}
+	tpm.stop()
+	<-tpm.done()
 }
 
 // lookPath returns the path of a program, or skips the test if there is none.

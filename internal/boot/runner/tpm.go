@@ -67,14 +67,14 @@ func (t *tpm) files() []*os.File {
 	return []*os.File{t.socket}
 }
 
-// connected tells t that QEMU has its end of the socket. If QEMU ends, so does the emulator.
+// connected tells t that QEMU has its end of the socket.
 func (t *tpm) connected() {
 	if t != nil {
 		t.socket.Close()
 	}
 }
 
-// stop ends the emulator.
+// stop ends the emulator. It ends by itself if QEMU does in good order.
 func (t *tpm) stop() {
 	if t != nil {
 		t.socket.Close()
