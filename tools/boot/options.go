@@ -63,7 +63,7 @@ Environment:
 				return nil
 			})
 		flags.Lookup("gdb").NoOptDefVal = "1234"
-		flags.BoolVar(&o.printCommand, "print-command", false, "Print the QEMU command instead of running it; its temporary files are kept")
+		flags.BoolVar(&o.printCommand, "print-command", false, "Print the QEMU command instead of running it, and before it the one that starts a TPM; their temporary files are kept")
 		flags.StringVar(&o.config, "config", executable+".boot.json", "Read the configuration of the boot from the JSON `FILE` (default: the path of this executable and .boot.json)")
 	})
 	cli.CompleteValues(cmd, "kvm", "auto", "on", "off")

@@ -64,6 +64,9 @@ func run(self string, args []string) (code int, err error) {
 		return exitUnknown, err
 	}
 	boot.Initramfs = append(boot.Initramfs, runArchive)
+	if err := boot.Check(); err != nil {
+		return runner.ExitUsage, fmt.Errorf("%s: %w", boot.Label, err)
+	}
 	code, err = bootAndReceive(boot, limit, filepath.Join(dir, "outputs"))
 	if err != nil {
 		err = fmt.Errorf("%s: %w", boot.Label, err)

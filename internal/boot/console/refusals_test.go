@@ -137,7 +137,7 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("%q: a refusal: %v", test.line, got)
 		}
 	}
-	// What a kernel or a program prints is none.
+	// What a kernel or a program prints is not a refusal.
 	w := NewWatcher(Rules{Payload: true})
 	io.WriteString(w, "[    0.000000] Linux version 7.2\r\nBad Data Hash\r\n=> ")
 	w.Idle()

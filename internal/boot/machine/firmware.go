@@ -76,7 +76,7 @@ func firmware(a arch.Arch, g Guest) []string {
 // PayloadID is QEMU's name of the disk that has the payload.
 const PayloadID = "payload"
 
-// tpm returns the options for a TPM, which a program behind a socket emulates.
+// tpm returns the options for a TPM, which a program emulates at the other end of a socket.
 func tpm(a arch.Arch, g Guest) []string {
 	if !g.TPM {
 		return nil

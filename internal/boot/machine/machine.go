@@ -29,7 +29,7 @@ func Arguments(a arch.Arch, g Guest) []string {
 	// instead of booting forever.
 	args := []string{"-no-user-config", "-nodefaults"}
 	add := func(words ...string) { args = append(args, words...) }
-	add(processor(a, g)...)
+	add(hardware(a, g)...)
 	add("-m", strconv.Itoa(g.MemoryMiB), "-smp", strconv.Itoa(g.CPUs))
 	if g.Network == config.NetworkUser {
 		// Without a ROM to boot from.
@@ -90,8 +90,8 @@ func diskDevice(bus config.DiskBus, number int) string {
 // the value.
 func escape(value string) string { return strings.ReplaceAll(value, ",", ",,") }
 
-// processor returns the options for the board, the CPU, and what runs it.
-func processor(a arch.Arch, g Guest) []string {
+// hardware returns the options for the board, the CPU, and what runs it.
+func hardware(a arch.Arch, g Guest) []string {
 	machine, cpu, accelerator := a.Machine, a.EmulatedCPU, "tcg"
 	if g.Accelerated {
 		machine, cpu, accelerator = a.Machine+a.KVMMachine, "host", "kvm"

@@ -197,16 +197,18 @@ func TestCommandOfTPM(t *testing.T) {
 // TestInteractiveRefusal leaves the user in the firmware's menu.
 func TestInteractiveRefusal(t *testing.T) {
 	t.Parallel()
-	r := newRun(t, refusal+banner)
-	r.uefi(t)
-	r.config.Interactive = true
-	stdin, err := os.Open(os.DevNull)
-	if err != nil {
-		t.Fatal(err)
+	for _, expected := range []bool{false, true} {
+		r := newRun(t, refusal+map[bool]string{false: banner, true: "hang"}[expected])
+		r.uefi(t)
+		r.config.Interactive, r.config.ExpectRefusal = true, expected
+		stdin, err := os.Open(os.DevNull)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer stdin.Close()
+		r.session.Stdin = stdin
+		r.check(t, r.boot(), passed)
 	}
-	defer stdin.Close()
-	r.session.Stdin = stdin
-	r.check(t, r.boot(), passed)
 }
 
 // TestRealTPM boots nothing: it runs swtpm, if it is there, and asks it for its capabilities.
@@ -231,11 +233,11 @@ func TestRealTPM(t *testing.T) {
 	if _, err := tpm.socket.Read(answer); err != nil || bytes.Equal(answer, make([]byte, 8)) {
 		t.Errorf("answer %x, %v", answer, err)
 	}
-	tpm.connected()
-	<-tpm.done() // as QEMU's end is closed
 	if err := tpm.err(); err != nil {
 		t.Error(err)
 	}
+	tpm.stop()
+	<-tpm.done()
 }
 
 // lookPath returns the path of a program, or skips the test if there is none.

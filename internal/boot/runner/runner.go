@@ -182,7 +182,10 @@ func (b *boot) rules() console.Rules {
 	}
 	if c.Interactive {
 		// The user decides whether to continue, if the guest still can.
-		r.AllowFailures = append(slices.Clone(r.AllowFailures), failure.FirmwareRefused)
+		r.AllowFailures = slices.Clone(r.AllowFailures)
+		if !c.ExpectRefusal {
+			r.AllowFailures = append(r.AllowFailures, failure.FirmwareRefused)
+		}
 		r.FailOn = nil
 		for _, class := range failure.WithReport(failure.FailsBoot) {
 			if class != failure.Panic && class != failure.InitFailed {

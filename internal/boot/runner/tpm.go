@@ -30,7 +30,7 @@ func (b *boot) swtpm(program, control string) []string {
 // tpmSocket is the control socket of a TPM that a user starts.
 func (b *boot) tpmSocket() string { return "path=" + filepath.Join(b.tpmDir, "socket") }
 
-// A tpm is a running emulator of a TPM. A nil tpm is none.
+// A tpm is a running emulator of a TPM. A nil tpm does nothing.
 type tpm struct {
 	process *qemu.Process
 	stderr  *screen
@@ -67,14 +67,14 @@ func (t *tpm) files() []*os.File {
 	return []*os.File{t.socket}
 }
 
-// connected tells t that QEMU has its end of the socket. If QEMU ends, so does the emulator.
+// connected tells t that QEMU has its end of the socket.
 func (t *tpm) connected() {
 	if t != nil {
 		t.socket.Close()
 	}
 }
 
-// stop ends the emulator.
+// stop ends the emulator. It ends by itself if QEMU does in good order.
 func (t *tpm) stop() {
 	if t != nil {
 		t.socket.Close()
