@@ -12,6 +12,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/rules-initramfs/rules_initramfs/internal/efi/pe/petest"
 	"github.com/rules-initramfs/rules_initramfs/internal/pack/write"
 )
 
@@ -30,11 +31,12 @@ func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"content": content,
-			"digest":  digest,
-			"exits":   exits,
-			"sparse":  sparse,
-			"views":   views,
+			"content":    content,
+			"digest":     digest,
+			"executable": executable,
+			"exits":      exits,
+			"sparse":     sparse,
+			"views":      views,
 		},
 		Setup: func(env *testscript.Env) error {
 			// With -race, each process would wait a second before it ends.
@@ -90,6 +92,21 @@ func content(ts *testscript.TestScript, neg bool, args []string) {
 		fmt.Fprintf(&b, "%x ", r.IntN(1<<(1+r.IntN(16))))
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), b.Bytes()[:size], 0o666))
+}
+
+// executable FILE [SECTION=CONTENT...] makes an EFI executable for x86_64 with sections, which have what
+// files have.
+func executable(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: executable FILE [SECTION=CONTENT...]")
+	}
+	const x86 = 0x8664
+	var sections []petest.Section
+	for _, arg := range args[1:] {
+		name, file, _ := strings.Cut(arg, "=")
+		sections = append(sections, petest.Section{Name: name, Content: ts.ReadFile(file)})
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), petest.Executable(x86, sections...), 0o666))
 }
 
 // sparse SIZE FILE makes a file that takes no space on disk.
