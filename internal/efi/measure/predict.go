@@ -32,6 +32,9 @@ type Options struct {
 	// LoadOptions is the command line of the boot entry, empty if it has none. In UEFI's form, a
 	// NUL ends it.
 	LoadOptions string
+	// Initrd is what a kernel loads, as initrd= in LoadOptions says, nil if it loads none. It has
+	// nothing to do with an initramfs that is linked in.
+	Initrd io.Reader
 	// SecureBoot reports that Secure Boot is on. A unified kernel image with a command line
 	// ignores LoadOptions then.
 	SecureBoot bool
@@ -139,6 +142,9 @@ func Predict(file *pe.File, opts Options) (*Prediction, error) {
 	}
 	if isUKI(file) {
 		p.result.Kind = KindUKI
+		if opts.Initrd != nil {
+			return nil, errors.New("it has a .linux: --initrd is for a kernel that firmware starts")
+		}
 	} else if opts.Profile != 0 || len(opts.Addons) > 0 {
 		return nil, errors.New("it has no .linux: profiles and addons are for unified kernel images")
 	}
@@ -170,6 +176,12 @@ const (
 	actionReturning = "Returning from EFI Application from Boot Option"
 	actionExit      = "Exit Boot Services Invocation"
 	actionExited    = "Exit Boot Services Returned with Success"
+)
+
+// Descriptions of events of the kernel's EFI stub, as it has them in the log.
+const (
+	descriptionOptions = "LOADED_IMAGE::LoadOptions"
+	descriptionInitrd  = "Linux initrd"
 )
 
 // Where events are from.
@@ -226,13 +238,16 @@ func (p *predictor) payload() error {
 	if p.opts.LoadOptions != "" {
 		p.kernelOptions(p.opts.LoadOptions, "--load-options")
 	}
-	p.assume("PCR 9: the kernel is its own boot loader: it gets no initrd")
-	return nil
+	if p.opts.Initrd == nil {
+		p.assume("PCR 9: the kernel loads no initrd")
+		return nil
+	}
+	return p.copy(Event{PCR: pcrInitrd, Type: eventlog.EventTag, Description: descriptionInitrd, From: "--initrd"}, p.opts.Initrd)
 }
 
 // kernelOptions records the command line that the kernel's EFI stub gets.
 func (p *predictor) kernelOptions(cmdline, from string) {
-	p.add(Event{PCR: pcrInitrd, Type: eventlog.EventTag, Description: "LOADED_IMAGE::LoadOptions", From: from}, utf16Bytes(cmdline))
+	p.add(Event{PCR: pcrInitrd, Type: eventlog.EventTag, Description: descriptionOptions, From: from}, utf16Bytes(cmdline))
 }
 
 // exit records what firmware measures when the kernel takes over. The kernel tries again if the memory
@@ -367,7 +382,7 @@ func (p *predictor) initrd(cmdline *string) error {
 		return err
 	}
 	if archive != nil {
-		if err := p.copy(Event{PCR: pcrInitrd, Type: eventlog.EventTag, Description: "Linux initrd", From: sectionInitrd}, archive); err != nil {
+		if err := p.copy(Event{PCR: pcrInitrd, Type: eventlog.EventTag, Description: descriptionInitrd, From: sectionInitrd}, archive); err != nil {
 			return err
 		}
 	}

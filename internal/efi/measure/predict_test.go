@@ -204,6 +204,7 @@ func TestOutside(t *testing.T) {
 		"boot options that failed":    {image, Options{Failures: 2}},
 		"kernel":                      {open(t, petest.Section{Name: ".text", Content: "kernel"}), Options{}},
 		"kernel with a command line":  {open(t, petest.Section{Name: ".text", Content: "kernel"}), Options{LoadOptions: "given"}},
+		"kernel with an initrd":       {open(t, petest.Section{Name: ".text", Content: "kernel"}), Options{LoadOptions: "initrd=i", Initrd: strings.NewReader("initrd")}},
 		"unified, but not by systemd": {open(t, petest.Section{Name: ".linux", Content: "MZ"}), Options{}},
 		"systemd 257":                 {open(t, petest.Section{Name: ".linux", Content: "MZ"}, petest.Section{Name: ".sdmagic", Content: strings.ReplaceAll(magic, "262", "257")}), Options{}},
 	} {
@@ -277,6 +278,7 @@ func TestPredictErrors(t *testing.T) {
 	}{
 		"no such profile":       {image, Options{Profile: 1}},
 		"profile of a kernel":   {kernel, Options{Profile: 1}},
+		"initrd of an image":    {image, Options{Initrd: strings.NewReader("initrd")}},
 		"addon of a kernel":     {kernel, Options{Addons: []Addon{{"a", kernel}}}},
 		"addon with a kernel":   {image, Options{Addons: []Addon{{"a.addon.efi", image}}}},
 		"NUL":                   {image, Options{LoadOptions: "a\x00b"}},
