@@ -212,19 +212,27 @@ func (p *predictor) firmware() error {
 		}
 		p.add(Event{PCR: pcrDisk, Type: eventlog.EFIGPTEvent, Description: "GUID partition table", From: "disk"}, table)
 	}
-	d := newDigester(p.banks)
-	if err := p.file.Digest(d); err != nil {
+	if err := p.program("the payload", fromPayload, p.file); err != nil {
 		return err
 	}
-	p.events = append(p.events, Event{
-		PCR: pcrBoot, Type: eventlog.EFIBootServicesApplication, Description: "Authenticode digest of the payload", From: fromPayload,
-		Size: p.file.Size(), Digests: d.digests(),
-	})
 	if p.opts.Failures == 0 {
 		p.assume("PCR 4: the boot option of the payload is the first one that firmware tries")
 	} else {
 		p.assume("PCR 4: no boot option that firmware tries before loads a program")
 	}
+	return nil
+}
+
+// program records an EFI executable that firmware loads. The event has no size: a signature is in that
+// of the file, and not in the digest.
+func (p *predictor) program(what, from string, file *pe.File) error {
+	d := newDigester(p.banks)
+	if err := file.Digest(d); err != nil {
+		return err
+	}
+	p.events = append(p.events, Event{
+		PCR: pcrBoot, Type: eventlog.EFIBootServicesApplication, Description: "Authenticode digest of " + what, From: from, Digests: d.digests(),
+	})
 	return nil
 }
 

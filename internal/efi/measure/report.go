@@ -50,7 +50,7 @@ type ReportEvent struct {
 	Type        string `json:"type"`
 	Description string `json:"description"`
 	From        string `json:"from"`
-	Size        int64  `json:"size"`
+	Size        int64  `json:"size,omitempty"`
 	// Digests are by bank.
 	Digests ordered[string] `json:"digests"`
 }
@@ -91,9 +91,6 @@ func NewReport(file *pe.File, p *Prediction, labels *Labels) (*Report, error) {
 	}
 	for _, e := range p.Events {
 		event := ReportEvent{PCR: e.PCR, Type: e.Type.String(), Description: e.Description, From: e.From, Size: e.Size}
-		if e.From == fromPayload {
-			event.Size = 0 // a signature is in the size of the file, and not in the digest
-		}
 		for i, bank := range p.Banks {
 			event.Digests.add(bank.Name, hex.EncodeToString(e.Digests[i]))
 		}
