@@ -121,7 +121,7 @@ func (r *Report) addSections(file *pe.File, labels *Labels) error {
 		if _, err := io.Copy(h, data); err != nil {
 			return err
 		}
-		section := ReportSection{Name: s.Name, Size: data.Size(), SHA256: hex.EncodeToString(h.Sum(nil))}
+		section := ReportSection{Name: printable.Text(s.Name), Size: data.Size(), SHA256: hex.EncodeToString(h.Sum(nil))}
 		if r.Payload.Kind == KindUKI && data.Size() > 0 && (s.Name == sectionInitrd || s.Name == sectionMicrocode) {
 			var err error
 			if section.Files, err = readFiles(s, labels); err != nil {
