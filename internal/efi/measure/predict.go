@@ -145,6 +145,10 @@ func Predict(file *pe.File, opts Options) (*Prediction, error) {
 		if opts.Initrd != nil {
 			return nil, errors.New("it has a .linux: --initrd is for a kernel that firmware starts")
 		}
+		// process_arguments in src/boot/stub.c, which takes them for binary data.
+		if strings.ContainsFunc(opts.LoadOptions, func(r rune) bool { return r < ' ' }) {
+			return nil, errors.New("--load-options has a control character: systemd-stub ignores such a command line, and the profile with it")
+		}
 	} else if opts.Profile != 0 || len(opts.Addons) > 0 {
 		return nil, errors.New("it has no .linux: profiles and addons are for unified kernel images")
 	}

@@ -194,7 +194,7 @@ func TestOutside(t *testing.T) {
 		opts Options
 	}{
 		"nothing":                     {image, Options{}},
-		"load options":                {image, Options{LoadOptions: " given  twice\n"}},
+		"load options":                {image, Options{LoadOptions: " given  twice "}},
 		"load options, Secure Boot":   {image, Options{LoadOptions: "given", SecureBoot: true}},
 		"no .cmdline":                 {noCmdline, Options{}},
 		"no .cmdline, load options":   {noCmdline, Options{LoadOptions: "given", SecureBoot: true}},
@@ -281,6 +281,7 @@ func TestPredictErrors(t *testing.T) {
 		"initrd of an image":    {image, Options{Initrd: strings.NewReader("initrd")}},
 		"addon of a kernel":     {kernel, Options{Addons: []Addon{{"a", kernel}}}},
 		"addon with a kernel":   {image, Options{Addons: []Addon{{"a.addon.efi", image}}}},
+		"control character":     {image, Options{LoadOptions: "a\tb"}},
 		"NUL":                   {image, Options{LoadOptions: "a\x00b"}},
 		"command line":          {open(t, petest.Section{Name: ".linux", Content: "MZ"}, petest.Section{Name: ".cmdline", Content: "\xff"}), Options{}},
 		"long command line":     {open(t, petest.Section{Name: ".linux", Content: "MZ"}, petest.Section{Name: ".cmdline", Content: strings.Repeat("a", maxCommandLine+1)}), Options{}},
