@@ -22,12 +22,15 @@ type Image struct {
 	Bootconfig int64
 
 	parts []*part
+	// file is the file that the parts are sections of; nil if each is a file.
+	file *os.File
 }
 
-// part is a file of an image. size counts the bytes to read: -1 is all of a pipe or of
-// standard input.
+// part is a file of an image, or a section of a file. size counts the bytes to read: -1 is
+// all of a pipe or of standard input.
 type part struct {
 	*os.File
+	content          io.ReaderAt
 	size, bootconfig int64
 }
 
@@ -58,6 +61,21 @@ func Open(ctx context.Context, names ...string) (*Image, error) {
 	return i, nil
 }
 
+// OpenSections is Open for an image whose parts are sections of a regular file, as those of a
+// unified kernel image. Close closes the file.
+func OpenSections(ctx context.Context, file *os.File, sections ...*io.SectionReader) (*Image, error) {
+	i := &Image{Name: file.Name(), file: file}
+	for _, section := range sections {
+		p := &part{file, section, section.Size(), 0}
+		if err := p.findBootconfig(); err != nil {
+			return nil, err
+		}
+		i.parts = append(i.parts, p)
+	}
+	i.Reader = NewReader(interrupt.Reader(ctx, i.content()))
+	return i, nil
+}
+
 // content returns what the parts have, and sets the sizes.
 func (i *Image) content() io.Reader {
 	last := len(i.parts) - 1
@@ -76,24 +94,23 @@ func (i *Image) content() io.Reader {
 			i.Bootconfig = p.bootconfig
 			p.size -= p.bootconfig
 		}
-		all = append(all, io.LimitReader(zeros{}, padding), &partReader{io.NewSectionReader(p, 0, p.size), p})
+		all = append(all, io.LimitReader(zeros{}, padding), &partReader{io.NewSectionReader(p.content, 0, p.size), p})
 	}
 	return io.MultiReader(all...)
 }
 
 func openPart(ctx context.Context, name string) (*part, error) {
 	if name == "-" {
-		return &part{os.Stdin, -1, 0}, nil
+		return &part{os.Stdin, nil, -1, 0}, nil
 	}
 	file, err := interrupt.Open(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	p := &part{file, -1, 0}
+	p := &part{file, file, -1, 0}
 	if info, err := file.Stat(); err == nil && info.Mode().IsRegular() {
 		p.size = info.Size()
-		// The kernel takes a damaged one for a part of the image.
-		if _, p.bootconfig, err = FindBootconfig(file, p.size); err != nil && err != ErrBootconfig {
+		if err := p.findBootconfig(); err != nil {
 			file.Close()
 			return nil, err
 		}
@@ -101,14 +118,23 @@ func openPart(ctx context.Context, name string) (*part, error) {
 	return p, nil
 }
 
+// findBootconfig finds the boot configuration. The kernel takes a damaged one for a part of the
+// image.
+func (p *part) findBootconfig() (err error) {
+	if _, p.bootconfig, err = FindBootconfig(p.content, p.size); err == ErrBootconfig {
+		return nil
+	}
+	return err
+}
+
 // First returns the first n bytes of an image in one regular file. Reading them does not
 // move the Reader.
-func (i *Image) First(n int64) io.Reader { return io.NewSectionReader(i.parts[0], 0, n) }
+func (i *Image) First(n int64) io.Reader { return io.NewSectionReader(i.parts[0].content, 0, n) }
 
 // BootconfigData returns the data of the boot configuration of an image in one regular
 // file; nil if there is none. It returns ErrBootconfig for a damaged one.
 func (i *Image) BootconfigData() ([]byte, error) {
-	data, _, err := FindBootconfig(i.parts[0], i.Size)
+	data, _, err := FindBootconfig(i.parts[0].content, i.Size)
 	return data, err
 }
 
@@ -119,6 +145,9 @@ func (i *Image) Close() error {
 }
 
 func (i *Image) closeParts() error {
+	if i.file != nil {
+		return i.file.Close()
+	}
 	var err error
 	for _, p := range i.parts {
 		err = errors.Join(err, p.File.Close())

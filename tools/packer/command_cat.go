@@ -11,6 +11,7 @@ import (
 
 	"github.com/rules-initramfs/rules_initramfs/internal/cli"
 	"github.com/rules-initramfs/rules_initramfs/internal/cpio"
+	"github.com/rules-initramfs/rules_initramfs/internal/efi/uki"
 	"github.com/rules-initramfs/rules_initramfs/internal/image"
 	"github.com/rules-initramfs/rules_initramfs/internal/image/kernel"
 	"github.com/rules-initramfs/rules_initramfs/internal/listing"
@@ -87,7 +88,7 @@ func findBody(model *kernel.Model, name string) (int, error) {
 
 // copyBody copies the content of the entry with this index.
 func copyBody(ctx context.Context, w io.Writer, name string, index int) error {
-	img, err := image.Open(ctx, name)
+	img, err := uki.OpenImage(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -111,7 +112,7 @@ func copyBody(ctx context.Context, w io.Writer, name string, index int) error {
 
 // readModel reads the image in a file, and closes it.
 func readModel(ctx context.Context, name string, digests bool) (*kernel.Model, *image.Image, error) {
-	img, err := image.Open(ctx, name)
+	img, err := uki.OpenImage(ctx, name)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/rules-initramfs/rules_initramfs/internal/efi/pe/petest"
 	"github.com/rules-initramfs/rules_initramfs/internal/pack/write"
+	"github.com/rules-initramfs/rules_initramfs/internal/tables/arch"
 )
 
 func TestMain(m *testing.M) {
@@ -33,6 +34,7 @@ func TestScript(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"content":    content,
 			"digest":     digest,
+			"efi":        efi,
 			"executable": executable,
 			"exits":      exits,
 			"sparse":     sparse,
@@ -57,6 +59,19 @@ func digest(ts *testscript.TestScript, neg bool, args []string) {
 	if got := fmt.Sprintf("%x", sha256.Sum256([]byte(content))); got != args[0] {
 		ts.Fatalf("%s (%d bytes) has the digest %s, want %s", args[1], len(content), got, args[0])
 	}
+}
+
+// efi ARCH FILE [TEXT] makes an EFI executable whose last section ends with a text.
+func efi(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: efi ARCH FILE [TEXT]")
+	}
+	a, err := arch.Find(args[0])
+	ts.Check(err)
+	sbat := "sbat,1,SBAT Version,sbat,1,https://github.com/rhboot/shim/blob/main/SBAT.md\n" + strings.Repeat("\x00", 600)
+	text := strings.Join(args[2:], " ")
+	executable := petest.Executable(a.PEMachine, petest.Section{Name: ".sbat", Content: sbat}, petest.Section{Name: ".text", Content: "code " + text})
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), executable, 0o666))
 }
 
 // exits CODE COMMAND... fails unless the command exits with the code.

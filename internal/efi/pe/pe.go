@@ -27,9 +27,7 @@ var (
 const (
 	Code            = 0x00000020
 	InitializedData = 0x00000040
-	MemExecute      = 0x20000000
 	MemRead         = 0x40000000
-	MemWrite        = 0x80000000
 )
 
 // NXCompat is the flag of DLLCharacteristics for a file whose memory may be made not executable

@@ -328,7 +328,7 @@ func TestCheckSum(t *testing.T) {
 	if err := os.WriteFile(path, signed, 0o666); err != nil {
 		t.Fatal(err)
 	}
-	// Its exit code is for the signature, which is none.
+	// Its exit code is for the signature, which is not one.
 	output, _ := exec.Command(osslsigncode, "verify", "-in", path).CombinedOutput()
 	if want := fmt.Sprintf("Calculated PE checksum: %08X", checkSum); !strings.Contains(string(output), want) {
 		t.Errorf("%s, want %s", output, want)

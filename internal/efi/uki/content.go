@@ -77,6 +77,9 @@ func (b *builder) addText(section, text string) error {
 	})
 }
 
+// maxText is more bytes than a file with a command line has.
+const maxText = 64 << 10
+
 // addCommandLine adds the command line.
 func (b *builder) addCommandLine(s *Sections) error {
 	text := s.CommandLine
@@ -88,8 +91,10 @@ func (b *builder) addCommandLine(s *Sections) error {
 		if err != nil {
 			return err
 		}
-		// A longer one is an error in any case.
-		data, err := content.first(64 << 10)
+		if content.size > maxText {
+			return fmt.Errorf("%s: %w: it has %d bytes: shorten it", s.CommandLineIn, ErrCommandLine, content.size)
+		}
+		data, err := content.first(maxText)
 		if err != nil {
 			return err
 		}
@@ -97,6 +102,7 @@ func (b *builder) addCommandLine(s *Sections) error {
 		if err := b.checkCommandLine(text); err != nil {
 			return fmt.Errorf("%s: %w", s.CommandLineIn, err)
 		}
+		return b.addText(".cmdline", text)
 	}
 	if err := b.checkCommandLine(text); err != nil {
 		return err
@@ -108,11 +114,11 @@ func (b *builder) addCommandLine(s *Sections) error {
 // drops spaces and control characters at the end.
 func (b *builder) checkCommandLine(text string) error {
 	if strings.Contains(text, "\x00") {
-		return fmt.Errorf("%w: it has a NUL, where it ends: remove it", ErrCommandLine)
+		return fmt.Errorf("%w: it would end at a NUL: remove the NUL", ErrCommandLine)
 	}
 	text = strings.TrimRightFunc(text, func(r rune) bool { return r <= ' ' })
 	if len(text) > b.arch.MaxCommandLine {
-		return fmt.Errorf("%w: it has %d bytes, and on %s the kernel takes %d: shorten it", ErrCommandLine, len(text), b.arch.Name, b.arch.MaxCommandLine)
+		return fmt.Errorf("%w: on %s, the kernel takes up to %d bytes: shorten it", ErrCommandLine, b.arch.Name, b.arch.MaxCommandLine)
 	}
 	return nil
 }
@@ -186,7 +192,7 @@ func (b *builder) addParts(section string, names []string) error {
 			}
 		}
 		if _, found, err := image.FindBootconfig(part.file, part.size); found > 0 && err == nil {
-			return fmt.Errorf("%s: it ends with a boot configuration, which the kernel finds only at the end: the stub adds archives after it: build the boot configuration into the kernel (CONFIG_BOOT_CONFIG_EMBED)", name)
+			return fmt.Errorf("%s: it ends with a boot configuration, which the kernel would not find, because the stub adds archives after it: build it into the kernel (CONFIG_BOOT_CONFIG_EMBED), and remove it here (packer bootconfig --remove)", name)
 		}
 		parts = append(parts, part)
 		size += part.size
@@ -227,7 +233,7 @@ func checkArchive(c content) error {
 		if foreign := codec.Foreign(prefix); foreign != "" {
 			return errors.New(foreign)
 		}
-		return image.ErrJunk
+		return fmt.Errorf("%w: name an initramfs image", image.ErrJunk)
 	}
 	return nil
 }

@@ -28,15 +28,15 @@ func (b *builder) addKernel(name string) error {
 		if headerErr != nil {
 			return headerErr
 		}
-		what := fmt.Sprintf("it is %s", header.Format)
-		if header.Format == kernelimage.Unknown {
-			what = "it is no kernel at all"
-		}
-		return fmt.Errorf("%s: %w: %s: name the kernel's %s, built with CONFIG_EFI_STUB=y", name, ErrKernel, what, b.arch.Image)
+		return fmt.Errorf("%s: %w: it is %s: name the kernel's %s, built with CONFIG_EFI_STUB=y", name, ErrKernel, header.Format, b.arch.Image)
 	case err != nil:
 		return fmt.Errorf("%s: %w", name, err)
 	case kernel.Machine != b.arch.PEMachine:
-		return fmt.Errorf("%s: the kernel is %w: for machine %#x, and the stub is for %s: use a kernel and a stub for one architecture", name, ErrArch, kernel.Machine, b.arch.Name)
+		what := fmt.Sprintf("machine %#x", kernel.Machine)
+		if a, known := findArch(kernel.Machine); known {
+			what = a.Name
+		}
+		return fmt.Errorf("%s: the kernel is %w: it is for %s, and the stub for %s: use a kernel and a stub for the same architecture", name, ErrArch, what, b.arch.Name)
 	}
 	if kernel.DLLCharacteristics&pe.NXCompat == 0 {
 		b.nxCompat = false

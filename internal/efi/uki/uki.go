@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/efi/pe"
 	"github.com/rules-initramfs/rules_initramfs/internal/tables/arch"
@@ -74,9 +75,6 @@ var (
 
 // Image is a unified kernel image that is ready to be written.
 type Image struct {
-	// Arch is the architecture.
-	Arch arch.Arch
-
 	builder
 	extended *pe.Extended
 }
@@ -102,7 +100,6 @@ func Open(c Config) (_ *Image, err error) {
 	if err := i.openStub(c.Stub, c.Arch); err != nil {
 		return nil, err
 	}
-	i.Arch = i.arch
 	if c.Base.Kernel == "" {
 		return nil, errors.New("it has no kernel")
 	}
@@ -147,20 +144,27 @@ func (b *builder) openStub(name, architecture string) error {
 	if b.stub, err = pe.Open(content.file, content.size); err != nil {
 		return fmt.Errorf("%s: %w: name a stub, such as linuxx64.efi.stub of systemd", name, err)
 	}
-	for _, a := range arch.All() {
-		if a.PEMachine == b.stub.Machine {
-			b.arch = a
-		}
-	}
+	var known bool
+	b.arch, known = findArch(b.stub.Machine)
 	switch {
-	case b.arch.Name == "":
-		return fmt.Errorf("%s: the stub is for an unknown architecture (machine %#x)", name, b.stub.Machine)
+	case !known:
+		return fmt.Errorf("%s: the stub is for an unknown architecture (machine %#x): want one for %s", name, b.stub.Machine, strings.Join(arch.Names(), ", "))
 	case architecture != "" && architecture != b.arch.Name:
-		return fmt.Errorf("%s: the stub is %w: for %s, and the image is for %s", name, ErrArch, b.arch.Name, architecture)
+		return fmt.Errorf("%s: the stub is %w: it is for %s, and the image for %s", name, ErrArch, b.arch.Name, architecture)
 	case b.stub.Section(".linux") != nil:
 		return fmt.Errorf("%s: it has a kernel already: name a stub, such as linuxx64.efi.stub of systemd", name)
 	}
 	return nil
+}
+
+// findArch returns the architecture of an EFI executable.
+func findArch(machine uint16) (arch.Arch, bool) {
+	for _, a := range arch.All() {
+		if a.PEMachine == machine {
+			return a, true
+		}
+	}
+	return arch.Arch{}, false
 }
 
 // add adds the sections of the base and of the profiles.
