@@ -18,16 +18,16 @@ import (
 
 // measurer is what packer measure was asked for.
 type measurer struct {
-	payload           string
-	addons, contents  []string
-	disk, out, origin string
-	profile, failures uint
-	opts              measure.Options
-	bankNames         []string
-	phases            []string
-	loadOptions       string
-	secureBoot        bool
-	compatible        string
+	payload                   string
+	addons, contents          []string
+	disk, initrd, out, origin string
+	profile, failures         uint
+	opts                      measure.Options
+	bankNames                 []string
+	phases                    []string
+	loadOptions               string
+	secureBoot                bool
+	compatible                string
 }
 
 func measureCommand() *cobra.Command {
@@ -69,6 +69,7 @@ After an error, the exit code is 1 and FILE is unchanged. Wrong usage exits with
 	cli.Options(cmd, "Boot", func(flags *pflag.FlagSet) {
 		flags.UintVar(&m.profile, "profile", 0, "Start the profile `NUMBER` of the image")
 		flags.StringVar(&m.loadOptions, "load-options", "", "Start the image from a boot entry with the command line `TEXT`")
+		flags.StringVar(&m.initrd, "initrd", "", "Have a kernel load the initrd `FILE`, as initrd= in --load-options says")
 		flags.BoolVar(&m.secureBoot, "secure-boot", false, "Have Secure Boot on: an image with a command line ignores --load-options")
 		flags.StringVar(&m.compatible, "compatible", "", "Have a device tree whose first compatible name is `NAME`, which chooses a .dtbauto")
 		flags.StringArrayVar(&m.addons, "addon", nil, "Have the addon `FILE` of systemd-stub on the disk; may be repeated, in the order of systemd-stub")
@@ -94,7 +95,7 @@ func (m *measurer) start(cmd *cobra.Command) error {
 		err = m.options(cmd)
 	}
 	inputs := append(usedFiles("--contents", m.contents), usedFiles("--addon", m.addons)...)
-	err = cmp.Or(err, checkOutputs(cmd, []usedFile{{"--out", m.out}}, append(inputs, usedFile{"IMAGE", m.payload}, usedFile{"--disk", m.disk})...))
+	err = cmp.Or(err, checkOutputs(cmd, []usedFile{{"--out", m.out}}, append(inputs, usedFile{"IMAGE", m.payload}, usedFile{"--disk", m.disk}, usedFile{"--initrd", m.initrd})...))
 	if err != nil {
 		return err
 	}
@@ -157,6 +158,14 @@ func (m *measurer) run(ctx context.Context) error {
 		}
 		defer disk.Close()
 		m.opts.Disk = disk
+	}
+	if m.initrd != "" {
+		initrd, err := os.Open(m.initrd)
+		if err != nil {
+			return err
+		}
+		defer initrd.Close()
+		m.opts.Initrd = initrd
 	}
 	labels, err := readLabels(m.contents)
 	if err != nil {

@@ -41,7 +41,7 @@ unified kernel image IMAGE. FILE is what the section .pcrsig of the image has, a
 form of systemd-measure sign. systemd then unlocks a secret of the TPM for each image whose
 policies the same key has signed. The key is an RSA key, and always makes the same FILE.
 
-IMAGE is complete but for .pcrsig, which is not measured: it has the public key in .pcrpkey.
+IMAGE is complete except for .pcrsig, which is not measured: it has the public key in .pcrpkey.
 
 PROGRAM runs once for each policy:
 

@@ -40,6 +40,13 @@ func TestScript(t *testing.T) {
 			"sparse":  sparse,
 			"store":   store,
 			"views":   views,
+			"content":    content,
+			"digest":     digest,
+			"efi":        efi,
+			"executable": executable,
+			"exits":      exits,
+			"sparse":     sparse,
+			"views":      views,
 		},
 		Setup: func(env *testscript.Env) error {
 			// With -race, each process would wait a second before it ends.
@@ -108,6 +115,21 @@ func content(ts *testscript.TestScript, neg bool, args []string) {
 		fmt.Fprintf(&b, "%x ", r.IntN(1<<(1+r.IntN(16))))
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), b.Bytes()[:size], 0o666))
+}
+
+// executable FILE [SECTION=CONTENT...] makes an EFI executable for x86_64 with sections, which have what
+// files have.
+func executable(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: executable FILE [SECTION=CONTENT...]")
+	}
+	const x86 = 0x8664
+	var sections []petest.Section
+	for _, arg := range args[1:] {
+		name, file, _ := strings.Cut(arg, "=")
+		sections = append(sections, petest.Section{Name: name, Content: ts.ReadFile(file)})
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), petest.Executable(x86, sections...), 0o666))
 }
 
 // sparse SIZE FILE makes a file that takes no space on disk.

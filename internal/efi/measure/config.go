@@ -26,6 +26,10 @@ func (p *predictor) commandLine() (cmdline *string, from string, err error) {
 	}
 	var more []string
 	for _, addon := range p.opts.Addons {
+		// systemd-stub has firmware load addons, which measures them as programs.
+		if err := p.program("addon "+addon.Name, "--addon", addon.File); err != nil {
+			return nil, "", fmt.Errorf("%s: %w", addon.Name, err)
+		}
 		text, err := p.sectionText(addon.File.Section(sectionCmdline))
 		if err != nil {
 			return nil, "", fmt.Errorf("%s: %w", addon.Name, err)

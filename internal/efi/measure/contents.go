@@ -14,10 +14,11 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/efi/pe"
 	"github.com/rules-initramfs/rules_initramfs/internal/image"
 	"github.com/rules-initramfs/rules_initramfs/internal/image/kernel"
+	"github.com/rules-initramfs/rules_initramfs/internal/printable"
 	"github.com/rules-initramfs/rules_initramfs/internal/tables/kind"
 )
 
-// File is a file of an initramfs, as the kernel unpacks it.
+// File is a file of an initramfs, as the kernel unpacks it. Texts from the archive are safe to show.
 type File struct {
 	Path   string `json:"path"`
 	Type   string `json:"type"`
@@ -115,14 +116,14 @@ func readFiles(s *pe.Section, labels *Labels) ([]File, error) {
 
 func newFile(path string, f *kernel.File) File {
 	e := File{
-		Path: path, Type: kind.TypeOf(f.Mode).Word(), Mode: fmt.Sprintf("%04o", f.Mode&^cpio.TypeMask),
+		Path: printable.Text(path), Type: kind.TypeOf(f.Mode).Word(), Mode: fmt.Sprintf("%04o", f.Mode&^cpio.TypeMask),
 		Owner: fmt.Sprintf("%d:%d", f.UID, f.GID), MTime: f.MTime,
 	}
 	switch f.Type() {
 	case cpio.TypeRegular:
 		e.Size, e.SHA256 = f.Size, hex.EncodeToString(f.Digest[:])
 	case cpio.TypeSymlink:
-		e.Target = f.Target
+		e.Target = printable.Text(f.Target)
 	case cpio.TypeBlock, cpio.TypeChar:
 		e.Device = fmt.Sprintf("%d,%d", f.RMajor, f.RMinor)
 	}
@@ -133,7 +134,7 @@ func newFile(path string, f *kernel.File) File {
 func (l *Labels) fromLabels() []File {
 	var files []File
 	for _, from := range l.files {
-		files = append(files, File{Path: from.path, SHA256: from.digest, Label: from.label})
+		files = append(files, File{Path: printable.Text(from.path), SHA256: from.digest, Label: from.label})
 	}
 	slices.SortFunc(files, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
 	return files

@@ -216,7 +216,7 @@ func (e *explainer) sections() {
 		case key.name == linkedInitramfs:
 			e.initramfs(linkedInitramfs, old, now)
 		case old.SHA256 != now.SHA256 || old.Size != now.Size:
-			e.line(0, "section %s changed: %d -> %d bytes", key, old.Size, now.Size)
+			e.line(0, "section %s changed: %s", key, sizes(old.Size, now.Size))
 			e.change(1, old.SHA256, now.SHA256)
 			e.initramfs("", old, now)
 		}
@@ -327,4 +327,11 @@ func (e *explainer) rest() {
 
 func without(a, b []string) []string {
 	return slices.DeleteFunc(slices.Clone(a), func(s string) bool { return slices.Contains(b, s) })
+}
+
+func sizes(before, after int64) string {
+	if before == after {
+		return fmt.Sprintf("%d bytes", before)
+	}
+	return fmt.Sprintf("%d -> %d bytes", before, after)
 }

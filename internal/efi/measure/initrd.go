@@ -101,7 +101,7 @@ func (p *padding) Read(b []byte) (int, error) {
 }
 
 // extraArchive returns the archive in which systemd-stub hands a file over. This is not package
-// cpio's: numbers have small letters, but for those of the trailer (src/boot/cpio.c of systemd).
+// cpio's: numbers have small letters, except for those of the trailer (src/boot/cpio.c of systemd).
 func extraArchive(name string, data []byte) []byte {
 	const (
 		dir      = ".extra"

@@ -12,8 +12,11 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/efi/eventlog"
 )
 
-// maxPCRFile is how many bytes what a guest has read of its PCRs may have.
-const maxPCRFile = 1 << 20
+// maxPCRFile is how many bytes of what a guest has printed are read, and maxPCRLine of a line.
+const (
+	maxPCRFile = 64 << 20
+	maxPCRLine = 1 << 20
+)
 
 // ReadPCRs reads PCRs that a machine had: lines of a bank, a number and the value in hexadecimal, such
 // as "sha256 11 27b4...". Lines whose first word is not a bank are ignored, so that this may be in
@@ -21,7 +24,7 @@ const maxPCRFile = 1 << 20
 func ReadPCRs(r io.Reader) (map[string]string, error) {
 	values := map[string]string{}
 	lines := bufio.NewScanner(io.LimitReader(r, maxPCRFile))
-	lines.Buffer(nil, maxPCRFile)
+	lines.Buffer(nil, maxPCRLine)
 	for lines.Scan() {
 		words := strings.Fields(lines.Text())
 		if len(words) != 3 {

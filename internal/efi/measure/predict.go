@@ -32,6 +32,9 @@ type Options struct {
 	// LoadOptions is the command line of the boot entry, empty if it has none. In UEFI's form, a
 	// NUL ends it.
 	LoadOptions string
+	// Initrd is what a kernel loads, as initrd= in LoadOptions says, nil if it loads none. It has
+	// nothing to do with an initramfs that is linked in.
+	Initrd io.Reader
 	// SecureBoot reports that Secure Boot is on. A unified kernel image with a command line
 	// ignores LoadOptions then.
 	SecureBoot bool
@@ -139,6 +142,13 @@ func Predict(file *pe.File, opts Options) (*Prediction, error) {
 	}
 	if isUKI(file) {
 		p.result.Kind = KindUKI
+		if opts.Initrd != nil {
+			return nil, errors.New("it has a .linux: --initrd is for a kernel that firmware starts")
+		}
+		// process_arguments in src/boot/stub.c, which takes them for binary data.
+		if strings.ContainsFunc(opts.LoadOptions, func(r rune) bool { return r < ' ' }) {
+			return nil, errors.New("--load-options has a control character: systemd-stub ignores such a command line, and the profile with it")
+		}
 	} else if opts.Profile != 0 || len(opts.Addons) > 0 {
 		return nil, errors.New("it has no .linux: profiles and addons are for unified kernel images")
 	}
@@ -172,6 +182,12 @@ const (
 	actionExited    = "Exit Boot Services Returned with Success"
 )
 
+// Descriptions of events of the kernel's EFI stub, as it has them in the log.
+const (
+	descriptionOptions = "LOADED_IMAGE::LoadOptions"
+	descriptionInitrd  = "Linux initrd"
+)
+
 // Where events are from.
 const (
 	fromFirmware = "firmware"
@@ -200,19 +216,27 @@ func (p *predictor) firmware() error {
 		}
 		p.add(Event{PCR: pcrDisk, Type: eventlog.EFIGPTEvent, Description: "GUID partition table", From: "disk"}, table)
 	}
-	d := newDigester(p.banks)
-	if err := p.file.Digest(d); err != nil {
+	if err := p.program("the payload", fromPayload, p.file); err != nil {
 		return err
 	}
-	p.events = append(p.events, Event{
-		PCR: pcrBoot, Type: eventlog.EFIBootServicesApplication, Description: "Authenticode digest of the payload", From: fromPayload,
-		Size: p.file.Size(), Digests: d.digests(),
-	})
 	if p.opts.Failures == 0 {
 		p.assume("PCR 4: the boot option of the payload is the first one that firmware tries")
 	} else {
 		p.assume("PCR 4: no boot option that firmware tries before loads a program")
 	}
+	return nil
+}
+
+// program records an EFI executable that firmware loads. The event has no size: a signature is in that
+// of the file, and not in the digest.
+func (p *predictor) program(what, from string, file *pe.File) error {
+	d := newDigester(p.banks)
+	if err := file.Digest(d); err != nil {
+		return err
+	}
+	p.events = append(p.events, Event{
+		PCR: pcrBoot, Type: eventlog.EFIBootServicesApplication, Description: "Authenticode digest of " + what, From: from, Digests: d.digests(),
+	})
 	return nil
 }
 
@@ -226,13 +250,16 @@ func (p *predictor) payload() error {
 	if p.opts.LoadOptions != "" {
 		p.kernelOptions(p.opts.LoadOptions, "--load-options")
 	}
-	p.assume("PCR 9: the kernel is its own boot loader: it gets no initrd")
-	return nil
+	if p.opts.Initrd == nil {
+		p.assume("PCR 9: the kernel loads no initrd")
+		return nil
+	}
+	return p.copy(Event{PCR: pcrInitrd, Type: eventlog.EventTag, Description: descriptionInitrd, From: "--initrd"}, p.opts.Initrd)
 }
 
 // kernelOptions records the command line that the kernel's EFI stub gets.
 func (p *predictor) kernelOptions(cmdline, from string) {
-	p.add(Event{PCR: pcrInitrd, Type: eventlog.EventTag, Description: "LOADED_IMAGE::LoadOptions", From: from}, utf16Bytes(cmdline))
+	p.add(Event{PCR: pcrInitrd, Type: eventlog.EventTag, Description: descriptionOptions, From: from}, utf16Bytes(cmdline))
 }
 
 // exit records what firmware measures when the kernel takes over. The kernel tries again if the memory
@@ -367,7 +394,7 @@ func (p *predictor) initrd(cmdline *string) error {
 		return err
 	}
 	if archive != nil {
-		if err := p.copy(Event{PCR: pcrInitrd, Type: eventlog.EventTag, Description: "Linux initrd", From: sectionInitrd}, archive); err != nil {
+		if err := p.copy(Event{PCR: pcrInitrd, Type: eventlog.EventTag, Description: descriptionInitrd, From: sectionInitrd}, archive); err != nil {
 			return err
 		}
 	}

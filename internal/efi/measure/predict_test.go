@@ -194,7 +194,7 @@ func TestOutside(t *testing.T) {
 		opts Options
 	}{
 		"nothing":                     {image, Options{}},
-		"load options":                {image, Options{LoadOptions: " given  twice\n"}},
+		"load options":                {image, Options{LoadOptions: " given  twice "}},
 		"load options, Secure Boot":   {image, Options{LoadOptions: "given", SecureBoot: true}},
 		"no .cmdline":                 {noCmdline, Options{}},
 		"no .cmdline, load options":   {noCmdline, Options{LoadOptions: "given", SecureBoot: true}},
@@ -204,6 +204,7 @@ func TestOutside(t *testing.T) {
 		"boot options that failed":    {image, Options{Failures: 2}},
 		"kernel":                      {open(t, petest.Section{Name: ".text", Content: "kernel"}), Options{}},
 		"kernel with a command line":  {open(t, petest.Section{Name: ".text", Content: "kernel"}), Options{LoadOptions: "given"}},
+		"kernel with an initrd":       {open(t, petest.Section{Name: ".text", Content: "kernel"}), Options{LoadOptions: "initrd=i", Initrd: strings.NewReader("initrd")}},
 		"unified, but not by systemd": {open(t, petest.Section{Name: ".linux", Content: "MZ"}), Options{}},
 		"systemd 257":                 {open(t, petest.Section{Name: ".linux", Content: "MZ"}, petest.Section{Name: ".sdmagic", Content: strings.ReplaceAll(magic, "262", "257")}), Options{}},
 	} {
@@ -238,8 +239,8 @@ func TestProfiles(t *testing.T) {
 	}
 }
 
-// dtb returns a device tree with compatible names.
-func dtb(t *testing.T, name string) string {
+// testdata returns a file.
+func testdata(t *testing.T, name string) string {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join("testdata", name))
 	if err != nil {
@@ -249,8 +250,8 @@ func dtb(t *testing.T, name string) string {
 }
 
 func TestDeviceTree(t *testing.T) {
-	image := open(t, uki(t, petest.Section{Name: ".dtbauto", Content: dtb(t, "one.dtb")}, petest.Section{Name: ".dtbauto", Content: dtb(t, "two.dtb")})...)
-	for compatible, want := range map[string]string{"": "", "vendor,one": dtb(t, "one.dtb"), "vendor,two": dtb(t, "two.dtb"), "vendor,three": ""} {
+	image := open(t, uki(t, petest.Section{Name: ".dtbauto", Content: testdata(t, "one.dtb")}, petest.Section{Name: ".dtbauto", Content: testdata(t, "two.dtb")})...)
+	for compatible, want := range map[string]string{"": "", "vendor,one": testdata(t, "one.dtb"), "vendor,two": testdata(t, "two.dtb"), "vendor,three": ""} {
 		p := predict(t, image, Options{Compatible: compatible})
 		digest := ""
 		for _, e := range p.Events {
@@ -277,8 +278,10 @@ func TestPredictErrors(t *testing.T) {
 	}{
 		"no such profile":       {image, Options{Profile: 1}},
 		"profile of a kernel":   {kernel, Options{Profile: 1}},
+		"initrd of an image":    {image, Options{Initrd: strings.NewReader("initrd")}},
 		"addon of a kernel":     {kernel, Options{Addons: []Addon{{"a", kernel}}}},
 		"addon with a kernel":   {image, Options{Addons: []Addon{{"a.addon.efi", image}}}},
+		"control character":     {image, Options{LoadOptions: "a\tb"}},
 		"NUL":                   {image, Options{LoadOptions: "a\x00b"}},
 		"command line":          {open(t, petest.Section{Name: ".linux", Content: "MZ"}, petest.Section{Name: ".cmdline", Content: "\xff"}), Options{}},
 		"long command line":     {open(t, petest.Section{Name: ".linux", Content: "MZ"}, petest.Section{Name: ".cmdline", Content: strings.Repeat("a", maxCommandLine+1)}), Options{}},
@@ -365,14 +368,52 @@ func TestRealBoots(t *testing.T) {
 	}
 }
 
-// The parts of the logs that do not depend on large files are predicted here: all that an image with
-// the same small sections, and the same disk, has.
+// The logs of other boots than the simplest one are predicted, except for the digests of large files:
+// images are made here of what is small in those that were booted.
 func TestRealEvents(t *testing.T) {
-	image := open(t, petest.Section{Name: ".sdmagic", Content: magic}, petest.Section{Name: ".osrel", Content: "ID=product\nVERSION_ID=1\n"},
+	const release = "ID=product\nVERSION_ID=1\n"
+	image := open(t, petest.Section{Name: ".sdmagic", Content: magic}, petest.Section{Name: ".osrel", Content: release},
 		petest.Section{Name: ".cmdline", Content: "console=ttyS0 panic=-1"}, petest.Section{Name: ".uname", Content: "7.2.12+deb14-cloud-amd64"},
 		petest.Section{Name: ".sbat", Content: "sbat"}, petest.Section{Name: ".linux", Content: "MZ"}, petest.Section{Name: ".initrd", Content: archive(t)})
-	p := predict(t, image, Options{Banks: banks, Disk: bytes.NewReader(disk(t))})
-	log := readLog(t, "ovmf")
+	profiles := open(t, petest.Section{Name: ".sdmagic", Content: magic}, petest.Section{Name: ".osrel", Content: release},
+		petest.Section{Name: ".cmdline", Content: "console=ttyS0 panic=-1"}, petest.Section{Name: ".uname", Content: "7.2.12+deb14-cloud-amd64"},
+		petest.Section{Name: ".sbat", Content: "sbat"}, petest.Section{Name: ".linux", Content: "MZ"}, petest.Section{Name: ".initrd", Content: archive(t)},
+		petest.Section{Name: ".profile", Content: "ID=main\nTITLE=Main\n"},
+		petest.Section{Name: ".profile", Content: "ID=debug\nTITLE=Debug\n"}, petest.Section{Name: ".cmdline", Content: "console=ttyS0 panic=-1 debug"})
+	signed := open(t, petest.Section{Name: ".sdmagic", Content: magic}, petest.Section{Name: ".osrel", Content: release},
+		petest.Section{Name: ".cmdline", Content: "console=ttyS0 panic=-1"}, petest.Section{Name: ".uname", Content: "7.2.12+deb14-cloud-amd64"}, petest.Section{Name: ".sbat", Content: "sbat"},
+		petest.Section{Name: ".pcrpkey", Content: testdata(t, "rsa.pub")}, petest.Section{Name: ".pcrsig", Content: "{}"},
+		petest.Section{Name: ".linux", Content: "MZ"}, petest.Section{Name: ".initrd", Content: archive(t)})
+	kernel := open(t, petest.Section{Name: ".text", Content: "kernel"})
+	var addons []Addon
+	for _, name := range []string{"one.addon.efi", "three.addon.efi", "two.addon.efi"} {
+		data := testdata(t, name)
+		file, err := pe.Open(strings.NewReader(data), int64(len(data)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		addons = append(addons, Addon{name, file})
+	}
+	for _, test := range []struct {
+		log  string
+		file *pe.File
+		opts Options
+	}{
+		{"ovmf", image, Options{}},
+		{"ovmf-addon", image, Options{Addons: addons}},
+		{"ovmf-profile", profiles, Options{Profile: 1}},
+		{"ovmf-failure", signed, Options{Failures: 1}},
+		{"ovmf-kernel", kernel, Options{LoadOptions: `console=ttyS0 no_timer_check panic=-1 initrd=\initrd.img`, Initrd: strings.NewReader("initrd")}},
+	} {
+		test.opts.Banks, test.opts.Disk = banks, bytes.NewReader(disk(t))
+		compareEventsOf(t, test.log, predict(t, test.file, test.opts))
+	}
+}
+
+// compareEventsOf compares a prediction with a log. What is large differs.
+func compareEventsOf(t *testing.T, name string, p *Prediction) {
+	t.Helper()
+	log := readLog(t, name)
 	large := map[string]bool{".linux": true, ".initrd": true, ".sbat": true, "Linux initrd": true, "Authenticode digest of the payload": true}
 	var real []int
 	for i, e := range log.Events {
@@ -382,16 +423,16 @@ func TestRealEvents(t *testing.T) {
 		}
 	}
 	if len(real) != len(p.Events) {
-		t.Fatalf("the log has %d events, and %d are predicted", len(real), len(p.Events))
+		t.Fatalf("%s: the log has %d events, and %d are predicted", name, len(real), len(p.Events))
 	}
 	for n, i := range real {
 		got, want := p.Events[n], log.Events[i]
 		if got.PCR != want.PCR || got.Type != want.Type {
-			t.Errorf("event %d: PCR %d %s, want PCR %d %s", i, got.PCR, got.Type, want.PCR, want.Type)
+			t.Errorf("%s: event %d: PCR %d %s, want PCR %d %s", name, i, got.PCR, got.Type, want.PCR, want.Type)
 		}
 		for b := range banks {
 			if same := bytes.Equal(got.Digests[b], want.Digests[b]); same == large[got.Description] {
-				t.Errorf("event %d: %s: %x, the log has %x", i, got.Description, got.Digests[b], want.Digests[b])
+				t.Errorf("%s: event %d: %s: %x, the log has %x", name, i, got.Description, got.Digests[b], want.Digests[b])
 			}
 		}
 	}

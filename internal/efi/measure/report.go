@@ -51,7 +51,7 @@ type ReportEvent struct {
 	Type        string `json:"type"`
 	Description string `json:"description"`
 	From        string `json:"from"`
-	Size        int64  `json:"size"`
+	Size        int64  `json:"size,omitempty"`
 	// Digests are by bank.
 	Digests ordered[string] `json:"digests"`
 }
@@ -92,9 +92,6 @@ func NewReport(file *pe.File, p *Prediction, labels *Labels) (*Report, error) {
 	}
 	for _, e := range p.Events {
 		event := ReportEvent{PCR: e.PCR, Type: e.Type.String(), Description: e.Description, From: e.From, Size: e.Size}
-		if e.From == fromPayload {
-			event.Size = 0 // a signature is in the size of the file, and not in the digest
-		}
 		for i, bank := range p.Banks {
 			event.Digests.add(bank.Name, hex.EncodeToString(e.Digests[i]))
 		}
@@ -125,7 +122,7 @@ func (r *Report) addSections(file *pe.File, labels *Labels) error {
 		if _, err := io.Copy(h, data); err != nil {
 			return err
 		}
-		section := ReportSection{Name: s.Name, Size: data.Size(), SHA256: hex.EncodeToString(h.Sum(nil))}
+		section := ReportSection{Name: printable.Text(s.Name), Size: data.Size(), SHA256: hex.EncodeToString(h.Sum(nil))}
 		if r.Payload.Kind == KindUKI && data.Size() > 0 && (s.Name == sectionInitrd || s.Name == sectionMicrocode) {
 			var err error
 			if section.Files, err = readFiles(s, labels); err != nil {

@@ -149,7 +149,7 @@ func matches(s *pe.Section, compatible string) (bool, error) {
 }
 
 // stubVersion is what systemd-stub says in .sdmagic (src/boot/stub.c).
-var stubVersion = regexp.MustCompile(`systemd-stub (([0-9]+)[^ ]*)`)
+var stubVersion = regexp.MustCompile(`systemd-stub (([0-9]{1,6})[0-9A-Za-z.~+:_-]{0,64})`)
 
 // Stub is the systemd-stub of a unified kernel image.
 type Stub struct {
