@@ -33,20 +33,14 @@ func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"content": content,
-			"digest":  digest,
-			"efi":     efi,
-			"exits":   exits,
-			"sparse":  sparse,
-			"store":   store,
-			"views":   views,
 			"content":    content,
 			"digest":     digest,
 			"efi":        efi,
-			"executable": executable,
 			"exits":      exits,
 			"sparse":     sparse,
+			"store":      store,
 			"views":      views,
+			"executable": executable,
 		},
 		Setup: func(env *testscript.Env) error {
 			// With -race, each process would wait a second before it ends.

@@ -106,7 +106,6 @@ func TestOptions(t *testing.T) {
 		"boot-delay":          "0",
 		"compatible":          "maker,board",
 		"configuration":       "board=board,wifi",
-		"cmdline":             "quiet",
 		"default":             "board",
 		"description":         "Linux",
 		"device-tree":         "board=board.dtb",
