@@ -182,9 +182,10 @@ func (d *Description) checkAddresses(k *kernelContent, memory int64) error {
 	switch {
 	case load == nil && entry != nil:
 		return fmt.Errorf("it has an entry address %v and no load address: set both, or neither", *entry)
-	case load == nil && k.compression == codec.None && k.arch.Name == "riscv64":
-		// U-Boot starts it where it is in the FIT, and moves only kernels of arm64 (booti_setup).
-		return fmt.Errorf("not compressed, it needs a load address on %s: set load, or a compression", k.arch.Name)
+	case load == nil && k.compression == codec.None:
+		// On riscv64, U-Boot would start it where it is in the FIT. On arm64, it would move it by less than
+		// its size, over the initramfs image that follows (booti_setup).
+		return errors.New("it is not compressed, so it needs a load address: set load, or a compression")
 	case load == nil && k.compression != codec.None && memory > room:
 		return fmt.Errorf("it takes %d bytes of memory, and U-Boot would make room for %d: set load, or another compression than %s", memory, room, k.compression)
 	case load != nil && *load%kernelAlign != 0:
