@@ -37,11 +37,12 @@ func pcrSignCommand() *cobra.Command {
 		GroupID: groupPayload,
 		Short:   "Sign policies for what the TPM will hold",
 		Long: `Sign a policy for each bank and phase: that PCR 11 has what packer measure predicts for the
-unified kernel image IMAGE. FILE is what the section .pcrsig of the image has, as JSON in the
-form of systemd-measure sign. systemd then unlocks a secret of the TPM for each image whose
-policies the same key has signed. The key is an RSA key, and always makes the same FILE.
+unified kernel image IMAGE. FILE is for packer uki --pcr-signature, as JSON in the form of
+systemd-measure sign. systemd then unlocks a secret of the TPM for each image whose policies
+the same key has signed. The key is an RSA key, and always makes the same FILE.
 
-IMAGE is complete except for .pcrsig, which is not measured: it has the public key in .pcrpkey.
+IMAGE is complete except for the signatures, which PCR 11 does not measure. It already has the
+public key (packer uki --pcr-public-key).
 
 PROGRAM runs once for each policy:
 

@@ -145,7 +145,7 @@ func Predict(file *pe.File, opts Options) (*Prediction, error) {
 		if opts.Initrd != nil {
 			return nil, errors.New("it has a .linux: --initrd is for a kernel that firmware starts")
 		}
-		// process_arguments in src/boot/stub.c, which takes them for binary data.
+		// process_arguments in src/boot/stub.c, which treats them as binary data.
 		if strings.ContainsFunc(opts.LoadOptions, func(r rune) bool { return r < ' ' }) {
 			return nil, errors.New("--load-options has a control character: systemd-stub ignores such a command line, and the profile with it")
 		}
