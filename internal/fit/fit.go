@@ -53,6 +53,10 @@ const (
 // tree before it.
 const externalAlign = 4
 
+// maxChildren is the largest number of images, and of configurations. Images may share external data,
+// so that more would take time without end.
+const maxChildren = 1 << 10
+
 // Read reads a FIT of size bytes. What r has is used for as long as the image is.
 func Read(r io.ReaderAt, size int64) (*Image, error) {
 	tree, err := fdt.ParseFile(r, size)
@@ -63,6 +67,9 @@ func Read(r io.ReaderAt, size int64) (*Image, error) {
 		return nil, fmt.Errorf("%w: it is a device tree without a node /%s", ErrNotFIT, imagesNode)
 	}
 	image := &Image{Tree: tree}
+	if images, configurations := len(image.Images()), len(image.Configurations()); max(images, configurations) > maxChildren {
+		return nil, fmt.Errorf("%w that can be read: it has %d images and %d configurations, and at most %d of each are supported", ErrNotFIT, images, configurations, maxChildren)
+	}
 	if at := (tree.Size + externalAlign - 1) &^ (externalAlign - 1); at < size {
 		image.External = fileContent{r, at, size - at}
 		tree.Align = externalAlign

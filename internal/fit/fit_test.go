@@ -752,6 +752,26 @@ func TestParseDescription(t *testing.T) {
 	}
 }
 
+func TestReadErrors(t *testing.T) {
+	many := &fdt.Node{}
+	images := many.Append("images")
+	for i := range maxChildren + 1 {
+		images.Append(fmt.Sprint(i))
+	}
+	for name, root := range map[string]*fdt.Node{"no images": {}, "many images": many} {
+		data, err := (&fdt.Tree{Root: root}).Bytes()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Read(bytes.NewReader(data), int64(len(data))); !errors.Is(err, ErrNotFIT) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := Read(strings.NewReader("#!/bin/sh\n"), 10); !errors.Is(err, fdt.ErrNotDeviceTree) {
+		t.Errorf("a script: %v", err)
+	}
+}
+
 // FuzzRead reads, verifies and writes what comes from somewhere else.
 func FuzzRead(f *testing.F) {
 	dir := files(f)
