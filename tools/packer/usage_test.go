@@ -120,7 +120,6 @@ func TestOptions(t *testing.T) {
 		"board":               "board",
 		"boot-command":        "run boot",
 		"boot-delay":          "0",
-		"compatible":          "maker,board",
 		"configuration":       "board=board,wifi",
 		"default":             "board",
 		"description":         "Linux",
