@@ -584,6 +584,20 @@ func altered(t *testing.T, data []byte, s *Signing) {
 	}
 }
 
+// TestUnsignedNames wants an error for a signature that leaves out names of properties.
+func TestUnsignedNames(t *testing.T) {
+	s := signing(t, "rsa", "sha256")
+	image := build(t, board(files(t)))
+	if err := image.Sign(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	c := image.Configurations()[0]
+	image.Tree.Set(c.Child(signatureNode), hashedStrings, fdt.Words(0, 4))
+	if err := image.VerifySignature(c, s.Certificate.PublicKey); !errors.Is(err, signature.ErrSignature) {
+		t.Error(err)
+	}
+}
+
 // failing is a Signer that cannot sign.
 type failing struct{}
 

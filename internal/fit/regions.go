@@ -40,7 +40,8 @@ func writeRegions(w io.Writer, tree *fdt.Tree, nodes []string, strings int) erro
 	case len(nodes) > maxHashedNodes:
 		return fmt.Errorf("the signature is over %d nodes, and U-Boot has room for %d: use fewer overlays in a configuration", len(nodes), maxHashedNodes)
 	}
-	r := &regions{w: w, nodes: nodes, names: tree.Strings}
+	// A name that is not signed could be changed to that of another property.
+	r := &regions{w: w, nodes: nodes, names: tree.Strings[:strings]}
 	if err := r.node(tree.Root, "", 0); err != nil {
 		return err
 	}
@@ -121,7 +122,7 @@ func (r *regions) property(p fdt.Property) error {
 	}
 	at := bytes.Index(r.names, append([]byte(p.Name), 0))
 	if at < 0 {
-		return fmt.Errorf("the property %s has no name in the tree", p.Name)
+		return fmt.Errorf("the signature does not cover the name of the property %s", p.Name)
 	}
 	head := binary.BigEndian.AppendUint32(fdt.Words(property), uint32(len(p.Value)))
 	head = binary.BigEndian.AppendUint32(head, uint32(at))
