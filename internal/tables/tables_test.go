@@ -27,7 +27,7 @@ func TestStarlark(t *testing.T) {
 
 	f.begin("The architectures that kernels are built for and booted on.", "ARCHS", "{")
 	for _, a := range arch.All() {
-		f.row(a.Name, "cpu", a.CPU, "cross_compile", a.CrossCompile, "debian", a.Debian, "efi", a.EFI,
+		f.row(a.Name, "console", a.Console, "cpu", a.CPU, "cross_compile", a.CrossCompile, "debian", a.Debian, "efi", a.EFI,
 			"image", a.Image[strings.LastIndex(a.Image, "/")+1:], "jvm", a.JVM, "qemu", a.QEMU)
 	}
 	f.line("}")

@@ -1,5 +1,6 @@
 """Booting a kernel with an initramfs in QEMU."""
 
+load(":archs.bzl", "ARCHS")
 load(":efi_disk.bzl", "boot_path", "disk_action")
 load(":pack.bzl", "run_packer")
 load(":paths.bzl", "label_text", "rlocation_path")
@@ -235,16 +236,9 @@ def _check_firmware(ctx):
                 payload.arch,
             ))
 
-# What QEMU's machines need on the kernel's command line if U-Boot starts it.
-_MACHINE_ARGS = {
-    "arm64": ["console=ttyAMA0", "panic=-1"],
-    "riscv64": ["console=ttyS0", "panic=-1"],
-    "x86_64": ["console=ttyS0", "panic=-1"],
-}
-
 def _boot_script(ctx, payload):
     """The script that U-Boot finds on the disk, which starts a FIT image."""
-    words = ctx.attr.kernel_cmdline or _MACHINE_ARGS[payload.arch] + ctx.attr.kernel_args
+    words = ctx.attr.kernel_cmdline or ["console=" + ARCHS[payload.arch].console, "panic=-1"] + ctx.attr.kernel_args
     for word in words:
         if [c for c in ["'", "\n"] if c in word]:
             fail("%s: the kernel's command line has %r, which a script of U-Boot cannot hold" % (label_text(ctx.label), word))
@@ -255,6 +249,8 @@ def _boot_script(ctx, payload):
         "load ${devtype} ${devnum}:${distro_bootpart} ${kernel_addr_r} /image.itb",
         # Without device trees in the image, the kernel gets the machine's, which U-Boot has.
         "bootm ${kernel_addr_r}" if payload.device_trees else "bootm ${kernel_addr_r} ${kernel_addr_r} ${fdtcontroladdr}",
+        # What was not started ends the machine.
+        "poweroff",
     ]) + "\n")
     args = ctx.actions.args()
     args.add_all(["--type", "script"])
@@ -263,6 +259,15 @@ def _boot_script(ctx, payload):
     args.add(text)
     run_packer(ctx, "UImage", "Making boot script", "uimage", [script], [text], [args])
     return script
+
+# Debian builds the driver of a TPM only into the firmware for arm64 that has Secure Boot too.
+_MEASURES_WITH_SECURE_BOOT = ["arm64"]
+
+def _uefi_code(ctx, uefi, arch):
+    """The firmware that can do what the attributes want."""
+    if ctx.attr.secure_boot or (ctx.attr.tpm and uefi.secure_boot_code and arch in _MEASURES_WITH_SECURE_BOOT):
+        return uefi.secure_boot_code
+    return uefi.code
 
 def _firmware(ctx):
     """What the runner needs of the firmware: a dict of keys of the description to Files, and one of other values."""
@@ -276,7 +281,7 @@ def _firmware(ctx):
         files = {
             "payload": payload.image,
             "payload_disk": disk,
-            "uefi_code": uefi.secure_boot_code if secure else uefi.code,
+            "uefi_code": _uefi_code(ctx, uefi, payload.arch),
             "uefi_variables": secure[UefiVariablesInfo].store if secure else uefi.variables,
         }
         values = {"secure_boot": bool(secure)}

@@ -3,6 +3,7 @@
 # The architectures that kernels are built for and booted on.
 ARCHS = {
     "x86_64": struct(
+        console = "ttyS0",
         cpu = "@platforms//cpu:x86_64",
         cross_compile = "x86_64-linux-gnu-",
         debian = "amd64",
@@ -12,6 +13,7 @@ ARCHS = {
         qemu = "qemu-system-x86_64",
     ),
     "arm64": struct(
+        console = "ttyAMA0",
         cpu = "@platforms//cpu:aarch64",
         cross_compile = "aarch64-linux-gnu-",
         debian = "arm64",
@@ -21,6 +23,7 @@ ARCHS = {
         qemu = "qemu-system-aarch64",
     ),
     "riscv64": struct(
+        console = "ttyS0",
         cpu = "@platforms//cpu:riscv64",
         cross_compile = "riscv64-linux-gnu-",
         debian = "riscv64",

@@ -67,7 +67,13 @@ func firmware(a arch.Arch, g Guest) []string {
 		}
 	}
 	if g.PayloadDisk != "" {
-		add("-drive", fmt.Sprintf("if=none,id=%s,format=raw,snapshot=on,file=%s", PayloadID, escape(g.PayloadDisk)),
+		access := "snapshot=on"
+		if g.TPM {
+			// systemd-stub writes a secret to a disk that it can write to, and passes it to the kernel with the
+			// initramfs, which is measured.
+			access = "readonly=on"
+		}
+		add("-drive", fmt.Sprintf("if=none,id=%s,format=raw,%s,file=%s", PayloadID, access, escape(g.PayloadDisk)),
 			"-device", "virtio-blk-pci,bootindex=0,drive="+PayloadID)
 	}
 	return args

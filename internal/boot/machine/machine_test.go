@@ -150,7 +150,7 @@ func TestArguments(t *testing.T) {
 				"-boot", "menu=on,splash-time=0",
 				"-fw_cfg", "name=opt/org.tianocore/IPv4PXESupport,string=n",
 				"-fw_cfg", "name=opt/org.tianocore/IPv6PXESupport,string=n",
-				"-drive", "if=none,id=payload,format=raw,snapshot=on,file=d,,e", "-device", "virtio-blk-pci,bootindex=0,drive=payload",
+				"-drive", "if=none,id=payload,format=raw,readonly=on,file=d,,e", "-device", "virtio-blk-pci,bootindex=0,drive=payload",
 				"-drive", "if=none,id=disk0,format=raw,snapshot=on,file=a", "-device", "virtio-blk-pci,drive=disk0",
 				"-chardev", "socket,id=tpm,fd=3", "-tpmdev", "emulator,id=tpm0,chardev=tpm", "-device", "tpm-tis,tpmdev=tpm0",
 			},
