@@ -12,9 +12,9 @@ import (
 	"time"
 )
 
-// matrixImages are the images that each row builds: one of each codec, and one split in each
-// other way.
-var matrixImages = []string{"//:codecs", "//:layers", "//:whole"}
+// matrixImages are what each row builds: an image of each codec, one split in each other way, and a signed
+// payload of one with its disk and its measurements.
+var matrixImages = []string{"//:codecs", "//:layers", "//:whole", "//payload:payload", "//payload:disk", "//payload:measurements"}
 
 // A row is an environment of the packer.
 type row struct {

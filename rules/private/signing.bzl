@@ -72,11 +72,20 @@ def signing_options(ctx, certificate):
         args.add_all(ctx.attr.signer_args, format_each = "--signer-arg=%s")
     else:
         args.add("--key", ctx.file.signing_key)
-
-    # A key, and what a program needs to reach one, are on this machine. What is signed may be cached.
     return struct(
         args = args,
         inputs = [certificate] + ([] if signer else [ctx.file.signing_key]),
-        requirements = {"no-remote-exec": "1"} | ({"requires-network": "1"} if signer else {}),
+        requirements = local_requirements(signer),
         tools = [signer] if signer else [],
     )
+
+def local_requirements(signer):
+    """What an action needs that signs: a key, and what a program needs to reach one, are on this machine.
+
+    Args:
+        signer: the FilesToRunProvider of a program that signs, or None.
+
+    Returns:
+        A dict of execution requirements. What is signed may be cached.
+    """
+    return {"no-remote-exec": "1"} | ({"requires-network": "1"} if signer else {})

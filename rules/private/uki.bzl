@@ -5,56 +5,122 @@ load(":pack.bzl", "run_packer")
 load(":paths.bzl", "label_text")
 load(":platform_transition.bzl", "PLATFORM_ATTRS", "platform_transition")
 load(":providers.bzl", "InitramfsInfo", "KernelInfo", "PayloadInfo")
+load(":signing.bzl", "local_requirements")
 load(":toolchains.bzl", "PACKER_TOOLCHAIN_TYPE")
 
 # Sections that are a file each, by the attribute and the option that name it.
 _FILES = {
+    "device_tree": "--device-tree",
     "os_release": "--os-release",
+    "pcr_public_key": "--pcr-public-key",
     "sbat": "--sbat",
     "splash": "--splash",
     "stub": "--stub",
 }
 
-def _uki_impl(ctx):
-    origin = label_text(ctx.label)
+# Sections that may be there several times.
+_LISTS = {
+    "device_trees_auto": "--device-tree-auto",
+    "hwids": "--hwids",
+}
+
+# Policies are signed by a machine that has the key.
+_POLICY_BY = ["pcr_signing_key", "pcr_signer"]
+
+def _make(ctx, out, policies = None):
+    """Makes the executable, with signed policies or before there are any."""
     kernel = ctx.attr.kernel[KernelInfo]
-    initramfs = ctx.attr.initramfs[InitramfsInfo] if ctx.attr.initramfs else None
-    unsigned = ctx.actions.declare_file(unsigned_name(ctx))
     inputs = [kernel.image]
     args = ctx.actions.args()
-    args.add("--origin", origin)
+    args.add("--origin", label_text(ctx.label))
     args.add("--arch", kernel.arch)
-    args.add("--out", unsigned)
+    args.add("--out", out)
     args.add("--kernel", kernel.image)
     for attribute, option in _FILES.items():
         file = getattr(ctx.file, attribute)
         if file:
             args.add(option, file)
             inputs.append(file)
-    parts = initramfs.parts if initramfs else []
+    for attribute, option in _LISTS.items():
+        args.add_all(getattr(ctx.files, attribute), before_each = option)
+        inputs += getattr(ctx.files, attribute)
+    parts = ctx.attr.initramfs[InitramfsInfo].parts if ctx.attr.initramfs else []
     args.add_all(parts, before_each = "--initramfs")
-    microcode = ctx.attr.microcode[InitramfsInfo].archive if ctx.attr.microcode else None
-    if microcode:
+    if ctx.attr.microcode:
+        microcode = ctx.attr.microcode[InitramfsInfo].archive
         args.add("--microcode", microcode)
         inputs.append(microcode)
-    args.add_all(ctx.files.device_tree, before_each = "--device-tree")
-    args.add_all(ctx.files.device_trees_auto, before_each = "--device-tree-auto")
     if ctx.attr.kernel_cmdline:
         args.add("--cmdline", " ".join(ctx.attr.kernel_cmdline))
     uname = ctx.attr.uname or kernel.release
     if uname:
         args.add("--uname", uname)
+    if policies:
+        args.add("--pcr-signature", policies)
+        inputs.append(policies)
+    run_packer(ctx, "EfiUki", "Making EFI executable", "uki", [out], inputs + parts, [args])
+
+def _policies(ctx, executable):
+    """Signs the policies of what an executable has in PCR 11."""
+    signer = ctx.attr.pcr_signer[DefaultInfo].files_to_run if ctx.attr.pcr_signer else None
+    policies = ctx.actions.declare_file(ctx.label.name + ".pcrsig.json")
+    args = ctx.actions.args()
+    args.add("--origin", label_text(ctx.label))
+    args.add("--public-key", ctx.file.pcr_public_key)
+    args.add_all(ctx.attr.pcr_phases, before_each = "--phase")
+    inputs = [executable, ctx.file.pcr_public_key]
+    if signer:
+        args.add("--signer", signer.executable)
+        args.add_all(ctx.attr.pcr_signer_args, format_each = "--signer-arg=%s")
+    else:
+        args.add("--key", ctx.file.pcr_signing_key)
+        inputs.append(ctx.file.pcr_signing_key)
+    args.add("--out", policies)
+    args.add(executable)
     run_packer(
         ctx,
-        "EfiUki",
-        "Making EFI executable",
-        "uki",
-        [unsigned],
-        inputs + parts + ctx.files.device_tree + ctx.files.device_trees_auto,
+        "EfiPcrSign",
+        "Signing policies of EFI executable",
+        "pcr-sign",
+        [policies],
+        inputs,
         [args],
+        requirements = local_requirements(signer),
+        tools = [signer] if signer else [],
     )
-    contents = [image.json for image in [initramfs] if image]
-    return payload_providers(kernel.arch, "efi", signed_efi(ctx, unsigned), contents, {"unsigned": depset([unsigned])})
+    return policies
+
+def _check_policies(ctx, origin):
+    """Checks the attributes of signed policies, and returns the name of the one that signs, or None."""
+    by = [name for name in _POLICY_BY if getattr(ctx.attr, name)]
+    if len(by) > 1:
+        fail("%s: pcr_signing_key: pcr_signer signs already: set one of them" % origin)
+    if by and not ctx.file.pcr_public_key:
+        fail("%s: %s: set pcr_public_key, which the system verifies the policies with" % (origin, by[0]))
+    if not by and ctx.attr.pcr_phases:
+        fail("%s: pcr_phases: nothing signs policies: set pcr_signing_key or pcr_signer, or leave it out" % origin)
+    if ctx.attr.pcr_signer_args and not ctx.attr.pcr_signer:
+        fail("%s: pcr_signer_args need a pcr_signer" % origin)
+    return by[0] if by else None
+
+def _uki_impl(ctx):
+    unsigned = ctx.actions.declare_file(unsigned_name(ctx))
+    if _check_policies(ctx, label_text(ctx.label)):
+        # PCR 11 does not have the signatures of its policies, so they are made of the executable without them.
+        bare = ctx.actions.declare_file(ctx.label.name + ".without_policies.efi")
+        _make(ctx, bare)
+        _make(ctx, unsigned, _policies(ctx, bare))
+    else:
+        _make(ctx, unsigned)
+    contents = [ctx.attr.initramfs[InitramfsInfo].json] if ctx.attr.initramfs else []
+    return payload_providers(
+        ctx.attr.kernel[KernelInfo].arch,
+        "efi",
+        signed_efi(ctx, unsigned),
+        contents,
+        {"unsigned": depset([unsigned])},
+        device_trees = bool(ctx.file.device_tree or ctx.files.device_trees_auto),
+    )
 
 uki = rule(
     implementation = _uki_impl,
@@ -67,6 +133,11 @@ uki = rule(
             allow_files = [".dtb"],
             doc = """Device trees, of which the stub takes the one whose first `compatible` is that of the firmware's device tree
 (.dtbauto). The stub must be of systemd 257 or newer.""",
+        ),
+        "hwids": attr.label_list(
+            allow_files = [".json"],
+            doc = """Descriptions of machines by their hardware IDs, as ukify reads them, for firmware without a device tree: they say
+which of `device_trees_auto` is for the machine (.hwids).""",
         ),
         "initramfs": attr.label(
             doc = "The initramfs (.initrd), with all its parts.",
@@ -88,6 +159,28 @@ cannot be changed at boot.""",
         "os_release": attr.label(
             allow_single_file = True,
             doc = """An os-release file (.osrel), whose names boot loaders show.""",
+        ),
+        "pcr_phases": attr.string_list(
+            doc = """The phases of the boot in which the signed policies are valid, as for `measurements`:
+`["enter-initrd"]`. By default all of them.""",
+        ),
+        "pcr_public_key": attr.label(
+            allow_single_file = True,
+            doc = """The public key, in PEM, by which the system verifies signed policies of the TPM (.pcrpkey): systemd-cryptenroll
+binds secrets to it.""",
+        ),
+        "pcr_signer": attr.label(
+            cfg = "exec",
+            doc = "A program that signs the policies, in place of `pcr_signing_key`. It runs as `signer` does.",
+            executable = True,
+        ),
+        "pcr_signer_args": attr.string_list(
+            doc = "Arguments of `pcr_signer`.",
+        ),
+        "pcr_signing_key": attr.label(
+            allow_single_file = True,
+            doc = """The private RSA key of `pcr_public_key`, which signs policies for what PCR 11 will hold (.pcrsig), as
+systemd-measure does. It is an input of one action, which runs on this machine only.""",
         ),
         "sbat": attr.label(
             allow_single_file = True,
