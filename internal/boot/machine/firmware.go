@@ -97,6 +97,8 @@ func tpm(a arch.Arch, g Guest) []string {
 // DumpDeviceTree returns QEMU's arguments to write the device tree that it makes for g to a file. The firmware is
 // among them, because the machine is another one without it. The device tree has no random seeds.
 func DumpDeviceTree(a arch.Arch, g Guest, file string) []string {
+	// Disks are not in it: they are devices of PCI.
+	g.PayloadDisk, g.Disks = "", nil
 	args := Arguments(a, g)
 	for i, word := range args {
 		if word == "-machine" {
