@@ -26,11 +26,13 @@ load(
 )
 load(
     "//rules:payload.bzl",
+    _android_boot_image = "android_boot_image",
     _efi_disk = "efi_disk",
     _efi_image = "efi_image",
     _fit_image = "fit_image",
     _measurements = "measurements",
     _uefi_variables = "uefi_variables",
+    _uimage = "uimage",
     _uki = "uki",
 )
 load(
@@ -75,6 +77,8 @@ device_tree = _device_tree
 uki = _uki
 efi_image = _efi_image
 fit_image = _fit_image
+uimage = _uimage
+android_boot_image = _android_boot_image
 efi_disk = _efi_disk
 uefi_variables = _uefi_variables
 measurements = _measurements

@@ -2,7 +2,6 @@
 
 load(":archs.bzl", "ARCHS")
 load(":efi_disk.bzl", "boot_path", "disk_action")
-load(":pack.bzl", "run_packer")
 load(":paths.bzl", "label_text", "rlocation_path")
 load(":platform_transition.bzl", "PLATFORM_ATTRS", "platform_transition")
 load(":providers.bzl", "InitramfsInfo", "KernelInfo", "MeasurementsInfo", "PayloadInfo", "UefiVariablesInfo")
@@ -11,6 +10,7 @@ load(":single_file.bzl", "single_file")
 load(":tables.bzl", "FAILURES", "KERNEL_FAILURES", "OPTIONAL_FAILURES")
 load(":test_exec.bzl", "TEST_EXEC_CFG", "test_exec_groups")
 load(":toolchains.bzl", "PACKER_TOOLCHAIN_TYPE", "QEMU_TOOLCHAIN_TYPE")
+load(":uimage.bzl", "uimage_action")
 
 # The toolchains that a boot needs only with some values of its attributes. A target that needs one is skipped if the machine
 # has none.
@@ -252,12 +252,7 @@ def _boot_script(ctx, payload):
         # What was not started ends the machine.
         "poweroff",
     ]) + "\n")
-    args = ctx.actions.args()
-    args.add_all(["--type", "script"])
-    args.add("--arch", payload.arch)
-    args.add("--out", script)
-    args.add(text)
-    run_packer(ctx, "UImage", "Making boot script", "uimage", [script], [text], [args])
+    uimage_action(ctx, script, "script", payload.arch, [text])
     return script
 
 # Debian builds the driver of a TPM only into the firmware for arm64 that has Secure Boot too.
