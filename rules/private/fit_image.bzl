@@ -12,10 +12,10 @@ load(":toolchains.bzl", "PACKER_TOOLCHAIN_TYPE")
 # Options of the packer by attributes that are a text each.
 _TEXTS = {
     "default": "--default",
-    "entry": "--entry",
-    "initramfs_load": "--ramdisk-load",
+    "entry_address": "--entry",
+    "initramfs_address": "--ramdisk-load",
     "kernel_compression": "--compress",
-    "load": "--load",
+    "load_address": "--load",
 }
 
 def _signed(ctx, unsigned):
@@ -113,8 +113,8 @@ device tree.""",
             doc = """Device trees by their names, such as `device_tree` targets: `{"board": ":board"}`. Without one, the kernel gets
 the device tree of U-Boot.""",
         ),
-        "entry": attr.string(
-            doc = "The address at which the kernel starts. By default, that of `load`.",
+        "entry_address": attr.string(
+            doc = "The address at which the kernel starts. By default, `load_address`.",
         ),
         "external": attr.bool(
             doc = "Whether the files come after the tree of the image, as with mkimage -E, so that U-Boot need not read all of it.",
@@ -127,7 +127,7 @@ the device tree of U-Boot.""",
             doc = "The initramfs, with all its parts.",
             providers = [InitramfsInfo],
         ),
-        "initramfs_load": attr.string(
+        "initramfs_address": attr.string(
             doc = "The address to which the initramfs is copied. By default, U-Boot chooses one.",
         ),
         "kernel": attr.label(
@@ -143,7 +143,7 @@ the device tree of U-Boot.""",
             doc = """The name of the key in the signatures, which U-Boot looks up in its own device tree. By default, the name of the
 certificate's file.""",
         ),
-        "load": attr.string(
+        "load_address": attr.string(
             doc = """The address to which the kernel is copied, such as "0x80200000". By default, U-Boot finds a place for it.""",
         ),
         "overlays": attr.string_keyed_label_dict(

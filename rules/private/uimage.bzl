@@ -45,8 +45,8 @@ def _uimage_impl(ctx):
         kind, parts = "script", [ctx.file.script]
     uimage_action(ctx, image, kind, target_arch(ctx), parts, {
         "--compress": ctx.attr.compression,
-        "--entry": ctx.attr.entry,
-        "--load": ctx.attr.load,
+        "--entry": ctx.attr.entry_address,
+        "--load": ctx.attr.load_address,
         "--name": ctx.attr.image_name,
     })
     return [DefaultInfo(files = depset([image]))]
@@ -57,8 +57,8 @@ uimage = rule(
         "compression": attr.string(
             doc = """What the kernel is compressed with already, such as "gzip", which U-Boot undoes.""",
         ),
-        "entry": attr.string(
-            doc = "The address at which the kernel starts. By default, that of `load`.",
+        "entry_address": attr.string(
+            doc = "The address at which the kernel starts. By default, `load_address`.",
         ),
         "image_name": attr.string(
             doc = "What U-Boot shows of the image, at most 32 bytes.",
@@ -71,7 +71,7 @@ uimage = rule(
             doc = "A kernel.",
             providers = [KernelInfo],
         ),
-        "load": attr.string(
+        "load_address": attr.string(
             doc = """The address to which U-Boot copies the kernel, such as "0x80200000".""",
         ),
         "script": attr.label(
