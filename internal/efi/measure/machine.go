@@ -19,8 +19,8 @@ const (
 )
 
 // ReadPCRs reads PCRs that a machine had: lines of a bank, a number and the value in hexadecimal, such
-// as "sha256 11 27b4...". Lines whose first word is not a bank are ignored, so that this may be in
-// the middle of other output.
+// as "sha256 11 27b4...", or "pcr 11: 27b4..." as guest_init prints the bank sha256. Lines whose first word
+// is not a bank are ignored, so that this may be in the middle of other output.
 func ReadPCRs(r io.Reader) (map[string]string, error) {
 	values := map[string]string{}
 	lines := bufio.NewScanner(io.LimitReader(r, maxPCRFile))
@@ -29,6 +29,9 @@ func ReadPCRs(r io.Reader) (map[string]string, error) {
 		words := strings.Fields(lines.Text())
 		if len(words) != 3 {
 			continue
+		}
+		if number, ok := strings.CutSuffix(words[1], ":"); ok && words[0] == "pcr" {
+			words[0], words[1] = "sha256", number
 		}
 		bank, err := ParseBank(words[0])
 		if err != nil {
