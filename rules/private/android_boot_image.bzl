@@ -137,8 +137,8 @@ android_boot_image = rule(
             providers = [InitramfsInfo],
         ),
         "vendor_ramdisks": attr.label_keyed_string_dict(
-            doc = """More of them, with a type and a name: `{":modules": "dlkm:modules"}`. The types are none, platform, recovery
-and dlkm.""",
+            doc = """More of them, with a type and a name: `{":modules": "dlkm:modules"}`. A type is `none`, `platform`,
+`recovery` or `dlkm`.""",
             providers = [InitramfsInfo],
         ),
     },

@@ -138,8 +138,8 @@ def initramfs_listing_test(name, image, golden, **kwargs):
 def measurements_test(name, measurements, golden, **kwargs):
     """Compares the measurements of a payload with a file that is checked in.
 
-    If they differ, the test says why: which section of the payload, and which file of the initramfs, of which target, has
-    changed. `bazel run` of `NAME.update` writes the file.
+    If they differ, the test says why: which section of the payload has changed, and which file of the initramfs, with
+    its target. `bazel run` of `NAME.update` writes the file.
 
     Example:
 

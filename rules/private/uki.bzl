@@ -131,7 +131,7 @@ uki = rule(
         ),
         "device_trees_auto": attr.label_list(
             allow_files = [".dtb"],
-            doc = """Device trees, of which the stub takes the one whose first `compatible` is that of the firmware's device tree
+            doc = """Device trees. The stub takes the one whose first `compatible` is that of the firmware's device tree
 (.dtbauto). The stub must be of systemd 257 or newer.""",
         ),
         "hwids": attr.label_list(
