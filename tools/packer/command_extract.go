@@ -10,9 +10,9 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/cli"
-	"github.com/rules-initramfs/rules_initramfs/internal/efi/uki"
 	"github.com/rules-initramfs/rules_initramfs/internal/image/unpack"
 	"github.com/rules-initramfs/rules_initramfs/internal/listing"
+	"github.com/rules-initramfs/rules_initramfs/internal/payload"
 	"github.com/rules-initramfs/rules_initramfs/internal/printable"
 )
 
@@ -47,7 +47,7 @@ error, the exit code is 1 and DIR is unchanged. Wrong usage exits with 2.`,
 // extract unpacks an image and reports what is lost. With skip, owners and device nodes may
 // be.
 func extract(ctx context.Context, name, dir string, skip bool) error {
-	img, err := uki.OpenImage(ctx, name)
+	img, err := payload.Open(ctx, name)
 	if err != nil {
 		return err
 	}

@@ -11,10 +11,10 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/cli"
-	"github.com/rules-initramfs/rules_initramfs/internal/efi/uki"
 	"github.com/rules-initramfs/rules_initramfs/internal/image"
 	"github.com/rules-initramfs/rules_initramfs/internal/image/kernel"
 	"github.com/rules-initramfs/rules_initramfs/internal/listing"
+	"github.com/rules-initramfs/rules_initramfs/internal/payload"
 )
 
 // lister is what packer ls was asked for.
@@ -70,7 +70,7 @@ func (l *lister) run(ctx context.Context, name string, paths []string) error {
 	}
 	wanted := newPathFilter(paths)
 	return writeResults(ctx, l.out, func(out io.Writer) error {
-		img, err := uki.OpenImage(ctx, name)
+		img, err := payload.Open(ctx, name)
 		if err != nil {
 			return err
 		}
