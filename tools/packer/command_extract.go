@@ -23,8 +23,9 @@ func extractCommand() *cobra.Command {
 		GroupID:    groupRead,
 		SuggestFor: []string{"unpack", "x"},
 		Short:      "Unpack an image into a directory",
-		Long: `Unpack an image into DIR, which must be new or empty. "-" is standard input. DIR gets
-what a kernel has in its root directory after it has unpacked the image. Nothing is
+		Long: `Unpack an image into DIR, which must be new or empty. "-" is standard input. Of a
+unified kernel image, a FIT image or a kernel, the initramfs image in it is unpacked. DIR
+gets what a kernel has in its root directory after it has unpacked the image. Nothing is
 written outside DIR: names and symbolic links lead where they lead with DIR as the root
 directory.
 

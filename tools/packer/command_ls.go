@@ -31,9 +31,10 @@ func lsCommand() *cobra.Command {
 		SuggestFor: []string{"list", "show", "dir"},
 		Short:      "List the entries of an image",
 		Long: `List the entries of an image in order. With PATHs, list only these entries and everything
-below them. "-" is standard input. A line has the type and permissions, the number of
-links, the owner and group, the size in bytes or the numbers of a device, the time in UTC,
-and the name. In a name, \ooo (three octal digits) is a byte: \040 is a space.
+below them. "-" is standard input. Of a unified kernel image, a FIT image or a kernel, the
+initramfs image in it is read. A line has the type and permissions, the number of links,
+the owner and group, the size in bytes or the numbers of a device, the time in UTC, and the
+name. In a name, \ooo (three octal digits) is a byte: \040 is a space.
 
 An image that the kernel would refuse is an error, with exit code 1. Wrong usage exits
 with 2.`,

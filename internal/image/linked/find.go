@@ -22,7 +22,7 @@ const (
 
 // maxSymbols is the size of the largest table of symbols that is read, in bytes: many times what
 // kernels have.
-const maxSymbols = 64 << 20
+const maxSymbols = 32 << 20
 
 // find finds the image in a decompressed kernel.
 func find(ctx context.Context, kernel *io.SectionReader) (*io.SectionReader, error) {
