@@ -16,7 +16,7 @@ var foreign = []struct {
 	what, fix string
 }{
 	{0, "\x27\x05\x19\x56", "a U-Boot image (uImage)", "remove its header of 64 bytes: tail -c +65"},
-	{0, "\xd0\x0d\xfe\xed", "a device tree or a FIT image", "extract the ramdisk of a FIT image: dumpimage -T flat_dt -p INDEX -o OUT"},
+	{0, "\xd0\x0d\xfe\xed", "a device tree or a FIT image", "extract the ramdisk of a FIT image, and pack the directory: packer extract"},
 	{0, "ANDROID!", "an Android boot image", "extract the ramdisk: unpack_bootimg"},
 	{0, "VNDRBOOT", "an Android vendor boot image", "extract the ramdisk: unpack_bootimg"},
 	{0, "\xc7\x71", "a cpio archive in the old binary format", oldCpio},
@@ -37,7 +37,7 @@ var foreign = []struct {
 	{56, "ARM\x64", "an arm64 Linux kernel (Image)", kernelImage},
 	{56, "RSC\x05", "a RISC-V Linux kernel (Image)", kernelImage},
 	{36, "\x18\x28\x6f\x01", "an Arm Linux kernel (zImage)", kernelImage},
-	{0, "MZ", "an EFI executable", "extract the section of a unified kernel image: objcopy -O binary --only-section=.initrd"},
+	{0, "MZ", "an EFI executable", "extract the initramfs of a unified kernel image, and pack the directory: packer extract"},
 	{0, "hsqs", "a squashfs file system", "extract it and pack the directory: unsquashfs"},
 	{0, "\x45\x3d\xcd\x28", "a cramfs file system", mountable},
 	{0, "-rom1fs-", "a romfs file system", mountable},
@@ -49,7 +49,7 @@ var foreign = []struct {
 
 const (
 	oldCpio     = "make it again in the new format: cpio -o -H newc"
-	kernelImage = "pass the initramfs image beside the kernel, not the kernel"
+	kernelImage = "pass the initramfs image beside the kernel, not the kernel, or extract what is linked into it: packer extract"
 	mountable   = "mount it and pack the directory"
 )
 

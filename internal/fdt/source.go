@@ -54,6 +54,11 @@ type section struct {
 
 func (s section) Size() int64 { return s.size }
 
+// ReadAt reads a part of it.
+func (s section) ReadAt(p []byte, at int64) (int, error) {
+	return io.NewSectionReader(s.file, s.at, s.size).ReadAt(p, at)
+}
+
 func (s section) WriteTo(w io.Writer) (int64, error) {
 	return io.Copy(w, io.NewSectionReader(s.file, s.at, s.size))
 }

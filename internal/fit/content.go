@@ -11,6 +11,10 @@ type bytesContent []byte
 
 func (c bytesContent) Size() int64 { return int64(len(c)) }
 
+func (c bytesContent) ReadAt(p []byte, at int64) (int, error) {
+	return bytes.NewReader(c).ReadAt(p, at)
+}
+
 func (c bytesContent) WriteTo(w io.Writer) (int64, error) { return bytes.NewReader(c).WriteTo(w) }
 
 // fileContent is a part of an open file.
@@ -20,6 +24,10 @@ type fileContent struct {
 }
 
 func (c fileContent) Size() int64 { return c.size }
+
+func (c fileContent) ReadAt(p []byte, at int64) (int, error) {
+	return io.NewSectionReader(c.file, c.at, c.size).ReadAt(p, at)
+}
 
 func (c fileContent) WriteTo(w io.Writer) (int64, error) {
 	return io.Copy(w, io.NewSectionReader(c.file, c.at, c.size))

@@ -22,14 +22,15 @@ type Image struct {
 	Bootconfig int64
 
 	parts []*part
-	// file is the file that the parts are sections of; nil if each is a file.
-	file *os.File
+	// source is what the parts are sections of; nil if each is a file.
+	source io.Closer
 }
 
-// part is a file of an image, or a section of a file. size counts the bytes to read: -1 is
-// all of a pipe or of standard input.
+// part is a file of an image, or a section of a file, which then has no file. size counts the
+// bytes to read: -1 is all of a pipe or of standard input.
 type part struct {
-	*os.File
+	file             *os.File
+	name             string
 	content          io.ReaderAt
 	size, bootconfig int64
 }
@@ -61,12 +62,12 @@ func Open(ctx context.Context, names ...string) (*Image, error) {
 	return i, nil
 }
 
-// OpenSections is Open for an image whose parts are sections of a regular file, as those of a
-// unified kernel image. Close closes the file.
-func OpenSections(ctx context.Context, file *os.File, sections ...*io.SectionReader) (*Image, error) {
-	i := &Image{Name: file.Name(), file: file}
+// OpenSections is Open for an image whose parts are sections of the named file, as those of a
+// unified kernel image. Close closes source.
+func OpenSections(ctx context.Context, name string, source io.Closer, sections ...*io.SectionReader) (*Image, error) {
+	i := &Image{Name: name, source: source}
 	for _, section := range sections {
-		p := &part{file, section, section.Size(), 0}
+		p := &part{nil, name, section, section.Size(), 0}
 		if err := p.findBootconfig(); err != nil {
 			return nil, err
 		}
@@ -84,7 +85,7 @@ func (i *Image) content() io.Reader {
 	}
 	if i.parts[last].size < 0 {
 		i.Size = -1
-		return i.parts[last].File
+		return i.parts[last].file
 	}
 	var all []io.Reader
 	for n, p := range i.parts[:last+1] {
@@ -101,13 +102,13 @@ func (i *Image) content() io.Reader {
 
 func openPart(ctx context.Context, name string) (*part, error) {
 	if name == "-" {
-		return &part{os.Stdin, nil, -1, 0}, nil
+		return &part{os.Stdin, name, nil, -1, 0}, nil
 	}
 	file, err := interrupt.Open(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	p := &part{file, file, -1, 0}
+	p := &part{file, name, file, -1, 0}
 	if info, err := file.Stat(); err == nil && info.Mode().IsRegular() {
 		p.size = info.Size()
 		if err := p.findBootconfig(); err != nil {
@@ -145,12 +146,12 @@ func (i *Image) Close() error {
 }
 
 func (i *Image) closeParts() error {
-	if i.file != nil {
-		return i.file.Close()
+	if i.source != nil {
+		return i.source.Close()
 	}
 	var err error
 	for _, p := range i.parts {
-		err = errors.Join(err, p.File.Close())
+		err = errors.Join(err, p.file.Close())
 	}
 	return err
 }
@@ -164,7 +165,7 @@ type partReader struct {
 func (r *partReader) Read(p []byte) (int, error) {
 	n, err := r.section.Read(p)
 	if at, _ := r.section.Seek(0, io.SeekCurrent); err == io.EOF && at < r.part.size {
-		err = fmt.Errorf("%s: %w", r.part.Name(), io.ErrUnexpectedEOF)
+		err = fmt.Errorf("%s: %w", r.part.name, io.ErrUnexpectedEOF)
 	}
 	return n, err
 }

@@ -11,10 +11,10 @@ import (
 
 	"github.com/rules-initramfs/rules_initramfs/internal/cli"
 	"github.com/rules-initramfs/rules_initramfs/internal/cpio"
-	"github.com/rules-initramfs/rules_initramfs/internal/efi/uki"
 	"github.com/rules-initramfs/rules_initramfs/internal/image"
 	"github.com/rules-initramfs/rules_initramfs/internal/image/kernel"
 	"github.com/rules-initramfs/rules_initramfs/internal/listing"
+	"github.com/rules-initramfs/rules_initramfs/internal/payload"
 	"github.com/rules-initramfs/rules_initramfs/internal/tables/kind"
 )
 
@@ -88,7 +88,7 @@ func findBody(model *kernel.Model, name string) (int, error) {
 
 // copyBody copies the content of the entry with this index.
 func copyBody(ctx context.Context, w io.Writer, name string, index int) error {
-	img, err := uki.OpenImage(ctx, name)
+	img, err := payload.Open(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -112,7 +112,7 @@ func copyBody(ctx context.Context, w io.Writer, name string, index int) error {
 
 // readModel reads the image in a file, and closes it.
 func readModel(ctx context.Context, name string, digests bool) (*kernel.Model, *image.Image, error) {
-	img, err := uki.OpenImage(ctx, name)
+	img, err := payload.Open(ctx, name)
 	if err != nil {
 		return nil, nil, err
 	}

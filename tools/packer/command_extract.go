@@ -10,9 +10,9 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/cli"
-	"github.com/rules-initramfs/rules_initramfs/internal/efi/uki"
 	"github.com/rules-initramfs/rules_initramfs/internal/image/unpack"
 	"github.com/rules-initramfs/rules_initramfs/internal/listing"
+	"github.com/rules-initramfs/rules_initramfs/internal/payload"
 	"github.com/rules-initramfs/rules_initramfs/internal/printable"
 )
 
@@ -23,8 +23,9 @@ func extractCommand() *cobra.Command {
 		GroupID:    groupRead,
 		SuggestFor: []string{"unpack", "x"},
 		Short:      "Unpack an image into a directory",
-		Long: `Unpack an image into DIR, which must be new or empty. "-" is standard input. DIR gets
-what a kernel has in its root directory after it has unpacked the image. Nothing is
+		Long: `Unpack an image into DIR, which must be new or empty. "-" is standard input. Of a
+unified kernel image, a FIT image or a kernel, the initramfs image in it is unpacked. DIR
+gets what a kernel has in its root directory after it has unpacked the image. Nothing is
 written outside DIR: names and symbolic links lead where they lead with DIR as the root
 directory.
 
@@ -47,7 +48,7 @@ error, the exit code is 1 and DIR is unchanged. Wrong usage exits with 2.`,
 // extract unpacks an image and reports what is lost. With skip, owners and device nodes may
 // be.
 func extract(ctx context.Context, name, dir string, skip bool) error {
-	img, err := uki.OpenImage(ctx, name)
+	img, err := payload.Open(ctx, name)
 	if err != nil {
 		return err
 	}

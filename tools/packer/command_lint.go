@@ -21,6 +21,7 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/lint"
 	"github.com/rules-initramfs/rules_initramfs/internal/list"
 	"github.com/rules-initramfs/rules_initramfs/internal/listing"
+	"github.com/rules-initramfs/rules_initramfs/internal/payload"
 	"github.com/rules-initramfs/rules_initramfs/internal/printable"
 )
 
@@ -124,7 +125,7 @@ func (l *linter) run(ctx context.Context, names []string) error {
 		}
 		l.Kernel = kernel
 	}
-	img, err := image.Open(ctx, names...)
+	img, err := payload.Open(ctx, names...)
 	if err != nil {
 		return err
 	}

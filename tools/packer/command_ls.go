@@ -11,10 +11,10 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/cli"
-	"github.com/rules-initramfs/rules_initramfs/internal/efi/uki"
 	"github.com/rules-initramfs/rules_initramfs/internal/image"
 	"github.com/rules-initramfs/rules_initramfs/internal/image/kernel"
 	"github.com/rules-initramfs/rules_initramfs/internal/listing"
+	"github.com/rules-initramfs/rules_initramfs/internal/payload"
 )
 
 // lister is what packer ls was asked for.
@@ -31,9 +31,10 @@ func lsCommand() *cobra.Command {
 		SuggestFor: []string{"list", "show", "dir"},
 		Short:      "List the entries of an image",
 		Long: `List the entries of an image in order. With PATHs, list only these entries and everything
-below them. "-" is standard input. A line has the type and permissions, the number of
-links, the owner and group, the size in bytes or the numbers of a device, the time in UTC,
-and the name. In a name, \ooo (three octal digits) is a byte: \040 is a space.
+below them. "-" is standard input. Of a unified kernel image, a FIT image or a kernel, the
+initramfs image in it is read. A line has the type and permissions, the number of links,
+the owner and group, the size in bytes or the numbers of a device, the time in UTC, and the
+name. In a name, \ooo (three octal digits) is a byte: \040 is a space.
 
 An image that the kernel would refuse is an error, with exit code 1. Wrong usage exits
 with 2.`,
@@ -70,7 +71,7 @@ func (l *lister) run(ctx context.Context, name string, paths []string) error {
 	}
 	wanted := newPathFilter(paths)
 	return writeResults(ctx, l.out, func(out io.Writer) error {
-		img, err := uki.OpenImage(ctx, name)
+		img, err := payload.Open(ctx, name)
 		if err != nil {
 			return err
 		}

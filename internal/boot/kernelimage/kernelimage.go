@@ -60,9 +60,18 @@ func Read(name string) (Image, error) {
 		return Image{}, err
 	}
 	defer f.Close()
-	head, err := readHead(f)
+	i, err := ReadHead(f)
 	if err != nil {
 		return Image{}, fmt.Errorf("%s: %w", name, err)
+	}
+	return i, nil
+}
+
+// ReadHead reads the headers of the kernel that r begins with.
+func ReadHead(r io.Reader) (Image, error) {
+	head, err := readHead(r)
+	if err != nil {
+		return Image{}, err
 	}
 	return parse(head), nil
 }

@@ -144,7 +144,7 @@ func parseKey(data []byte) (crypto.Signer, error) {
 	case block.Type == "EC PRIVATE KEY":
 		key, err = x509.ParseECPrivateKey(block.Bytes)
 	default:
-		return nil, fmt.Errorf("%w that the kernel has an algorithm for: want RSA or ECDSA", ErrKey)
+		return nil, fmt.Errorf("%w of a supported kind: want RSA or ECDSA", ErrKey)
 	}
 	if err != nil {
 		// The error of a parser could quote what it has read.
@@ -156,5 +156,5 @@ func parseKey(data []byte) (crypto.Signer, error) {
 	case *ecdsa.PrivateKey:
 		return key, nil
 	}
-	return nil, fmt.Errorf("%w that the kernel has an algorithm for: want RSA or ECDSA", ErrKey)
+	return nil, fmt.Errorf("%w of a supported kind: want RSA or ECDSA", ErrKey)
 }
