@@ -53,10 +53,12 @@ const (
 	typeLabel                attributeType = 3
 	typeString               attributeType = 4
 	typeStringList           attributeType = 5
+	typeIntList              attributeType = 6
 	typeLabelList            attributeType = 7
 	typeBool                 attributeType = 8
 	typeLabelKeyedStringDict attributeType = 9
 	typeStringDict           attributeType = 10
+	typeStringListDict       attributeType = 11
 	typeStringKeyedLabelDict attributeType = 14
 )
 

@@ -76,6 +76,7 @@ var names = regexp.MustCompile(`(?m)^  (rule|provider|function|extension)_name: 
 var typeWords = map[attributeType]string{
 	typeName: "NAME", typeInt: "INT", typeLabel: "LABEL", typeString: "STRING", typeStringList: "STRING_LIST", typeLabelList: "LABEL_LIST",
 	typeBool: "BOOLEAN", typeLabelKeyedStringDict: "LABEL_STRING_DICT", typeStringDict: "STRING_DICT",
+	typeIntList: "INT_LIST", typeStringListDict: "STRING_LIST_DICT",
 	typeStringKeyedLabelDict: "LABEL_DICT_UNARY",
 }
 

@@ -12,10 +12,12 @@ var typeNames = map[attributeType]string{
 	typeLabel:                "label",
 	typeString:               "string",
 	typeStringList:           "list of strings",
+	typeIntList:              "list of integers",
 	typeLabelList:            "list of labels",
 	typeBool:                 "boolean",
 	typeLabelKeyedStringDict: "label to string",
 	typeStringDict:           "string to string",
+	typeStringListDict:       "string to list of strings",
 	typeStringKeyedLabelDict: "string to label",
 }
 
