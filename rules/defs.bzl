@@ -34,6 +34,7 @@ load(
     _uefi_variables = "uefi_variables",
     _uimage = "uimage",
     _uki = "uki",
+    _uki_profile = "uki_profile",
 )
 load(
     "//rules:providers.bzl",
@@ -75,6 +76,7 @@ device_tree = _device_tree
 
 # What firmware loads
 uki = _uki
+uki_profile = _uki_profile
 efi_image = _efi_image
 fit_image = _fit_image
 uimage = _uimage

@@ -7,7 +7,7 @@ load("//rules/private:fit_image.bzl", _fit_image = "fit_image")
 load("//rules/private:measurements.bzl", _measurements = "measurements")
 load("//rules/private:uefi_variables.bzl", _uefi_variables = "uefi_variables")
 load("//rules/private:uimage.bzl", _uimage = "uimage")
-load("//rules/private:uki.bzl", _uki = "uki")
+load("//rules/private:uki.bzl", _uki = "uki", _uki_profile = "uki_profile")
 
 android_boot_image = _android_boot_image
 efi_disk = _efi_disk
@@ -17,3 +17,4 @@ measurements = _measurements
 uefi_variables = _uefi_variables
 uimage = _uimage
 uki = _uki
+uki_profile = _uki_profile

@@ -19,7 +19,9 @@ def _measurements_impl(ctx):
     args.add("--origin", origin)
     args.add_all(ctx.attr.banks, before_each = "--bank")
     args.add_all(ctx.attr.phases, before_each = "--phase")
-    args.add_all(payload.contents, before_each = "--contents")
+    if ctx.attr.profile >= 0:
+        args.add("--profile", ctx.attr.profile)
+    args.add_all([] if ctx.attr.profile > 0 else payload.contents, before_each = "--contents")
     inputs = [payload.image] + payload.contents
     if ctx.file.disk:
         args.add("--disk", ctx.file.disk)
@@ -47,6 +49,11 @@ measurements = rule(
             doc = "The payload: a `uki` or an `efi_image`. A signature changes nothing.",
             mandatory = True,
             providers = [PayloadInfo],
+        ),
+        "profile": attr.int(
+            default = -1,
+            doc = """The number of the profile that starts, from 0, in the order of `profiles` of the `uki`. By default the first.
+Targets of files are named for the first only.""",
         ),
         "phases": attr.string_list(
             doc = """The phases of the boot after which PCR 11 is predicted, as systemd extends it, joined with colons:

@@ -24,6 +24,66 @@ _LISTS = {
     "hwids": "--hwids",
 }
 
+UkiProfileInfo = provider(
+    doc = "A variant of a unified kernel image.",
+    fields = {
+        "description": "File: what a boot menu shows, lines ID=... and TITLE=....",
+        "initramfs": "InitramfsInfo or None: the initramfs of this profile.",
+        "kernel_cmdline": "list of string: the kernel's command line of this profile, or an empty list.",
+    },
+)
+
+# What the shell replaces in a value of os-release, whose format profiles have.
+_QUOTED = ["\\", "\"", "$", "`"]
+
+def _uki_profile_impl(ctx):
+    origin = label_text(ctx.label)
+    name = ctx.attr.profile_id or ctx.label.name
+    if not name or [c for c in name.elems() if not c.isalnum() and c not in "-_"]:
+        fail("%s: profile_id: %r: want letters, digits, - and _" % (origin, name))
+    title = ctx.attr.title
+    for char in _QUOTED:
+        title = title.replace(char, "\\" + char)
+    description = ctx.actions.declare_file(ctx.label.name + ".profile")
+    ctx.actions.write(description, "ID=%s\n%s" % (name, "TITLE=\"%s\"\n" % title if title else ""))
+    return [
+        DefaultInfo(files = depset([description])),
+        UkiProfileInfo(
+            description = description,
+            initramfs = ctx.attr.initramfs[InitramfsInfo] if ctx.attr.initramfs else None,
+            kernel_cmdline = ctx.attr.kernel_cmdline,
+        ),
+    ]
+
+uki_profile = rule(
+    implementation = _uki_profile_impl,
+    attrs = {
+        "initramfs": attr.label(
+            doc = "The initramfs of this profile. By default that of the `uki`.",
+            providers = [InitramfsInfo],
+        ),
+        "kernel_cmdline": attr.string_list(
+            doc = "The kernel's command line of this profile, one argument each. By default that of the `uki`.",
+        ),
+        "profile_id": attr.string(
+            doc = "The name of the profile for programs. By default the target's name.",
+        ),
+        "title": attr.string(
+            doc = """What a boot menu shows: `"Factory reset"`.""",
+        ),
+    },
+    doc = """A profile of a `uki`: a variant of it that a boot menu offers, in the same file and under the same signature.
+
+Example:
+
+    uki_profile(
+        name = "reset",
+        kernel_cmdline = ["console=ttyS0", "factory-reset"],
+        title = "Factory reset",
+    )
+""",
+)
+
 # Policies are signed by a machine that has the key.
 _POLICY_BY = ["pcr_signing_key", "pcr_signer"]
 
@@ -58,6 +118,15 @@ def _make(ctx, out, policies = None):
     if policies:
         args.add("--pcr-signature", policies)
         inputs.append(policies)
+    for target in ctx.attr.profiles:
+        profile = target[UkiProfileInfo]
+        args.add("--profile", profile.description)
+        inputs.append(profile.description)
+        if profile.kernel_cmdline:
+            args.add("--cmdline", " ".join(profile.kernel_cmdline))
+        if profile.initramfs:
+            args.add_all(profile.initramfs.parts, before_each = "--initramfs")
+            inputs += profile.initramfs.parts
     run_packer(ctx, "EfiUki", "Making EFI executable", "uki", [out], inputs + parts, [args])
 
 def _policies(ctx, executable):
@@ -97,6 +166,8 @@ def _check_policies(ctx, origin):
         fail("%s: pcr_signing_key: pcr_signer signs already: set one of them" % origin)
     if by and not ctx.file.pcr_public_key:
         fail("%s: %s: set pcr_public_key, which the system verifies the policies with" % (origin, by[0]))
+    if by and ctx.attr.profiles:
+        fail("%s: %s: each profile has policies of its own: make them with packer pcr-sign --profile" % (origin, by[0]))
     if not by and ctx.attr.pcr_phases:
         fail("%s: pcr_phases: nothing signs policies: set pcr_signing_key or pcr_signer, or leave it out" % origin)
     if ctx.attr.pcr_signer_args and not ctx.attr.pcr_signer:
@@ -112,7 +183,11 @@ def _uki_impl(ctx):
         _make(ctx, unsigned, _policies(ctx, bare))
     else:
         _make(ctx, unsigned)
-    contents = [ctx.attr.initramfs[InitramfsInfo].json] if ctx.attr.initramfs else []
+
+    # Measurements are explained with what the first profile has.
+    first = ctx.attr.profiles[0][UkiProfileInfo].initramfs if ctx.attr.profiles else None
+    initramfs = first or (ctx.attr.initramfs[InitramfsInfo] if ctx.attr.initramfs else None)
+    contents = [initramfs.json] if initramfs else []
     return payload_providers(
         ctx.attr.kernel[KernelInfo].arch,
         "efi",
@@ -181,6 +256,10 @@ binds secrets to it.""",
             allow_single_file = True,
             doc = """The private RSA key of `pcr_public_key`, which signs policies for what PCR 11 will hold (.pcrsig), as
 systemd-measure does. It is an input of one action, which runs on this machine only.""",
+        ),
+        "profiles": attr.label_list(
+            doc = """Variants that a boot menu offers, `uki_profile` targets. The first is what starts if nobody chooses.""",
+            providers = [UkiProfileInfo],
         ),
         "sbat": attr.label(
             allow_single_file = True,
