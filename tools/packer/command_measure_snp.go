@@ -90,10 +90,12 @@ func (m *snpMeasurer) start(cmd *cobra.Command) error {
 }
 
 func (m *snpMeasurer) check(cmd *cobra.Command) error {
-	err := cmp.Or(cli.Required(cmd, "vcpus", "out"), cli.Exclusive(cmd, "vcpu-type", "vcpu-signature"))
+	err := cmp.Or(cli.Required(cmd, "out"), cli.Exclusive(cmd, "vcpu-type", "vcpu-signature"))
 	switch {
 	case err != nil:
 		return err
+	case !cmd.Flags().Changed("vcpus"):
+		return cli.Usagef(cmd, "missing option --vcpus NUMBER")
 	case m.guest.Signature == 0:
 		return cli.Usagef(cmd, "missing option --vcpu-type NAME or --vcpu-signature VALUE")
 	case m.vcpus < 1 || m.vcpus > snp.MaxVCPUs:
@@ -116,9 +118,13 @@ func (m *snpMeasurer) run(ctx context.Context) error {
 	var prediction *snp.Prediction
 	err := readFile(m.firmware, func(r io.Reader) error {
 		firmware, err := snp.ReadFirmware(r)
-		if err == nil {
-			prediction, err = snp.Predict(firmware, m.guest)
+		if err != nil {
+			return err
 		}
+		if err := firmware.CheckBIOS(); err != nil {
+			return err
+		}
+		prediction, err = snp.Predict(firmware, m.guest)
 		return err
 	})
 	if err != nil {

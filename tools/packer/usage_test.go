@@ -323,6 +323,7 @@ func testUsage(t *testing.T) (messages map[string]string) {
 		"measure-diff old",
 		"measure-snp",
 		"measure-snp OVMF.fd",
+		"measure-snp --out out OVMF.fd",
 		"measure-snp --vcpus 1 --out out OVMF.fd",
 		"measure-snp --vcpus 0 --vcpu-type EPYC --out out OVMF.fd",
 		"measure-snp --vcpus 1 --vcpu-type EPYC --vcpu-signature 0x800f12 --out out OVMF.fd",

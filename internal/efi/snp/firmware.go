@@ -47,8 +47,9 @@ var sectionNames = map[sectionKind]string{
 	sectionKernelHashes: "kernel hashes",
 }
 
-// The table at the end of the firmware: see OvmfPkg/ResetVector/Ia16/ResetVectorVtf0.asm of edk2. Each entry
-// is before its size, which includes the entry, and its GUID. The last entry is the footer, whose size is that of the table.
+// The table at the end of the firmware: see OvmfPkg/ResetVector/Ia16/ResetVectorVtf0.asm of edk2. Each
+// value is followed by the size of the entry and its GUID. The last entry is the footer, whose size is
+// that of the table.
 const (
 	afterTable      = 32 // bytes of code, up to the end
 	entryHeader     = 2 + 16
@@ -65,8 +66,8 @@ var (
 	metadataMagic   = [4]byte{'A', 'S', 'E', 'V'}
 	little          = binary.LittleEndian
 	errNoTable      = errors.New("it has no table of OVMF at its end: name one file with all of the firmware, as for -bios of QEMU, such as OVMF.fd")
-	errNoMetadata   = errors.New("it does not support SEV-SNP, as it has no SEV metadata: name OVMF of edk2-stable202211 or newer")
-	errNoResetEntry = errors.New("it does not support SEV-SNP, as it has no reset address for vCPUs: name OVMF of edk2-stable202211 or newer")
+	errNoMetadata   = errors.New("it does not support SEV-SNP, as it has no SEV metadata: name OVMF of edk2-stable202205 or newer")
+	errNoResetEntry = errors.New("it does not support SEV-SNP, as it has no reset address for vCPUs: name OVMF of edk2-stable202205 or newer")
 )
 
 const (
@@ -110,6 +111,16 @@ func ReadFirmware(r io.Reader) (*Firmware, error) {
 		f.hashTable = area{little.Uint32(hashes), little.Uint32(hashes[4:])}
 	}
 	return f, f.readMetadata(little.Uint32(metadata))
+}
+
+// CheckBIOS returns an error if QEMU does not load the firmware with -bios: see x86_bios_rom_init in
+// hw/i386/x86-common.c of QEMU.
+func (f *Firmware) CheckBIOS() error {
+	const multiple = 64 << 10
+	if len(f.data)%multiple != 0 {
+		return fmt.Errorf("it has %d bytes, and QEMU loads multiples of %d with -bios: name one file with all of the firmware, such as OVMF.fd and not OVMF_CODE.fd", len(f.data), multiple)
+	}
+	return nil
 }
 
 func entryError(id guid.GUID) error {

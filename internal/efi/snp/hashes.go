@@ -9,8 +9,8 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/efi/guid"
 )
 
-// KernelHashes are the SHA-256 digests of what QEMU starts directly (-kernel, -initrd, -append). Firmware refuses what
-// has other digests.
+// KernelHashes are the SHA-256 digests of what QEMU starts directly (-kernel, -initrd, -append).
+// Firmware refuses what has other digests.
 type KernelHashes struct {
 	Kernel, Initrd, CommandLine [sha256.Size]byte
 }
@@ -64,9 +64,9 @@ func (k *KernelHashes) page(offset uint32) []byte {
 	return page[:pageSize]
 }
 
-var errNoHashes = errors.New("it does not support hashes of a kernel (kernel-hashes=on): build OVMF from OvmfPkg/AmdSev, or predict a guest that is not given a kernel")
+var errNoHashes = errors.New("it does not support hashes of a kernel (kernel-hashes=on): name a build of OvmfPkg/AmdSev, edk2-stable202405 or newer, or predict a guest without a kernel")
 
-// hashesPage returns the section for the hashes and its content.
+// hashesPage returns the content of the section for the hashes.
 func (f *Firmware) hashesPage(k *KernelHashes) ([]byte, error) {
 	if f.hashTable.address == 0 {
 		return nil, errNoHashes

@@ -9,7 +9,7 @@ import (
 )
 
 // formatVersion is that of the files that WriteReport writes. The field has a name of its own, so that
-// packer measure-diff does not take them for measurements of a TPM.
+// packer measure-diff refuses them: it compares measurements of a TPM.
 const formatVersion = 1
 
 type report struct {

@@ -1,5 +1,5 @@
-// Package snp predicts the launch digest of SEV-SNP: what the security processor of AMD has measured
-// when QEMU starts a guest, and what the guest's attestation reports say.
+// Package snp predicts the launch digest of SEV-SNP: what an AMD CPU has measured when QEMU starts a
+// guest, and what the guest's attestation reports have.
 package snp
 
 import (
@@ -12,8 +12,8 @@ type Digest [sha512.Size384]byte
 
 const pageSize = 4096
 
-// pageType is the type of a page that the security processor adds to a guest: PAGE_TYPE of
-// SNP_LAUNCH_UPDATE (AMD 56860, section 8.17).
+// pageType is the type of a page that is added to a guest: PAGE_TYPE of SNP_LAUNCH_UPDATE (AMD 56860,
+// section 8.17).
 type pageType byte
 
 const (

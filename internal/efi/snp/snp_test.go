@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/efi/guid"
+	"github.com/rules-initramfs/rules_initramfs/internal/efi/snp/snptest"
 	"github.com/rules-initramfs/rules_initramfs/internal/golden"
 )
 
@@ -180,7 +181,10 @@ func TestFirmwareErrors(t *testing.T) {
 	}
 	header := func(id guid.GUID) int { return bytes.Index(whole, id[:]) - 2 }
 	const first = metadataHeader
-	messages := map[string]string{}
+	if err := firmware(t, longFirmware(t)).CheckBIOS(); err != nil {
+		t.Error(err)
+	}
+	messages := map[string]string{"not for -bios": firmware(t, whole).CheckBIOS().Error()}
 	for name, data := range map[string][]byte{
 		"empty":                 nil,
 		"not whole pages":       whole[1:],
@@ -257,6 +261,7 @@ func TestFirmwareErrors(t *testing.T) {
 func FuzzFirmware(f *testing.F) {
 	f.Add(readTestdata(f, forKernels), true)
 	f.Add(readTestdata(f, ordinary), false)
+	f.Add(snptest.Firmware(true), true)
 	hashes := kernelHashes(f, "MZ", "", "")
 	f.Fuzz(func(t *testing.T, data []byte, kernel bool) {
 		// Most changes would leave a file that is not whole pages.

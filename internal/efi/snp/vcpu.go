@@ -85,12 +85,12 @@ func parseHex(text string, bits int) (uint64, error) {
 // firstReset is where the first vCPU starts.
 const firstReset = 0xfffffff0
 
-// The processor keeps no address for the state of a vCPU. Its security processor takes the last page of
-// the largest one.
+// vmsaAddress is the address that the firmware of the CPU measures for the state of a vCPU, which has no
+// address in the guest: the last page below 48 bits (VMSA_GPA in sev-snp-measure).
 const vmsaAddress = 0xfffffffff000
 
-// vmsa returns the state of a vCPU that starts at an address: the VM save area (AMD 24593, table B-4), as KVM
-// writes it after a reset by QEMU.
+// vmsa returns the state of a vCPU that starts at an address: the VM save area (AMD 24593, table B-4), as
+// KVM writes it after a reset by QEMU.
 func vmsa(start uint32, signature uint32, features uint64) []byte {
 	page := make([]byte, pageSize)
 	segment := func(offset int, selector, attributes uint16, limit uint32, base uint64) {
