@@ -55,6 +55,7 @@ func newProgram() *cobra.Command {
 		measureCommand(),
 		measureCheckCommand(),
 		measureDiffCommand(),
+		measureSNPCommand(),
 		fitCommand(),
 		fitSignCommand(),
 		fitKeyCommand(),

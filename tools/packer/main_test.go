@@ -13,6 +13,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/efi/pe/petest"
+	"github.com/rules-initramfs/rules_initramfs/internal/efi/snp/snptest"
 	"github.com/rules-initramfs/rules_initramfs/internal/efi/variables/variablestest"
 	"github.com/rules-initramfs/rules_initramfs/internal/pack/write"
 	"github.com/rules-initramfs/rules_initramfs/internal/tables/arch"
@@ -37,6 +38,7 @@ func TestScript(t *testing.T) {
 			"digest":     digest,
 			"efi":        efi,
 			"exits":      exits,
+			"firmware":   firmware,
 			"sparse":     sparse,
 			"store":      store,
 			"views":      views,
@@ -74,6 +76,14 @@ func efi(ts *testscript.TestScript, neg bool, args []string) {
 	text := strings.Join(args[2:], " ")
 	executable := petest.Executable(a.PEMachine, petest.Section{Name: ".sbat", Content: sbat}, petest.Section{Name: ".text", Content: "code " + text})
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), executable, 0o666))
+}
+
+// firmware FILE [hashes] makes a firmware for SEV-SNP, which may support hashes of a kernel.
+func firmware(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 {
+		ts.Fatalf("usage: firmware FILE [hashes]")
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), snptest.Firmware(len(args) > 1), 0o666))
 }
 
 // exits CODE COMMAND... fails unless the command exits with the code.
