@@ -41,7 +41,8 @@ func find(ctx context.Context, kernel *io.SectionReader) (*io.SectionReader, err
 func findInELF(ctx context.Context, kernel *io.SectionReader) (*io.SectionReader, error) {
 	f, err := elf.NewFile(kernel)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+		// What package elf says differs between versions of Go.
+		return nil, fmt.Errorf("%w: it is not a whole ELF file", ErrDamaged)
 	}
 	defer f.Close()
 	s := searcher{ctx: ctx, kernel: kernel, order: f.ByteOrder, word: 8}
