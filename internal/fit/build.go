@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"slices"
 	"strings"
 
@@ -228,7 +227,7 @@ func (b *builder) addTree(images *fdt.Node, t DeviceTree, overlay bool) error {
 }
 
 func readLimited(name string, most int64) ([]byte, error) {
-	file, err := os.Open(name)
+	file, _, err := parts.OpenRegular(name)
 	if err != nil {
 		return nil, err
 	}

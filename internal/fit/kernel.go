@@ -14,6 +14,7 @@ import (
 
 	"github.com/rules-initramfs/rules_initramfs/internal/boot/kernelimage"
 	"github.com/rules-initramfs/rules_initramfs/internal/codec"
+	"github.com/rules-initramfs/rules_initramfs/internal/parts"
 	"github.com/rules-initramfs/rules_initramfs/internal/tables/arch"
 )
 
@@ -44,23 +45,23 @@ func (d *Description) readKernel() (*kernelContent, error) {
 	if k.File == "" {
 		return nil, errors.New("there is no kernel: name its file")
 	}
+	file, _, err := parts.OpenRegular(k.File)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
 	found, err := kernelimage.Read(k.File)
 	if err != nil {
 		return nil, err
 	}
-	content, err := d.kernel(found)
+	content, err := d.kernel(file, found)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", k.File, err)
 	}
 	return content, nil
 }
 
-func (d *Description) kernel(found kernelimage.Image) (*kernelContent, error) {
-	file, err := os.Open(d.Kernel.File)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
+func (d *Description) kernel(file io.Reader, found kernelimage.Image) (*kernelContent, error) {
 	data, err := io.ReadAll(io.LimitReader(file, maxKernel+1))
 	switch {
 	case err != nil:

@@ -223,14 +223,14 @@ func keyAlgorithm(key crypto.PublicKey) (string, error) {
 		case 2048, 3072, 4096:
 			return fmt.Sprintf("rsa%d", bits), nil
 		default:
-			return "", fmt.Errorf("its RSA key has %d bits, and U-Boot verifies those of 2048, 3072 and 4096: use another key", bits)
+			return "", fmt.Errorf("the RSA key of the certificate has %d bits, and U-Boot verifies those of 2048, 3072 and 4096: use another key", bits)
 		}
 	case *ecdsa.PublicKey:
 		switch bits := key.Params().BitSize; bits {
 		case 256, 384:
 			return fmt.Sprintf("ecdsa%d", bits), nil
 		default:
-			return "", fmt.Errorf("its key is on a curve of %d bits, and U-Boot verifies those on P-256 and P-384: use another key", bits)
+			return "", fmt.Errorf("the key of the certificate is on a curve of %d bits, and U-Boot verifies those on P-256 and P-384: use another key", bits)
 		}
 	}
 	return "", errors.New("U-Boot verifies signatures by RSA and ECDSA keys: use another key")

@@ -2,8 +2,10 @@
 package parts
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/image"
@@ -28,7 +30,30 @@ func Open(names []string) (*Parts, error) {
 		}
 		p.size += -p.size&(image.Align-1) + info.Size()
 	}
+	if len(names) > 0 && p.size == 0 {
+		return nil, fmt.Errorf("%s: it is empty: name a file that has content", names[0])
+	}
 	return p, nil
+}
+
+var errNotRegular = errors.New("not a regular file: copy it to one")
+
+// OpenRegular opens a file that is read at offsets, and returns its size. It does not open a FIFO,
+// because the system would wait for a writer, and no signal could end the wait.
+func OpenRegular(name string) (*os.File, int64, error) {
+	info, err := os.Stat(name)
+	if err == nil && !info.Mode().IsRegular() {
+		return nil, 0, &fs.PathError{Op: "open", Path: name, Err: errNotRegular}
+	}
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, 0, err
+	}
+	if info, err = file.Stat(); err != nil {
+		file.Close()
+		return nil, 0, err
+	}
+	return file, info.Size(), nil
 }
 
 // Size returns how many bytes WriteTo writes.

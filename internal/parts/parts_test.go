@@ -33,7 +33,7 @@ func TestParts(t *testing.T) {
 	if _, err := p.WriteTo(&b); err == nil {
 		t.Error("no error for a file that changed")
 	}
-	for _, bad := range []string{dir, filepath.Join(dir, "absent")} {
+	for _, bad := range []string{dir, filepath.Join(dir, "absent"), names[1]} {
 		if _, err := Open([]string{bad}); err == nil {
 			t.Errorf("no error for %s", bad)
 		}

@@ -19,6 +19,7 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/efi/variables"
 	"github.com/rules-initramfs/rules_initramfs/internal/modules/signature"
 	"github.com/rules-initramfs/rules_initramfs/internal/pack/write"
+	"github.com/rules-initramfs/rules_initramfs/internal/parts"
 	"github.com/rules-initramfs/rules_initramfs/internal/printable"
 )
 
@@ -129,20 +130,16 @@ func (v *efiVariables) check(cmd *cobra.Command) error {
 
 // readVariables reads a store. The file stays open for the store.
 func readVariables(name string) (*variables.Store, *os.File, error) {
-	file, err := os.Open(name)
+	file, size, err := parts.OpenRegular(name)
 	if err != nil {
 		return nil, nil, err
 	}
-	info, err := file.Stat()
-	if err == nil {
-		var store *variables.Store
-		if store, err = variables.Read(file, info.Size()); err == nil {
-			return store, file, nil
-		}
-		err = fmt.Errorf("%s: %w", name, err)
+	store, err := variables.Read(file, size)
+	if err != nil {
+		file.Close()
+		return nil, nil, fmt.Errorf("%s: %w", name, err)
 	}
-	file.Close()
-	return nil, nil, err
+	return store, file, nil
 }
 
 // enroll writes a store with keys.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/rules-initramfs/rules_initramfs/internal/cli"
 	"github.com/rules-initramfs/rules_initramfs/internal/fit"
+	"github.com/rules-initramfs/rules_initramfs/internal/parts"
 )
 
 // fitMaker is what packer fit was asked for.
@@ -252,19 +253,11 @@ func baseName(file string) string {
 
 // openFIT opens a FIT. The caller closes the file.
 func openFIT(name string) (*fit.Image, *os.File, error) {
-	file, err := os.Open(name)
+	file, size, err := parts.OpenRegular(name)
 	if err != nil {
 		return nil, nil, err
 	}
-	info, err := file.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s: not a regular file", name)
-	}
-	if err != nil {
-		file.Close()
-		return nil, nil, err
-	}
-	image, err := fit.Read(file, info.Size())
+	image, err := fit.Read(file, size)
 	if err != nil {
 		file.Close()
 		return nil, nil, fmt.Errorf("%s: %w", name, err)

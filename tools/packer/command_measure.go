@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -14,6 +13,7 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/cli"
 	"github.com/rules-initramfs/rules_initramfs/internal/efi/measure"
 	"github.com/rules-initramfs/rules_initramfs/internal/efi/pe"
+	"github.com/rules-initramfs/rules_initramfs/internal/parts"
 )
 
 // measurer is what packer measure was asked for.
@@ -152,7 +152,7 @@ func (m *measurer) run(ctx context.Context) error {
 		m.opts.Addons = append(m.opts.Addons, measure.Addon{Name: filepath.Base(name), File: file})
 	}
 	if m.disk != "" {
-		disk, err := os.Open(m.disk)
+		disk, _, err := parts.OpenRegular(m.disk)
 		if err != nil {
 			return err
 		}
@@ -160,7 +160,7 @@ func (m *measurer) run(ctx context.Context) error {
 		m.opts.Disk = disk
 	}
 	if m.initrd != "" {
-		initrd, err := os.Open(m.initrd)
+		initrd, _, err := parts.OpenRegular(m.initrd)
 		if err != nil {
 			return err
 		}
@@ -200,22 +200,13 @@ func readLabels(names []string) (*measure.Labels, error) {
 
 // openEFI opens an EFI executable.
 func openEFI(name string) (file *pe.File, close func() error, err error) {
-	f, err := os.Open(name)
+	f, size, err := parts.OpenRegular(name)
 	if err != nil {
 		return nil, nil, err
 	}
-	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s: not a regular file", name)
-	}
-	if err == nil {
-		if file, err = pe.Open(f, info.Size()); err != nil {
-			err = fmt.Errorf("%s: %w", name, err)
-		}
-	}
-	if err != nil {
+	if file, err = pe.Open(f, size); err != nil {
 		f.Close()
-		return nil, nil, err
+		return nil, nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return file, f.Close, nil
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,6 +14,7 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/efi/pe"
 	"github.com/rules-initramfs/rules_initramfs/internal/modules/signature"
 	"github.com/rules-initramfs/rules_initramfs/internal/pack/write"
+	"github.com/rules-initramfs/rules_initramfs/internal/parts"
 )
 
 // efiSigner is what packer sign-efi was asked for.
@@ -105,19 +105,12 @@ func (s *efiSigner) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	file, err := os.Open(s.in)
+	file, size, err := parts.OpenRegular(s.in)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	info, err := file.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s is not a regular file", s.in)
-	}
-	if err != nil {
-		return err
-	}
-	executable, err := pe.Open(file, info.Size())
+	executable, err := pe.Open(file, size)
 	if err == nil {
 		executable, err = signing.Sign(ctx, executable)
 	}

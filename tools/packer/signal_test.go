@@ -155,3 +155,37 @@ func TestInterruptedWaiting(t *testing.T) {
 		})
 	}
 }
+
+// A command whose input is read at offsets does not wait for the writer of a FIFO.
+func TestFIFO(t *testing.T) {
+	t.Chdir(t.TempDir())
+	packtest.MakeFIFO(t, "fifo")
+	for _, args := range [][]string{
+		{"uki", "--stub", "fifo", "--kernel", "fifo", "--out", "out"},
+		{"measure", "--out", "out", "fifo"},
+		{"efi-variables", "--list", "fifo"},
+		{"fit", "--kernel", "fifo", "--out", "out"},
+		{"fit-verify", "fifo"},
+		{"uimage", "--type", "ramdisk", "--arch", "arm64", "--out", "out", "fifo"},
+		{"android-boot", "--kernel", "fifo", "--out", "out"},
+		{"efi-disk", "--out", "out", "a=fifo"},
+	} {
+		t.Run(args[0], func(t *testing.T) {
+			cmd, stderr := start(t, args...)
+			ended := make(chan error, 1)
+			go func() { ended <- cmd.Wait() }()
+			select {
+			case <-ended:
+			case <-time.After(10 * time.Second):
+				cmd.Process.Kill()
+				t.Fatal("the packer waits")
+			}
+			if got := cmd.ProcessState.ExitCode(); got != 1 {
+				t.Errorf("exit code %d, want 1: %s", got, stderr)
+			}
+			if got := names(t); got != "fifo" {
+				t.Errorf("files left: %s", got)
+			}
+		})
+	}
+}

@@ -12,6 +12,7 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/codec"
 	"github.com/rules-initramfs/rules_initramfs/internal/fdt"
 	"github.com/rules-initramfs/rules_initramfs/internal/image"
+	"github.com/rules-initramfs/rules_initramfs/internal/parts"
 )
 
 // content is a file that becomes a section or a part of one.
@@ -22,19 +23,12 @@ type content struct {
 
 // open opens a file, which Close closes.
 func (b *builder) open(name string) (content, error) {
-	file, err := os.Open(name)
+	file, size, err := parts.OpenRegular(name)
 	if err != nil {
 		return content{}, err
 	}
 	b.files = append(b.files, file)
-	info, err := file.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s is not a regular file", name)
-	}
-	if err != nil {
-		return content{}, err
-	}
-	return content{file, info.Size()}, nil
+	return content{file, size}, nil
 }
 
 // write copies the file. The system does where it can, which is why it is not read at offsets.

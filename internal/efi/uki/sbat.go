@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/rules-initramfs/rules_initramfs/internal/efi/pe"
+	"github.com/rules-initramfs/rules_initramfs/internal/parts"
 )
 
 // The first line of each .sbat, and what ukify adds where nothing else is given (STUB_SBAT).
@@ -46,7 +46,7 @@ func (b *builder) addSBAT(c Config) error {
 		}
 	}
 	for _, name := range c.SBAT {
-		file, err := os.Open(name)
+		file, _, err := parts.OpenRegular(name)
 		if err != nil {
 			return err
 		}
