@@ -157,7 +157,7 @@ func (b *nameBlock) offset(name string) uint32 {
 	return uint32(at)
 }
 
-// encoder writes the structure block, or counts its bytes if there is no writer.
+// encoder writes the structure block. Without a writer, it counts the bytes.
 type encoder struct {
 	names *nameBlock
 	w     io.Writer

@@ -43,7 +43,7 @@ type kernelContent struct {
 func (d *Description) readKernel() (*kernelContent, error) {
 	k := d.Kernel
 	if k.File == "" {
-		return nil, errors.New("there is no kernel: name its file")
+		return nil, errors.New("the kernel is missing: name its file")
 	}
 	file, _, err := parts.OpenRegular(k.File)
 	if err != nil {

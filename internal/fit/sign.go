@@ -102,7 +102,7 @@ func (i *Image) chosen(names []string) ([]*fdt.Node, error) {
 	for _, name := range names {
 		n := slices.IndexFunc(all, func(c *fdt.Node) bool { return c.Name == name })
 		if n < 0 {
-			return nil, fmt.Errorf("there is no configuration %q", name)
+			return nil, fmt.Errorf("the image has no configuration %q", name)
 		}
 		chosen = append(chosen, all[n])
 	}
@@ -190,7 +190,7 @@ func (i *Image) hashedNodes(c, node *fdt.Node) ([]string, error) {
 		for _, name := range c.Strings(kind) {
 			image := i.Image(name)
 			if image == nil {
-				return nil, fmt.Errorf("its %s is %q, and there is no such image", kind, name)
+				return nil, fmt.Errorf("its %s is %q, which the image does not have", kind, name)
 			}
 			path := "/" + imagesNode + "/" + name
 			paths = append(paths, path)

@@ -195,7 +195,7 @@ func (m *fitMaker) addCompatible() error {
 			}
 		}
 		if !found {
-			return fmt.Errorf("--compatible %s: there is no configuration %q", text, name)
+			return fmt.Errorf("--compatible %s: the image has no configuration %q", text, name)
 		}
 	}
 	return nil

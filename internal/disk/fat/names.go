@@ -113,7 +113,7 @@ func setShortNames(nodes []*node) error {
 		}
 		n.long = true
 		if n.short, ok = a.numbered(n.name); !ok {
-			return fmt.Errorf("%w in one directory: there is no short name left for %q", ErrMany, n.name)
+			return fmt.Errorf("%w in one directory: no short name is left for %q", ErrMany, n.name)
 		}
 	}
 	return nil

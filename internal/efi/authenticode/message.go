@@ -125,7 +125,7 @@ const (
 	tagImplicit = 0xa0 // [0], constructed
 )
 
-// newAttributes returns the signed attributes, as a set. There is no time in them: the same
+// newAttributes returns the signed attributes, as a set. They have no time: the same
 // executable gets the same signature.
 func newAttributes(content []byte) ([]byte, error) {
 	inner, err := innerBytes(content)

@@ -99,7 +99,7 @@ type File struct {
 	// optionalAt and tableAt are the offsets of the optional header and of the section table.
 	optionalAt, tableAt int64
 	// certificates is what the data directory has. offset is zero if there are none, and has is
-	// false if there is no place in the headers for them.
+	// false if the headers have no place for them.
 	certificates struct {
 		has          bool
 		offset, size uint32

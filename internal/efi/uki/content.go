@@ -168,7 +168,7 @@ func (b *builder) addSplash(name string) error {
 	return b.addSection(".splash", content.size, content.write)
 }
 
-// addParts adds a section of one or more files, each of which begins at a multiple of image.Align.
+// addParts adds a section of one or more files. Each begins at a multiple of image.Align.
 func (b *builder) addParts(section string, names []string) error {
 	var parts []content
 	var size int64

@@ -102,10 +102,10 @@ func (s *Store) Enroll(keys Keys) error {
 		}
 	}
 	if s.Find("PK", Global) == nil {
-		return fmt.Errorf("%w: there is no PK, without which firmware checks nothing", ErrKeys)
+		return fmt.Errorf("%w: PK is missing: without it, firmware checks nothing", ErrKeys)
 	}
 	if s.Find("db", ImageSecurity) == nil {
-		return fmt.Errorf("%w: there is no db, without which firmware starts nothing", ErrKeys)
+		return fmt.Errorf("%w: db is missing: without it, firmware starts nothing", ErrKeys)
 	}
 	s.Set(Variable{Name: "SecureBootEnable", Vendor: secureBootEnable, Attributes: attributesSetting, Data: []byte{1}})
 	s.Set(Variable{Name: "CustomMode", Vendor: customMode, Attributes: attributesSetting, Data: []byte{0}})

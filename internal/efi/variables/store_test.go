@@ -93,7 +93,7 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
-// A variable that is being replaced is valid if there is no new one. Others are not.
+// A variable in replacement is valid unless a new one follows. Others are not.
 func TestStates(t *testing.T) {
 	var b []byte
 	for _, v := range []struct {
