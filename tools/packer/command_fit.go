@@ -23,7 +23,7 @@ type fitMaker struct {
 	description fit.Description
 	config      string
 	compatible  []string
-	signer      payloadSigner
+	signer      fitSigner
 	out         string
 }
 

@@ -14,46 +14,41 @@ import (
 	"github.com/rules-initramfs/rules_initramfs/internal/modules/signature"
 )
 
-// payloadSigner is the options that say who signs a FIT.
-type payloadSigner struct {
+// fitSigner is the options that say who signs a FIT.
+type fitSigner struct {
 	certificate    string
-	key, program   string
-	programArgs    []string
+	signer         signerOptions
 	keyName        string
 	hash           signature.Hash
 	configurations []string
 }
 
-func (s *payloadSigner) add(flags *pflag.FlagSet) {
-	flags.StringVar(&s.key, "key", "", "Read the private key from `FILE`, in PEM without a password: PKCS #8, PKCS #1 or SEC 1")
-	flags.StringVar(&s.program, "signer", "", "Have `PROGRAM` sign")
-	flags.StringArrayVar(&s.programArgs, "signer-arg", nil, "Pass `ARGUMENT` to the signer; may be repeated")
+func (s *fitSigner) add(flags *pflag.FlagSet) {
+	s.signer.add(flags)
 	flags.StringArrayVar(&s.configurations, "sign", nil, "Sign the configuration `NAME`; may be repeated (default all)")
 	s.addPublic(flags)
 }
 
 // addPublic adds the options for the public key.
-func (s *payloadSigner) addPublic(flags *pflag.FlagSet) {
+func (s *fitSigner) addPublic(flags *pflag.FlagSet) {
 	flags.StringVar(&s.certificate, "certificate", "", "Use the key of the certificate in `FILE`, in PEM or DER: RSA of 2048, 3072 or 4096 bits, or ECDSA on P-256 or P-384")
 	flags.StringVar(&s.keyName, "key-name", "", "Call the key `NAME` in U-Boot's device tree (default the name of the certificate's file)")
 	addParsed(flags, &s.hash, "signature-hash", fit.ParseSigningHash, "Sign with `HASH`: sha256, sha384 or sha512 (default sha256)")
 }
 
 // check checks the options. They may be all absent.
-func (s *payloadSigner) check(cmd *cobra.Command) error {
+func (s *fitSigner) check(cmd *cobra.Command) error {
 	switch {
-	case s.certificate == "" && (s.key != "" || s.program != "" || s.programArgs != nil || s.keyName != "" || s.configurations != nil || s.hash.Name != ""):
+	case s.certificate == "" && (s.signer.given() || s.keyName != "" || s.configurations != nil || s.hash.Name != ""):
 		return cli.Usagef(cmd, "options for signatures need --certificate")
-	case s.certificate != "" && s.key == "" && s.program == "":
-		return cli.Usagef(cmd, "missing option --key FILE or --signer PROGRAM")
-	case s.program == "" && len(s.programArgs) > 0:
-		return cli.Usagef(cmd, "--signer-arg needs --signer")
+	case s.certificate == "":
+		return nil
 	}
-	return cmp.Or(cli.Exclusive(cmd, "key", "signer"), s.complete(cmd))
+	return cmp.Or(s.signer.check(cmd), s.complete(cmd))
 }
 
 // complete fills in what has a default.
-func (s *payloadSigner) complete(cmd *cobra.Command) (err error) {
+func (s *fitSigner) complete(cmd *cobra.Command) (err error) {
 	if s.certificate == "" {
 		return nil
 	}
@@ -71,27 +66,26 @@ func (s *payloadSigner) complete(cmd *cobra.Command) (err error) {
 	return nil
 }
 
-func (s *payloadSigner) inputs() []usedFile {
-	return []usedFile{{"--certificate", s.certificate}, {"--key", s.key}}
+func (s *fitSigner) inputs() []usedFile {
+	return []usedFile{{"--certificate", s.certificate}, {"--key", s.signer.key}}
 }
 
 // sign signs the configurations of an image.
-func (s *payloadSigner) sign(ctx context.Context, image *fit.Image, timestamp uint32) error {
+func (s *fitSigner) sign(ctx context.Context, image *fit.Image, timestamp uint32) error {
 	certificate, err := signature.ReadCertificate(s.certificate)
 	if err != nil {
 		return err
 	}
-	signing := &fit.Signing{Certificate: certificate, Hash: s.hash, KeyName: s.keyName, Timestamp: timestamp, Configurations: s.configurations}
-	if s.program != "" {
-		signing.Signer = signature.Program{Args: append([]string{s.program}, s.programArgs...), Certificate: s.certificate}
-	} else if signing.Signer, err = signature.ReadKey(s.key); err != nil {
+	signer, err := s.signer.signer(s.certificate)
+	if err != nil {
 		return err
 	}
+	signing := &fit.Signing{Signer: signer, Certificate: certificate, Hash: s.hash, KeyName: s.keyName, Timestamp: timestamp, Configurations: s.configurations}
 	return image.Sign(ctx, signing)
 }
 
 func fitSignCommand() *cobra.Command {
-	s := &payloadSigner{}
+	s := &fitSigner{}
 	var out string
 	var timestamp uint32
 	cmd := &cobra.Command{
@@ -144,7 +138,7 @@ After an error, the exit code is 1 and FILE is unchanged. Wrong usage exits with
 }
 
 func fitKeyCommand() *cobra.Command {
-	s := &payloadSigner{}
+	s := &fitSigner{}
 	var out, command string
 	var delay int32
 	cmd := &cobra.Command{

@@ -21,8 +21,7 @@ import (
 type pcrSigner struct {
 	payload                string
 	certificate, publicKey string
-	key, program           string
-	programArgs            []string
+	signer                 signerOptions
 	bankNames, phases      []string
 	profile                uint
 	compatible             string
@@ -62,9 +61,7 @@ After an error, the exit code is 1 and FILE is unchanged. Wrong usage exits with
 	cli.Options(cmd, "Signatures", func(flags *pflag.FlagSet) {
 		flags.StringVar(&s.certificate, "certificate", "", "Sign with the key of the certificate in `FILE`, in PEM or DER")
 		flags.StringVar(&s.publicKey, "public-key", "", "Sign with the key whose public part is in `FILE`, in PEM")
-		flags.StringVar(&s.key, "key", "", "Read the private key from `FILE`, in PEM without a password: PKCS #8 or PKCS #1")
-		flags.StringVar(&s.program, "signer", "", "Have `PROGRAM` sign")
-		flags.StringArrayVar(&s.programArgs, "signer-arg", nil, "Pass `ARGUMENT` to the signer; may be repeated")
+		s.signer.add(flags)
 	})
 	cli.Options(cmd, "Policies", func(flags *pflag.FlagSet) {
 		flags.StringArrayVar(&s.bankNames, "bank", nil, "Sign for the bank `NAME`: sha1, sha256 (the default), sha384 or sha512; may be repeated")
@@ -81,16 +78,12 @@ After an error, the exit code is 1 and FILE is unchanged. Wrong usage exits with
 }
 
 func (s *pcrSigner) start(cmd *cobra.Command) (err error) {
-	err = cmp.Or(cli.Required(cmd, "out"), cli.Exclusive(cmd, "key", "signer"), cli.Exclusive(cmd, "certificate", "public-key"))
+	err = cmp.Or(cli.Required(cmd, "out"), s.signer.check(cmd), cli.Exclusive(cmd, "certificate", "public-key"))
 	switch {
 	case err != nil:
 		return err
 	case s.certificate == "" && s.publicKey == "":
 		return cli.Usagef(cmd, "missing option --certificate FILE or --public-key FILE")
-	case s.key == "" && s.program == "":
-		return cli.Usagef(cmd, "missing option --key FILE or --signer PROGRAM")
-	case s.program == "" && len(s.programArgs) > 0:
-		return cli.Usagef(cmd, "--signer-arg needs --signer")
 	case s.profile > maxFailures:
 		return cli.Usagef(cmd, "--profile is at most %d", maxFailures)
 	}
@@ -98,7 +91,7 @@ func (s *pcrSigner) start(cmd *cobra.Command) (err error) {
 		return err
 	}
 	err = checkOutputs(cmd, []usedFile{{"--out", s.out}}, usedFile{"IMAGE", s.payload},
-		usedFile{"--certificate", s.certificate}, usedFile{"--public-key", s.publicKey}, usedFile{"--key", s.key})
+		usedFile{"--certificate", s.certificate}, usedFile{"--public-key", s.publicKey}, usedFile{"--key", s.signer.key})
 	if err != nil {
 		return err
 	}
@@ -116,13 +109,9 @@ func (s *pcrSigner) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var signer signature.Signer = signature.Program{
-		Args: append([]string{s.program}, s.programArgs...), Certificate: cmp.Or(s.certificate, s.publicKey),
-	}
-	if s.key != "" {
-		if signer, err = signature.ReadKey(s.key); err != nil {
-			return err
-		}
+	signer, err := s.signer.signer(cmp.Or(s.certificate, s.publicKey))
+	if err != nil {
+		return err
 	}
 	file, close, err := openEFI(s.payload)
 	if err != nil {

@@ -19,12 +19,11 @@ import (
 
 // efiSigner is what packer sign-efi was asked for.
 type efiSigner struct {
-	in, out      string
-	certificate  string
-	key, program string
-	programArgs  []string
-	validOn      time.Time
-	origin       string
+	in, out     string
+	certificate string
+	signer      signerOptions
+	validOn     time.Time
+	origin      string
 }
 
 func signEFICommand() *cobra.Command {
@@ -59,9 +58,7 @@ After an error, the exit code is 1 and FILE is unchanged. Wrong usage exits with
 	cli.Options(cmd, "Signatures", func(flags *pflag.FlagSet) {
 		flags.StringVar(&s.certificate, "certificate", "",
 			"Sign with the key of the certificate in `FILE`, in PEM or DER; more certificates after it, which lead to one that firmware trusts, become parts of the signature")
-		flags.StringVar(&s.key, "key", "", "Read the private key from `FILE`, in PEM without a password: PKCS #8, PKCS #1 or SEC 1")
-		flags.StringVar(&s.program, "signer", "", "Have `PROGRAM` sign")
-		flags.StringArrayVar(&s.programArgs, "signer-arg", nil, "Pass `ARGUMENT` to the signer; may be repeated")
+		s.signer.add(flags)
 		flags.Func("valid-on", "Require that the certificates are valid on `DATE`, such as 2030-12-31; firmware does not look at the time", func(text string) (err error) {
 			if s.validOn, err = time.Parse(time.DateOnly, text); err != nil {
 				return fmt.Errorf("%q: want YYYY-MM-DD", text)
@@ -77,17 +74,8 @@ After an error, the exit code is 1 and FILE is unchanged. Wrong usage exits with
 }
 
 func (s *efiSigner) start(cmd *cobra.Command) error {
-	err := cmp.Or(cli.Required(cmd, "certificate", "out"), cli.Exclusive(cmd, "key", "signer"))
-	switch {
-	case err != nil:
-		return err
-	case s.key == "" && s.program == "":
-		return cli.Usagef(cmd, "missing option --key FILE or --signer PROGRAM")
-	case s.program == "" && len(s.programArgs) > 0:
-		return cli.Usagef(cmd, "--signer-arg needs --signer")
-	}
-	err = checkOutputs(cmd, []usedFile{{"--out", s.out}},
-		usedFile{"EXECUTABLE", s.in}, usedFile{"--certificate", s.certificate}, usedFile{"--key", s.key})
+	err := cmp.Or(cli.Required(cmd, "certificate", "out"), s.signer.check(cmd), checkOutputs(cmd, []usedFile{{"--out", s.out}},
+		usedFile{"EXECUTABLE", s.in}, usedFile{"--certificate", s.certificate}, usedFile{"--key", s.signer.key}))
 	if err != nil {
 		return err
 	}
@@ -131,11 +119,6 @@ func (s *efiSigner) signing() (*authenticode.Signing, error) {
 			return nil, fmt.Errorf("%s: %w", s.certificate, err)
 		}
 	}
-	signing := &authenticode.Signing{Certificates: certificates}
-	if s.program != "" {
-		signing.Signer = signature.Program{Args: append([]string{s.program}, s.programArgs...), Certificate: s.certificate}
-		return signing, nil
-	}
-	signing.Signer, err = signature.ReadKey(s.key)
-	return signing, err
+	signer, err := s.signer.signer(s.certificate)
+	return &authenticode.Signing{Certificates: certificates, Signer: signer}, err
 }

@@ -27,8 +27,7 @@ import (
 type moduleSigner struct {
 	archive          string
 	certificate      string
-	key, program     string
-	programArgs      []string
+	signer           signerOptions
 	config           string
 	hash             signature.Hash
 	out, dir, origin string
@@ -63,9 +62,7 @@ After an error, the exit code is 1 and there are no results. Wrong usage exits w
 	}
 	cli.Options(cmd, "Signatures", func(flags *pflag.FlagSet) {
 		flags.StringVar(&s.certificate, "certificate", "", "Sign with the key of the certificate in `FILE`, in PEM or DER")
-		flags.StringVar(&s.key, "key", "", "Read the private key from `FILE`, in PEM without a password: PKCS #8, PKCS #1 or SEC 1")
-		flags.StringVar(&s.program, "signer", "", "Have `PROGRAM` sign")
-		flags.StringArrayVar(&s.programArgs, "signer-arg", nil, "Pass `ARGUMENT` to the signer; may be repeated")
+		s.signer.add(flags)
 		flags.StringVar(&s.config, "config", "", "Read from the .config `FILE` which hash the kernel signs modules with (CONFIG_MODULE_SIG_HASH)")
 		addParsed(flags, &s.hash, "hash", signature.ParseHash, "Sign with `HASH`, such as sha512")
 	})
@@ -79,19 +76,15 @@ After an error, the exit code is 1 and there are no results. Wrong usage exits w
 }
 
 func (s *moduleSigner) start(cmd *cobra.Command) error {
-	err := cmp.Or(cli.Required(cmd, "certificate", "out"), cli.Exclusive(cmd, "key", "signer"), cli.Exclusive(cmd, "config", "hash"))
+	err := cmp.Or(cli.Required(cmd, "certificate", "out"), s.signer.check(cmd), cli.Exclusive(cmd, "config", "hash"))
 	switch {
 	case err != nil:
 		return err
-	case s.key == "" && s.program == "":
-		return cli.Usagef(cmd, "missing option --key FILE or --signer PROGRAM")
 	case s.config == "" && s.hash.Name == "":
 		return cli.Usagef(cmd, "missing option --config FILE or --hash HASH")
-	case s.program == "" && len(s.programArgs) > 0:
-		return cli.Usagef(cmd, "--signer-arg needs --signer")
 	}
 	err = checkOutputs(cmd, []usedFile{{"--out", s.out}},
-		usedFile{"ARCHIVE", s.archive}, usedFile{"--certificate", s.certificate}, usedFile{"--key", s.key}, usedFile{"--config", s.config})
+		usedFile{"ARCHIVE", s.archive}, usedFile{"--certificate", s.certificate}, usedFile{"--key", s.signer.key}, usedFile{"--config", s.config})
 	if err != nil {
 		return err
 	}
@@ -181,11 +174,7 @@ func (s *moduleSigner) signing() (*signature.Signing, error) {
 			}
 		}
 	}
-	if s.program != "" {
-		signing.Signer = signature.Program{Args: append([]string{s.program}, s.programArgs...), Certificate: s.certificate}
-		return signing, nil
-	}
-	signing.Signer, err = signature.ReadKey(s.key)
+	signing.Signer, err = s.signer.signer(s.certificate)
 	return signing, err
 }
 
