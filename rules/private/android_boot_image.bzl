@@ -1,12 +1,16 @@
 """Images for the boot loader of Android."""
 
-load(":pack.bzl", "run_packer")
+load(":pack.bzl", "add_texts", "run_packer")
 load(":paths.bzl", "label_text")
 load(":platform_transition.bzl", "PLATFORM_ATTRS", "platform_transition")
 load(":providers.bzl", "InitramfsInfo", "KernelInfo")
 load(":toolchains.bzl", "PACKER_TOOLCHAIN_TYPE")
 
-# Options of android-vendor-boot by attributes that are a text each.
+# Options of android-boot and android-vendor-boot by attributes that are a text each.
+_TEXTS = {
+    "os_patch_level": "--os-patch-level",
+    "os_version": "--os-version",
+}
 _VENDOR_TEXTS = {
     "base": "--base",
     "board": "--board",
@@ -26,9 +30,7 @@ def _boot(ctx):
     args.add_all(parts, before_each = "--part")
     if ctx.attr.kernel_cmdline:
         args.add("--cmdline", " ".join(ctx.attr.kernel_cmdline))
-    for attribute, option in {"os_patch_level": "--os-patch-level", "os_version": "--os-version"}.items():
-        if getattr(ctx.attr, attribute):
-            args.add(option, getattr(ctx.attr, attribute))
+    add_texts(args, ctx, _TEXTS)
     args.add("--out", image)
     run_packer(ctx, "AndroidBoot", "Making boot.img", "android-boot", [image], kernel + parts, [args])
     return image
@@ -50,9 +52,7 @@ def _vendor_boot(ctx):
     args.add_all(ctx.files.bootconfig, before_each = "--bootconfig")
     if ctx.attr.vendor_cmdline:
         args.add("--cmdline", " ".join(ctx.attr.vendor_cmdline))
-    for attribute, option in _VENDOR_TEXTS.items():
-        if getattr(ctx.attr, attribute):
-            args.add(option, getattr(ctx.attr, attribute))
+    add_texts(args, ctx, _VENDOR_TEXTS)
     args.add("--out", image)
     run_packer(
         ctx,

@@ -1,7 +1,7 @@
 """FIT images, which U-Boot starts."""
 
 load(":efi_image.bzl", "payload_providers")
-load(":pack.bzl", "run_packer")
+load(":pack.bzl", "add_texts", "run_packer")
 load(":paths.bzl", "label_text")
 load(":platform_transition.bzl", "PLATFORM_ATTRS", "platform_transition")
 load(":providers.bzl", "InitramfsInfo", "KernelInfo", "PayloadInfo")
@@ -12,6 +12,7 @@ load(":toolchains.bzl", "PACKER_TOOLCHAIN_TYPE")
 # Options of the packer by attributes that are a text each.
 _TEXTS = {
     "default": "--default",
+    "description": "--description",
     "entry_address": "--entry",
     "initramfs_address": "--ramdisk-load",
     "kernel_compression": "--compress",
@@ -58,11 +59,7 @@ def _fit_image_impl(ctx):
     args = ctx.actions.args()
     args.add("--arch", kernel.arch)
     args.add("--kernel", kernel.image)
-    for attribute, option in _TEXTS.items():
-        if getattr(ctx.attr, attribute):
-            args.add(option, getattr(ctx.attr, attribute))
-    if ctx.attr.description:
-        args.add("--description", ctx.attr.description)
+    add_texts(args, ctx, _TEXTS)
     parts = initramfs.parts if initramfs else []
     args.add_all(parts, before_each = "--part")
     for attribute, option in {"device_trees": "--device-tree", "overlays": "--overlay"}.items():

@@ -35,6 +35,18 @@ def run_packer(ctx, mnemonic, progress, command, outputs, inputs, arguments, too
         use_default_shell_env = bool(tools),
     )
 
+def add_texts(args, ctx, options):
+    """Adds options of the packer whose values are attributes, except for empty ones.
+
+    Args:
+        args: the Args to add to.
+        ctx: the rule's context.
+        options: dict of the name of an attribute, a string, to the option.
+    """
+    for attribute, option in options.items():
+        if getattr(ctx.attr, attribute):
+            args.add(option, getattr(ctx.attr, attribute))
+
 def compression_args(ctx, method):
     """The options that say how to compress.
 

@@ -1,15 +1,23 @@
 """uImages, the old format of U-Boot."""
 
 load(":archs.bzl", "ARCH_ATTRS", "target_arch")
-load(":pack.bzl", "run_packer")
+load(":pack.bzl", "add_texts", "run_packer")
 load(":paths.bzl", "label_text")
 load(":platform_transition.bzl", "PLATFORM_ATTRS", "platform_transition")
 load(":providers.bzl", "InitramfsInfo", "KernelInfo")
 load(":toolchains.bzl", "PACKER_TOOLCHAIN_TYPE")
 
+# Options of the packer by attributes that are a text each.
+_TEXTS = {
+    "compression": "--compress",
+    "entry_address": "--entry",
+    "image_name": "--name",
+    "load_address": "--load",
+}
+
 _SOURCES = ["initramfs", "kernel", "script"]
 
-def uimage_action(ctx, image, kind, arch, parts, options = {}):
+def uimage_action(ctx, image, kind, arch, parts, options = []):
     """Makes a uImage.
 
     Args:
@@ -18,17 +26,14 @@ def uimage_action(ctx, image, kind, arch, parts, options = {}):
         kind: "kernel", "ramdisk" or "script".
         arch: the architecture, a key of ARCHS.
         parts: list of File.
-        options: dict of options of packer uimage to their values; those with an empty value are left out.
+        options: list of Args: more options of packer uimage.
     """
     args = ctx.actions.args()
     args.add("--type", kind)
     args.add("--arch", arch)
-    for option, value in options.items():
-        if value:
-            args.add(option, value)
     args.add("--out", image)
     args.add_all(parts)
-    run_packer(ctx, "UImage", "Making uImage", "uimage", [image], parts, [args])
+    run_packer(ctx, "UImage", "Making uImage", "uimage", [image], parts, options + [args])
 
 def _uimage_impl(ctx):
     given = [name for name in _SOURCES if getattr(ctx.attr, name)]
@@ -43,12 +48,9 @@ def _uimage_impl(ctx):
         kind, parts = "ramdisk", ctx.attr.initramfs[InitramfsInfo].parts
     else:
         kind, parts = "script", [ctx.file.script]
-    uimage_action(ctx, image, kind, target_arch(ctx), parts, {
-        "--compress": ctx.attr.compression,
-        "--entry": ctx.attr.entry_address,
-        "--load": ctx.attr.load_address,
-        "--name": ctx.attr.image_name,
-    })
+    header = ctx.actions.args()
+    add_texts(header, ctx, _TEXTS)
+    uimage_action(ctx, image, kind, target_arch(ctx), parts, [header])
     return [DefaultInfo(files = depset([image]))]
 
 uimage = rule(
