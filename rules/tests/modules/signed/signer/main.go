@@ -1,4 +1,4 @@
-// Signer is a signer program for packer sign-modules. Its first argument names the key among its
+// Signer is a signer program for the commands of the packer that sign. Its first argument names the key among its
 // runfiles.
 package main
 
@@ -30,8 +30,9 @@ func run(name string, args []string) error {
 	algorithm := flags.String("hash", "", "the hash of the digest")
 	certificate := flags.String("certificate", "", "the certificate of the key")
 	flags.Parse(args)
-	if _, err := signature.ReadCertificate(*certificate); err != nil {
-		return err
+	// A certificate, or a public key.
+	if text, err := os.ReadFile(*certificate); err != nil || len(text) == 0 {
+		return fmt.Errorf("%s: %d bytes: %w", *certificate, len(text), err)
 	}
 	hash, err := signature.ParseHash(*algorithm)
 	if err != nil {
